@@ -1,0 +1,272 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting of loftr_vo, once: name, default, unit, range and description.
+
+The ROS parameters, their descriptors, ``config/vo.yaml``, the command's options and the README's
+table are all made from these dataclasses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class SettingError(ValueError):
+    """A setting is unknown, of the wrong type, or outside its range."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person needs to know of one setting.
+
+    Attributes:
+        text: one sentence.
+        unit: the unit of a number, empty where it has none.
+        low, high: inclusive range of a number, None where unbounded.
+        choices: the allowed words of a string, empty where any will do.
+        runtime: whether the value may change while the odometry runs.
+    """
+
+    text: str
+    unit: str = ''
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    runtime: bool = False
+
+
+def setting(default: Any, text: str, **details: Any) -> Any:
+    """Return a dataclass field with ``default`` that carries its ``Description``."""
+    return field(default=default, metadata={'description': Description(text, **details)})
+
+
+@dataclass(frozen=True)
+class MatcherSettings:
+    """The network and the device it runs on."""
+
+    weights: str = setting(
+        'compact',
+        'Weights: compact (in the package), outdoor, indoor, indoor_new (downloaded once), '
+        'or the path of a checkpoint.',
+    )
+    device: str = setting('auto', 'Where the network runs: auto, cpu, cuda or cuda:N.')
+    precision: str = setting(
+        'auto',
+        'Arithmetic of the network; auto is float16 on CUDA and float32 on the CPU.',
+        choices=('auto', 'float32', 'float16', 'bfloat16'),
+    )
+    image_size: int = setting(
+        640,
+        'Longer side of the picture that the network sees; larger pictures are shrunk to it.',
+        unit='px',
+        low=64,
+        high=2048,
+    )
+    max_matches: int = setting(
+        2048, 'Most matches kept of a pair, the most confident first.', low=64, high=16384
+    )
+    threshold: float = setting(
+        0.2, 'Least confidence of a match.', low=0.0, high=1.0, runtime=True
+    )
+
+
+@dataclass(frozen=True)
+class GeometrySettings:
+    """From matches to motion."""
+
+    ransac_threshold: float = setting(
+        1.0,
+        'Largest distance of an inlier from its epipolar line.',
+        unit='px',
+        low=0.1,
+        high=10.0,
+        runtime=True,
+    )
+    min_inliers: int = setting(
+        25,
+        'Fewest inliers that make a pose; with fewer the odometry is lost.',
+        low=8,
+        high=1000,
+        runtime=True,
+    )
+    min_inlier_ratio: float = setting(
+        0.25,
+        'Least share of the matches that must agree with a pose.',
+        low=0.05,
+        high=0.95,
+        runtime=True,
+    )
+    min_parallax: float = setting(
+        0.5,
+        'Least median parallax, rotation taken out, from which depth is triangulated.',
+        unit='deg',
+        low=0.05,
+        high=10.0,
+        runtime=True,
+    )
+    stationary_motion: float = setting(
+        0.3,
+        'Median movement of the matches under which the camera is taken to stand still.',
+        unit='px',
+        low=0.0,
+        high=5.0,
+        runtime=True,
+    )
+    refine_matches: bool = setting(
+        True,
+        'Refine matches to sub-pixel on the full picture by Lucas-Kanade where texture allows.',
+        runtime=True,
+    )
+
+
+@dataclass(frozen=True)
+class KeyframeSettings:
+    """When a keyframe gives way to the next."""
+
+    max_parallax: float = setting(
+        4.0,
+        'Median parallax to the keyframe from which the frame becomes the next one.',
+        unit='deg',
+        low=0.5,
+        high=45.0,
+        runtime=True,
+    )
+    min_overlap: float = setting(
+        0.5,
+        "Least share of the keyframe's cells still matched; below it a new keyframe is made.",
+        low=0.05,
+        high=0.95,
+        runtime=True,
+    )
+    max_age: int = setting(
+        30, 'Most frames that a moving camera keeps one keyframe.', low=1, high=1000, runtime=True
+    )
+
+
+@dataclass(frozen=True)
+class RecoverySettings:
+    """What to do when lost."""
+
+    keyframes: int = setting(
+        5, 'Keyframes kept to recover against when lost.', low=1, high=100, runtime=True
+    )
+    restart_after: float = setting(
+        2.0,
+        'Time lost after which a new start is made from the last pose, with the last scale.',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+        runtime=True,
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of the odometry."""
+
+    matcher: MatcherSettings = field(default_factory=MatcherSettings)
+    geometry: GeometrySettings = field(default_factory=GeometrySettings)
+    keyframe: KeyframeSettings = field(default_factory=KeyframeSettings)
+    recovery: RecoverySettings = field(default_factory=RecoverySettings)
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What only the ROS node needs."""
+
+    autostart: bool = setting(
+        True, 'Configure and activate at start; off, a lifecycle manager does it.'
+    )
+    odom_frame: str = setting('odom', 'Frame that the pose is given in.')
+    base_frame: str = setting('base_link', "Frame whose motion is published (odom's child).")
+    lookup_extrinsics: bool = setting(
+        False,
+        'Look base_frame to camera up in TF; off, the camera sits at base_frame and looks '
+        'along its x axis.',
+    )
+    publish_tf: bool = setting(True, 'Broadcast odom_frame to base_frame on /tf.')
+    invert_tf: bool = setting(
+        False, 'Broadcast base_frame to odom_frame, for a second odometry on one robot.'
+    )
+    queue_policy: str = setting(
+        'newest',
+        'newest: a frame that comes while one is worked on replaces the waiting one, drops are '
+        'counted; all: every frame in order.',
+        choices=('newest', 'all'),
+    )
+    queue_size: int = setting(
+        1000, 'Most frames that wait under queue_policy all.', low=1, high=100000
+    )
+    image_transport: str = setting(
+        'raw',
+        'Subscribe to image (raw) or image/compressed (compressed).',
+        choices=('raw', 'compressed'),
+    )
+    path_length: int = setting(
+        2000, 'Most poses kept in ~/path.', unit='poses', low=1, high=100000, runtime=True
+    )
+    trajectory_file: str = setting(
+        'trajectory.txt', 'Where ~/save_trajectory writes the poses (TUM format).', runtime=True
+    )
+    input_timeout: float = setting(
+        2.0,
+        'Silence on a topic after which diagnostics report it.',
+        unit='s',
+        low=0.1,
+        high=3600.0,
+        runtime=True,
+    )
+
+
+def describe(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any, Description]]:
+    """Yield ``(dotted name, value, description)`` of every setting in a settings dataclass."""
+    for entry in dataclasses.fields(settings):
+        value = getattr(settings, entry.name)
+        if dataclasses.is_dataclass(value):
+            yield from describe(value, f'{prefix}{entry.name}.')
+        else:
+            yield f'{prefix}{entry.name}', value, entry.metadata['description']
+
+
+def replace(settings: Any, values: Mapping[str, Any]) -> Any:
+    """Return ``settings`` with the dotted names in ``values`` set, each value checked.
+
+    Raises:
+        SettingError: an unknown name, a wrong type or a value out of range; says which, and what
+            is allowed.
+    """
+    described = {name: (value, about) for name, value, about in describe(settings)}
+    changed = settings
+    for name, value in values.items():
+        if name not in described:
+            known = ', '.join(described)
+            raise SettingError(f'there is no setting {name!r}; the settings are: {known}')
+        current, about = described[name]
+        changed = _set_path(changed, name.split('.'), _checked(name, value, current, about))
+    return changed
+
+
+def _set_path(settings: Any, path: list[str], value: Any) -> Any:
+    head, *rest = path
+    inner = _set_path(getattr(settings, head), rest, value) if rest else value
+    return dataclasses.replace(settings, **{head: inner})
+
+
+def _checked(name: str, value: Any, current: Any, about: Description) -> Any:
+    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not type(current):
+        wanted = type(current).__name__
+        raise SettingError(f'{name} must be of type {wanted}, got {value!r}')
+    if about.choices and value not in about.choices:
+        raise SettingError(f'{name} must be one of {", ".join(about.choices)}, got {value!r}')
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # `not low <= value` also refuses NaN.
+        if about.low is not None and not about.low <= value:
+            raise SettingError(f'{name} must be at least {about.low} {about.unit}, got {value}')
+        if about.high is not None and not value <= about.high:
+            raise SettingError(f'{name} must be at most {about.high} {about.unit}, got {value}')
+    return value

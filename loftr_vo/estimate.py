@@ -1,0 +1,75 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the odometry says of one frame."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from loftr_vo.matches import Matches
+
+
+class State(enum.Enum):
+    """How the odometry stands after a frame."""
+
+    INITIALISING = 'initialising'
+    TRACKING = 'tracking'
+    LOST = 'lost'
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The pose after one frame, how sure it is, and why.
+
+    The world is the optical frame of the camera (x right, y down, z forward) at the first frame.
+    Lengths are metres if ``metric``, else units of the first baseline.
+
+    Attributes:
+        stamp: nanoseconds, the frame's.
+        state: see ``State``.
+        reason: one short clause: why the state is what it is; never empty when not tracking.
+        pose: (4, 4) float64, world from camera (maps points in the camera to the world).
+        covariance: (6, 6) float64 of (x, y, z, rotation about x, y, z) in world axes, the
+            rotation a left perturbation: R_true = exp(r) R.
+        matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
+        inliers: (N,) bool, which of ``matches`` agree with the pose.
+        points: (P, 3) float32, triangulated cells of the keyframe, in the world.
+        point_confidence: (P,) float32 in [0, 1].
+        parallax: degrees, median over inliers, rotation taken out.
+        keyframe_id: counts the keyframes made so far, from 0.
+        keyframe_pose: (4, 4) float64, world from keyframe.
+        keyframe_image: (H, W) uint8, the keyframe's picture.
+        is_keyframe: whether this frame became the keyframe.
+        metric: whether lengths are metres.
+        timings: milliseconds by stage: encode, match, geometry.
+    """
+
+    stamp: int
+    state: State
+    reason: str
+    pose: np.ndarray
+    covariance: np.ndarray
+    matches: Matches | None = None
+    inliers: np.ndarray | None = None
+    points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
+    point_confidence: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    parallax: float = 0.0
+    keyframe_id: int = 0
+    keyframe_pose: np.ndarray = field(default_factory=lambda: np.eye(4))
+    keyframe_image: np.ndarray | None = None
+    is_keyframe: bool = False
+    metric: bool = False
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def match_count(self) -> int:
+        """Number of matches with the keyframe."""
+        return 0 if self.matches is None else len(self.matches)
+
+    @property
+    def inlier_count(self) -> int:
+        """Number of matches that agree with the pose."""
+        return 0 if self.inliers is None else int(self.inliers.sum())

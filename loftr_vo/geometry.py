@@ -1,0 +1,122 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Two views of one scene: motion from matches, depth from motion.
+
+Points are rays (N, 3) float64, normalised image coordinates (x / z, y / z, 1). A motion (R, t)
+maps the first camera's coordinates to the second's: X1 = R X0 + t.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# The five-point method needs five; USAC wants one more to verify with.
+_FEWEST_POINTS = 6
+
+
+@dataclass(frozen=True)
+class TwoView:
+    """The motion between two views, up to its length.
+
+    Attributes:
+        rotation: (3, 3).
+        direction: (3,) unit vector of the translation.
+        inliers: (N,) bool.
+    """
+
+    rotation: np.ndarray
+    direction: np.ndarray
+    inliers: np.ndarray
+
+
+def rays_from_points(points: np.ndarray) -> np.ndarray:
+    """Append z = 1 to (N, 2) normalised image coordinates."""
+    return np.concatenate([points, np.ones((len(points), 1))], axis=1)
+
+
+def essential_motion(
+    rays0: np.ndarray, rays1: np.ndarray, threshold: float, confidence: float = 0.9999
+) -> TwoView | None:
+    """Motion by an essential matrix, robustly (MAGSAC++, Barath et al., CVPR 2020).
+
+    Args:
+        rays0, rays1: (N, 3) matched rays.
+        threshold: largest distance of an inlier from its epipolar line, in units of z = 1.
+        confidence: that the best model was seen.
+
+    Returns:
+        None where there are too few points or no model that puts them in front of both cameras.
+    """
+    if len(rays0) < _FEWEST_POINTS:
+        return None
+    points0 = np.ascontiguousarray(rays0[:, :2])
+    points1 = np.ascontiguousarray(rays1[:, :2])
+    # OpenCV seeds USAC with a constant, so the same matches give the same motion.
+    essential, mask = cv2.findEssentialMat(
+        points0, points1, np.eye(3), method=cv2.USAC_MAGSAC, prob=confidence, threshold=threshold
+    )
+    if essential is None or essential.shape != (3, 3) or mask is None:
+        return None
+    # Beyond this depth, in baselines, a point does not tell in front from behind.
+    _, rotation, direction, _, _ = cv2.recoverPose(
+        essential, points0, points1, np.eye(3), distanceThresh=1e5, mask=mask.copy()
+    )
+    return TwoView(rotation, direction[:, 0], mask[:, 0] > 0)
+
+
+def parallax(rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Angle in degrees, (N,), between matched rays once the rotation is taken out."""
+    turned = rays0 @ rotation.T
+    across = np.linalg.norm(np.cross(turned, rays1), axis=1)
+    return np.degrees(np.arctan2(across, np.sum(turned * rays1, axis=1)))
+
+
+def inverse_depth(
+    rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray, translation: np.ndarray
+) -> np.ndarray:
+    """Inverse depth in the first view, (N,); negative behind the camera.
+
+    The projection of R x0 + rho t is y: the cross product of both vanishes, which is linear in
+    rho; this is its least-squares solution.
+    """
+    turned = rays0 @ rotation.T
+    a = np.cross(rays1, np.broadcast_to(translation, rays1.shape))
+    b = np.cross(rays1, turned)
+    return -np.sum(a * b, axis=1) / np.maximum(np.sum(a * a, axis=1), 1e-18)
+
+
+def translation_from_depth(
+    rays0: np.ndarray, rays1: np.ndarray, inverse_depths: np.ndarray, rotation: np.ndarray
+) -> np.ndarray:
+    """Translation (3,) by least squares, given the rotation and inverse depths (N,)."""
+    turned = rays0 @ rotation.T
+    y = rays1
+    zero = np.zeros(len(y))
+    cross = np.stack(
+        [zero, -y[:, 2], y[:, 1], y[:, 2], zero, -y[:, 0], -y[:, 1], y[:, 0], zero], axis=1
+    ).reshape(-1, 3, 3)
+    a = cross * inverse_depths[:, None, None]
+    b = -np.cross(y, turned)
+    return np.linalg.lstsq(a.reshape(-1, 3), b.reshape(-1), rcond=None)[0]
+
+
+def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """(4, 4) matrix of a motion."""
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = rotation, translation
+    return matrix
+
+
+def inverse_transform(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of a (4, 4) rigid motion."""
+    rotation = matrix[:3, :3].T
+    return transform(rotation, -rotation @ matrix[:3, 3])
+
+
+def skew(vector: np.ndarray) -> np.ndarray:
+    """(3, 3) matrix of the cross product with (3,) ``vector``."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

@@ -1,0 +1,137 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A keyframe: a frame that others are matched to, and the depth of what it sees.
+
+LoFTR leaves the first picture's points on its coarse grid, so a cell of the keyframe is the same
+point in every frame matched to it. Depth is kept for each cell, as inverse depth with a variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from loftr_vo.frame import Frame
+from loftr_vo.geometry import rays_from_points
+from loftr_vo.matcher import EncodedPicture
+
+if TYPE_CHECKING:
+    from loftr_vo.motion import Motion
+
+# A cell's depth counts as known under this relative standard deviation.
+_KNOWN = 0.3
+# Relative standard deviation, of nothing known but the scene's usual depth.
+_UNKNOWN = 10.0
+_NEIGHBOURS = 4
+# Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
+_ONE_SURFACE = 0.15
+
+
+@dataclass
+class Keyframe:
+    """A keyframe and what is known of it; C is the number of coarse cells.
+
+    Attributes:
+        number: counts the keyframes, from 0.
+        frame: the frame itself.
+        encoded: its features.
+        pose: (4, 4), world from keyframe.
+        covariance: (6, 6) of the pose, see ``Estimate``.
+        usual_depth: median depth of the scene, in the odometry's unit.
+        rays: (C, 3), rays of the cells' centres, lens distortion taken out.
+        inverse_depth: (C,).
+        variance: (C,), of the inverse depth.
+        best_inliers: most inliers that any frame had with it.
+        age: frames matched with it so far.
+    """
+
+    number: int
+    frame: Frame
+    encoded: EncodedPicture
+    pose: np.ndarray
+    covariance: np.ndarray
+    usual_depth: float
+    best_inliers: int = 0
+    age: int = 0
+    rays: np.ndarray = field(init=False)
+    inverse_depth: np.ndarray = field(init=False)
+    variance: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        centres = self.encoded.cell_centres()
+        self.rays = rays_from_points(self.frame.camera.undistort(centres))
+        # Before anything is seen, every cell is somewhere about the usual depth.
+        self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
+        self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
+        self._best_measured = np.full(len(self.rays), np.inf)
+
+    @property
+    def known(self) -> np.ndarray:
+        """(C,) bool, cells whose depth is known well enough to give the scale."""
+        positive = self.inverse_depth > 0
+        return positive & (self.variance < (_KNOWN * self.inverse_depth) ** 2)
+
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Known cells in the world, (P, 3), and how sure they are, (P,) in [0, 1]."""
+        known = self.known
+        depth = 1 / self.inverse_depth[known]
+        in_camera = self.rays[known] * depth[:, None]
+        relative = np.sqrt(self.variance[known]) * depth
+        return in_camera @ self.pose[:3, :3].T + self.pose[:3, 3], 1 - relative / _KNOWN
+
+    def refresh_usual_depth(self) -> None:
+        """Take the median depth of the known cells, where there are enough to have one."""
+        known = self.known
+        if known.sum() >= 10:
+            self.usual_depth = float(1 / np.median(self.inverse_depth[known]))
+
+    def learn(self, motion: Motion) -> None:
+        """Take over the depths that a motion measured.
+
+        Errors of one match are alike from frame to frame, so many frames from one place do not
+        make a depth as sure as their number says: its variance stays above a quarter of the best
+        single measurement's.
+        """
+        inliers = motion.inliers & (motion.inverse_depth > 0)
+        cells = motion.matches.cells[inliers]
+        best = np.minimum(self._best_measured[cells], motion.measured_variance[inliers])
+        self._best_measured[cells] = best
+        self.inverse_depth[cells] = motion.inverse_depth[inliers]
+        self.variance[cells] = np.maximum(motion.depth_variance[inliers], best / 4)
+        self.refresh_usual_depth()
+
+    def inherit_depth(
+        self, points: np.ndarray, inverse_depths: np.ndarray, variances: np.ndarray
+    ) -> None:
+        """Interpolate depth at the cells from points that lie between them.
+
+        A cell takes the mean of its nearest neighbours, weighted by nearness; what they differ by
+        adds to the variance, and where they lie on different surfaces the cell takes none.
+
+        Args:
+            points: (N, 2) pixels of this keyframe's picture.
+            inverse_depths: (N,), seen from this keyframe.
+            variances: (N,).
+        """
+        if len(points) < _NEIGHBOURS:
+            return
+        centres = self.encoded.cell_centres()
+        cell_size = 8 * self.encoded.pixels_per_working_pixel.mean()
+        distance, index = cKDTree(points).query(
+            centres, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
+        )
+        surrounded = np.isfinite(distance).all(axis=1)
+        distance, index = distance[surrounded], index[surrounded]
+        weight = 1 / (distance + 0.1 * cell_size)
+        weight /= weight.sum(axis=1, keepdims=True)
+        values = inverse_depths[index]
+        mean = np.sum(weight * values, axis=1)
+        spread = np.sum(weight * (values - mean[:, None]) ** 2, axis=1)
+        one_surface = np.sqrt(spread) < _ONE_SURFACE * np.abs(mean)
+        cells = np.flatnonzero(surrounded)[one_surface]
+        self.inverse_depth[cells] = mean[one_surface]
+        variance = np.sum(weight * variances[index], axis=1) + spread
+        self.variance[cells] = variance[one_surface]

@@ -1,0 +1,44 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The matches of a pair of pictures, as arrays on the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Matches:
+    """N matches of a pair; pixel (0, 0) is the centre of the top left pixel.
+
+    Attributes:
+        keypoints0: (N, 2) float32, x and y in the first picture, in pixels as it was given;
+            always on the network's coarse grid.
+        keypoints1: (N, 2) float32, the same points in the second picture, sub-pixel.
+        confidence: (N,) float32 in [0, 1], the coarse dual-softmax score.
+        spread: (N,) float32, standard deviation of the fine heatmap, in pixels of the second
+            picture: how sure the sub-pixel position is.
+        cells: (N,) int64, row-major index of the coarse cell in the first picture. With a
+            keyframe as the first picture it names a match in every frame matched to it.
+    """
+
+    keypoints0: np.ndarray
+    keypoints1: np.ndarray
+    confidence: np.ndarray
+    spread: np.ndarray
+    cells: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.confidence)
+
+    def select(self, chosen: np.ndarray) -> Matches:
+        """Return the matches that ``chosen``, a mask or indices, names."""
+        return Matches(
+            self.keypoints0[chosen],
+            self.keypoints1[chosen],
+            self.confidence[chosen],
+            self.spread[chosen],
+            self.cells[chosen],
+        )

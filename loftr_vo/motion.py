@@ -1,0 +1,296 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The motion of a frame relative to its keyframe, from matches and what depth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from loftr_vo.config import GeometrySettings
+from loftr_vo.frame import Frame
+from loftr_vo.geometry import (
+    TwoView,
+    essential_motion,
+    inverse_depth,
+    parallax,
+    rays_from_points,
+    skew,
+    transform,
+    translation_from_depth,
+)
+from loftr_vo.keyframe import Keyframe
+from loftr_vo.matches import Matches
+from loftr_vo.pose_refinement import Observations, RefinedPose, refine_depth, refine_pose
+from loftr_vo.subpixel import refine_subpixel
+
+# Matches with known depth that a pose needs to take its length from them.
+_FEWEST_KNOWN = 15
+# Relative standard deviation of the usual depth, before anything is triangulated.
+_GUESSED = 0.5
+# Cells that must come out in front of both cameras for the first depths to be believed.
+_IN_FRONT = 0.75
+_LEAST_SIGMA = 0.05  # pixels
+
+
+class MotionError(ValueError):
+    """A frame that no motion explains; the message says why."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a frame lies to its keyframe.
+
+    Attributes:
+        frame_from_keyframe: (4, 4).
+        covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
+        matches: N matches, keypoints0 in the keyframe.
+        inliers: (N,) bool.
+        inverse_depth: (N,) posterior, seen from the keyframe.
+        depth_variance: (N,).
+        measured_variance: (N,), of this measurement of depth alone.
+        parallax: degrees, median over inliers.
+        metric_depth: whether the length of the translation and the depths are of one scale.
+        remark: what keeps the depth from being known, else empty.
+    """
+
+    frame_from_keyframe: np.ndarray
+    covariance: np.ndarray
+    matches: Matches
+    inliers: np.ndarray
+    inverse_depth: np.ndarray
+    depth_variance: np.ndarray
+    measured_variance: np.ndarray
+    rays0: np.ndarray
+    parallax: float
+    metric_depth: bool
+    remark: str = ''
+
+    def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inliers in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
+        chosen = self.inliers & (self.inverse_depth > 0)
+        chosen &= self.depth_variance < (0.3 * self.inverse_depth) ** 2
+        rotation, translation = _split(self.frame_from_keyframe)
+        rho = self.inverse_depth[chosen]
+        turned_z = self.rays0[chosen] @ rotation[2]
+        z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
+        slope = turned_z / z**2
+        return self.matches.keypoints1[chosen], rho / z, slope**2 * self.depth_variance[chosen]
+
+
+def estimate_motion(
+    keyframe: Keyframe,
+    frame: Frame,
+    matches: Matches,
+    settings: GeometrySettings,
+    expected: np.ndarray,
+) -> Motion:
+    """Find the motion.
+
+    Args:
+        keyframe: with its cells' depths.
+        frame: the frame.
+        matches: of the network, keypoints0 in the keyframe.
+        settings: thresholds.
+        expected: (4, 4) frame from keyframe, a guess.
+
+    Raises:
+        MotionError: too few matches, or too few that agree.
+    """
+    if len(matches) < settings.min_inliers:
+        raise MotionError(
+            f'only {len(matches)} matches with the keyframe, {settings.min_inliers} are needed'
+        )
+    if settings.refine_matches:
+        matches, _ = refine_subpixel(keyframe.frame.image, frame.image, matches)
+    focal = frame.camera.focal
+    rays0 = keyframe.rays[matches.cells]
+    rays1 = rays_from_points(frame.camera.undistort(matches.keypoints1))
+    two_view = essential_motion(rays0, rays1, settings.ransac_threshold / focal)
+    if two_view is None:
+        raise MotionError('no motion agrees with the matches')
+    observations = Observations(
+        rays0,
+        rays1,
+        np.maximum(matches.spread, _LEAST_SIGMA) / focal,
+        keyframe.inverse_depth[matches.cells],
+        keyframe.variance[matches.cells],
+    )
+    _check_support(two_view.inliers, settings)
+    known = keyframe.known[matches.cells] & two_view.inliers
+    median_parallax = float(np.median(parallax(rays0, rays1, two_view.rotation)[two_view.inliers]))
+    remark = ''
+    if known.sum() >= _FEWEST_KNOWN:
+        refined = _pose_with_depth(observations, two_view, known, expected)
+        refined = _complete(observations, two_view.inliers, refined)
+    elif median_parallax >= settings.min_parallax:
+        refined = _first_depths(observations, two_view, keyframe.usual_depth)
+    else:
+        refined = _guessed_pose(observations, two_view, keyframe.usual_depth)
+        remark = (
+            f'parallax of {median_parallax:.2f} deg is too little for depth, '
+            f'{settings.min_parallax:g} deg is needed: move the camera sideways'
+        )
+    inliers = _agreeing(observations, refined, settings.ransac_threshold / focal)
+    _check_support(inliers, settings)
+    angle = parallax(rays0, rays1, refined.rotation)[inliers]
+    return Motion(
+        transform(refined.rotation, refined.translation),
+        refined.covariance,
+        matches,
+        inliers,
+        refined.inverse_depth,
+        refined.depth_variance,
+        _measured_variance(refined, observations),
+        rays0,
+        float(np.median(angle)),
+        metric_depth=not remark,
+        remark=remark,
+    )
+
+
+def triangulate_onto(
+    keyframe: Keyframe,
+    other: Keyframe,
+    matches: Matches,
+    other_from_keyframe: np.ndarray,
+    settings: GeometrySettings,
+) -> None:
+    """Give the cells of a new keyframe depth from their matches in another one.
+
+    Args:
+        keyframe: the new one, with what depth it inherited.
+        other: an older one.
+        matches: keypoints0 in ``keyframe``.
+        other_from_keyframe: (4, 4).
+        settings: thresholds.
+    """
+    if settings.refine_matches:
+        matches, _ = refine_subpixel(keyframe.frame.image, other.frame.image, matches)
+    focal = other.frame.camera.focal
+    observations = Observations(
+        keyframe.rays[matches.cells],
+        rays_from_points(other.frame.camera.undistort(matches.keypoints1)),
+        np.maximum(matches.spread, _LEAST_SIGMA) / focal,
+        keyframe.inverse_depth[matches.cells],
+        keyframe.variance[matches.cells],
+    )
+    rotation, translation = _split(other_from_keyframe)
+    refined = refine_depth(observations, rotation, translation)
+    good = refined.error * observations.sigma < settings.ransac_threshold / focal
+    good &= refined.inverse_depth > 0
+    cells = matches.cells[good]
+    keyframe.inverse_depth[cells] = refined.inverse_depth[good]
+    keyframe.variance[cells] = refined.depth_variance[good]
+
+
+def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
+    """Covariance (6, 6) of the frame's pose in the world, see ``Estimate``.
+
+    The keyframe's own uncertainty is carried to the frame, where its rotation also moves the
+    position; the motion's is turned into the world. First order.
+    """
+    rotation, translation = _split(motion.frame_from_keyframe)
+    turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
+    by_motion = np.zeros((6, 6))
+    by_motion[:3, :3] = -turn
+    by_motion[:3, 3:] = -turn @ skew(translation)
+    by_motion[3:, 3:] = -turn
+    by_keyframe = np.eye(6)
+    by_keyframe[:3, 3:] = -skew(-turn @ translation)
+    covariance = (
+        by_motion @ motion.covariance @ by_motion.T
+        + by_keyframe @ keyframe.covariance @ by_keyframe.T
+    )
+    return (covariance + covariance.T) / 2
+
+
+def _pose_with_depth(
+    observations: Observations, two_view: TwoView, known: np.ndarray, expected: np.ndarray
+) -> RefinedPose:
+    """Refine from two starts, the essential matrix's and the expected one; keep the better."""
+    inliers = observations.select(two_view.inliers)
+    seen = observations.select(known)
+    length = translation_from_depth(seen.rays0, seen.rays1, seen.prior, two_view.rotation)
+    return min(
+        (
+            refine_pose(inliers, two_view.rotation, length),
+            refine_pose(inliers, *_split(expected)),
+        ),
+        key=lambda refined: refined.cost,
+    )
+
+
+def _first_depths(
+    observations: Observations, two_view: TwoView, usual_depth: float
+) -> RefinedPose:
+    """Triangulate with nothing known: the scale is such that the median depth is the usual one."""
+    rho = inverse_depth(
+        observations.rays0, observations.rays1, two_view.rotation, two_view.direction
+    )
+    free = replace(observations, prior=rho, variance=np.full(len(rho), 1e6))
+    refined = refine_pose(
+        free.select(two_view.inliers), two_view.rotation, two_view.direction, fixed_length=True
+    )
+    if np.mean(refined.inverse_depth > 0) < _IN_FRONT:
+        raise MotionError('the first depths do not lie in front of the camera')
+    refined = _complete(free, two_view.inliers, refined)
+    scale = usual_depth * float(np.median(refined.inverse_depth[two_view.inliers]))
+    to_unit = np.diag([scale] * 3 + [1.0] * 3)
+    return replace(
+        refined,
+        translation=refined.translation * scale,
+        covariance=to_unit @ refined.covariance @ to_unit,
+        inverse_depth=refined.inverse_depth / scale,
+        depth_variance=refined.depth_variance / scale**2,
+    )
+
+
+def _guessed_pose(
+    observations: Observations, two_view: TwoView, usual_depth: float
+) -> RefinedPose:
+    """Follow the motion while nothing is triangulated: all is taken to be at the usual depth."""
+    count = len(observations.prior)
+    guessed = replace(
+        observations,
+        prior=np.full(count, 1 / usual_depth),
+        variance=np.full(count, (_GUESSED / usual_depth) ** 2),
+    )
+    refined = refine_pose(guessed.select(two_view.inliers), two_view.rotation, np.zeros(3))
+    return _complete(guessed, two_view.inliers, refined)
+
+
+def _complete(observations: Observations, chosen: np.ndarray, refined: RefinedPose) -> RefinedPose:
+    """Give the pose found from some observations depths and errors for all of them."""
+    depth = refine_depth(observations, refined.rotation, refined.translation)
+    inverse_depths, variances = depth.inverse_depth, depth.depth_variance
+    inverse_depths[chosen] = refined.inverse_depth
+    variances[chosen] = refined.depth_variance
+    error = depth.error
+    error[chosen] = refined.error
+    return replace(refined, inverse_depth=inverse_depths, depth_variance=variances, error=error)
+
+
+def _agreeing(observations: Observations, refined: RefinedPose, threshold: float) -> np.ndarray:
+    """Inliers (N,) bool: near where they should be seen, and not behind the camera."""
+    behind = refined.inverse_depth < -3 * np.sqrt(refined.depth_variance)
+    return (refined.error * observations.sigma < threshold) & ~behind
+
+
+def _measured_variance(refined: RefinedPose, observations: Observations) -> np.ndarray:
+    information = 1 / refined.depth_variance - 1 / observations.variance
+    return 1 / np.maximum(information, 1e-12)
+
+
+def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
+    count, total = int(inliers.sum()), len(inliers)
+    if count < settings.min_inliers or count < settings.min_inlier_ratio * total:
+        raise MotionError(
+            f'only {count} of {total} matches agree with one motion, at least '
+            f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must'
+        )
+
+
+def _split(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return matrix[:3, :3], matrix[:3, 3]

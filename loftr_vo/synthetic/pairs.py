@@ -1,0 +1,231 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Random pairs of pictures with exact depth and pose, for training and for measuring."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from loftr_vo.synthetic.photometry import random_photometry
+from loftr_vo.synthetic.render import Rendering, render
+from loftr_vo.synthetic.scene import (
+    Rectangles,
+    boxes,
+    rectangles,
+    rotation_from_vector,
+    upright,
+)
+from loftr_vo.synthetic.textures import TextureBank
+
+_BOXES = 4
+_PANELS = 8
+_FAR_AWAY = 60.0  # metres: half the extent of floors and walls
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """B pairs of pictures of B scenes.
+
+    Attributes:
+        images: (2, B, 1, H, W) float32 in [0, 1], first and second pictures.
+        depths: (2, B, H, W) float32, z in metres.
+        moving: (2, B, H, W) bool, where what is seen moved by itself between the two.
+        intrinsics: (B, 3, 3), the same for both.
+        second_from_first: (B, 4, 4), optical axes.
+    """
+
+    images: torch.Tensor
+    depths: torch.Tensor
+    moving: torch.Tensor
+    intrinsics: torch.Tensor
+    second_from_first: torch.Tensor
+
+
+class PairGenerator:
+    """Draws random scenes, cameras, motions and light; the same for the same seed and device."""
+
+    def __init__(
+        self, bank: TextureBank, seed: int = 0, photometry: float = 1.0, taps: int = 2
+    ) -> None:
+        """Draw textures from ``bank``; see ``random_photometry`` and ``render`` for the rest."""
+        self.bank = bank
+        self.photometry = photometry
+        self.taps = taps
+        self.device = bank.texels.device
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+
+    @torch.no_grad()
+    def draw(self, batch: int, size: tuple[int, int]) -> Pairs:
+        """Return ``batch`` pairs of (H, W) pictures."""
+        intrinsics = self._intrinsics(batch, size)
+        scene = self._scene(batch, intrinsics)
+        second_pose = self._motion(batch)
+        first_pose = torch.eye(4, device=self.device).expand(batch, 4, 4)
+        shift = (
+            self._normal(batch, scene.centre.shape[1], 3)
+            * 0.06
+            * scene.centre.norm(dim=-1, keepdim=True)
+        )
+        first = self._render(scene, first_pose, intrinsics, size)
+        second = self._render(scene.moved(shift), second_pose, intrinsics, size)
+        images = torch.stack([first.image, second.image])[:, :, None]
+        lit = random_photometry(images.flatten(0, 1), self.generator, self.photometry)
+        return Pairs(
+            lit.view_as(images),
+            torch.stack([first.depth, second.depth]),
+            torch.stack([first.moving, second.moving]),
+            intrinsics,
+            torch.linalg.inv(second_pose),
+        )
+
+    def _render(
+        self,
+        scene: Rectangles,
+        pose: torch.Tensor,
+        intrinsics: torch.Tensor,
+        size: tuple[int, int],
+    ) -> Rendering:
+        return render(scene, self.bank, pose, intrinsics, size, taps=self.taps)
+
+    def _intrinsics(self, batch: int, size: tuple[int, int]) -> torch.Tensor:
+        height, width = size
+        intrinsics = torch.eye(3, device=self.device).repeat(batch, 1, 1)
+        focal = width * torch.exp(self._uniform(batch, low=math.log(0.5), high=math.log(1.4)))
+        intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
+        intrinsics[:, 0, 2] = (width - 1) / 2 + width * self._uniform(batch, low=-0.05, high=0.05)
+        intrinsics[:, 1, 2] = (height - 1) / 2 + height * self._uniform(batch, low=-0.1, high=0.1)
+        return intrinsics
+
+    def _scene(self, batch: int, intrinsics: torch.Tensor) -> Rectangles:
+        # Per scene: how coarse its textures are, how blank it is, whether things move in it.
+        fineness = intrinsics[:, 0, 0] * torch.exp(self._uniform(batch, low=-1.2, high=1.6))
+        blank = self._uniform(batch) < 0.2
+        contrast = torch.where(blank, self._uniform(batch, low=0.06, high=0.4), 1.0)
+        liveliness = (self._uniform(batch) < 0.4).float() * 0.2
+        return Rectangles.cat(
+            [
+                self._surroundings(batch, fineness, contrast),
+                self._furniture(batch, fineness, contrast, liveliness),
+                self._panels(batch, fineness, contrast, liveliness),
+            ]
+        )
+
+    def _surroundings(
+        self, batch: int, fineness: torch.Tensor, contrast: torch.Tensor
+    ) -> Rectangles:
+        """Floor, ceiling, walls to both sides and one behind, each there or not."""
+        height = self._uniform(batch, low=0.4, high=2.5)
+        above = self._uniform(batch, low=0.6, high=4.0)
+        left = self._uniform(batch, low=0.8, high=8.0)
+        right = self._uniform(batch, low=0.8, high=8.0)
+        back = torch.exp(self._uniform(batch, low=math.log(2.5), high=math.log(40.0)))
+        zero = torch.zeros(batch, device=self.device)
+        centre = torch.stack(
+            [
+                torch.stack([zero, height, back / 2], -1),
+                torch.stack([zero, -above, back / 2], -1),
+                torch.stack([-left, zero, back / 2], -1),
+                torch.stack([right, zero, back / 2], -1),
+                torch.stack([zero, zero, back], -1),
+            ],
+            dim=1,
+        )
+        x, y, z = torch.eye(3, device=self.device)
+        axes = torch.stack(
+            [torch.stack(pair) for pair in [(x, z), (x, z), (z, y), (z, y), (x, y)]]
+        ).expand(batch, 5, 2, 3)
+        tilt = rotation_from_vector(self._normal(batch, 5, 3) * 0.12)
+        axes = torch.einsum('bpij,bpkj->bpki', tilt, axes)
+        likely = torch.tensor([0.85, 0.35, 0.5, 0.5, 0.8], device=self.device)
+        present = (self._uniform(batch, 5) < likely).float()
+        extent = torch.full((batch, 5, 2), _FAR_AWAY, device=self.device) * present[..., None]
+        reach = torch.stack([height * 2, above * 2, left, right, back], 1)
+        return rectangles(
+            centre,
+            axes,
+            extent,
+            self.bank,
+            fineness[:, None] / reach,
+            self.generator,
+            self._varied(contrast, 5),
+        )
+
+    def _furniture(
+        self,
+        batch: int,
+        fineness: torch.Tensor,
+        contrast: torch.Tensor,
+        liveliness: torch.Tensor,
+    ) -> Rectangles:
+        centre, distance = self._places(batch, _BOXES)
+        turned = upright(self._uniform(batch, _BOXES, low=-math.pi, high=math.pi))
+        tumbled = rotation_from_vector(self._normal(batch, _BOXES, 3))
+        standing = self._uniform(batch, _BOXES) < 0.6
+        rotation = torch.where(standing[..., None, None], turned, tumbled)
+        half = self._uniform(batch, _BOXES, 3, low=0.06, high=0.3) * distance[..., None]
+        faces = boxes(
+            centre,
+            rotation,
+            half,
+            self.bank,
+            fineness[:, None] / distance,
+            self.generator,
+            self._varied(contrast, _BOXES),
+        )
+        moving = self._uniform(batch, _BOXES) < liveliness[:, None]
+        faces.moving.copy_(moving.repeat(1, 6))
+        return faces
+
+    def _panels(
+        self,
+        batch: int,
+        fineness: torch.Tensor,
+        contrast: torch.Tensor,
+        liveliness: torch.Tensor,
+    ) -> Rectangles:
+        centre, distance = self._places(batch, _PANELS)
+        axes = rotation_from_vector(self._normal(batch, _PANELS, 3) * 0.6)[..., :2, :]
+        half = self._uniform(batch, _PANELS, 2, low=0.08, high=0.5) * distance[..., None]
+        panels = rectangles(
+            centre,
+            axes,
+            half,
+            self.bank,
+            fineness[:, None] / distance,
+            self.generator,
+            self._varied(contrast, _PANELS),
+        )
+        panels.moving.copy_(self._uniform(batch, _PANELS) < liveliness[:, None])
+        return panels
+
+    def _places(self, batch: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Centres (B, N, 3) within the view, and their distances (B, N)."""
+        z = torch.exp(self._uniform(batch, count, low=math.log(1.2), high=math.log(14.0)))
+        x = z * self._uniform(batch, count, low=-0.8, high=0.8)
+        y = z * self._uniform(batch, count, low=-0.5, high=0.5)
+        return torch.stack([x, y, z], -1), z
+
+    def _motion(self, batch: int) -> torch.Tensor:
+        """(B, 4, 4) world from second camera: from next to nothing to half the picture."""
+        size = torch.exp(self._uniform(batch, 1, low=math.log(0.01), high=math.log(0.9)))
+        translation = self._normal(batch, 3) * size
+        translation[:, 2] *= 1.5
+        turn = torch.exp(self._uniform(batch, 1, low=math.log(0.004), high=math.log(0.35)))
+        axis_scale = torch.tensor([0.5, 0.9, 0.6], device=self.device)
+        pose = torch.eye(4, device=self.device).repeat(batch, 1, 1)
+        pose[:, :3, :3] = rotation_from_vector(self._normal(batch, 3) * turn * axis_scale)
+        pose[:, :3, 3] = translation
+        return pose
+
+    def _varied(self, contrast: torch.Tensor, count: int) -> torch.Tensor:
+        return contrast[:, None] * self._uniform(len(contrast), count, low=0.5, high=1.2)
+
+    def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
+        random = torch.rand(shape, generator=self.generator, device=self.device)
+        return low + (high - low) * random
+
+    def _normal(self, *shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=self.generator, device=self.device)

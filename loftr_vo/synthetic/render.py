@@ -1,0 +1,267 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ray-caster: what a pinhole camera sees of textured rectangles, with exact depth.
+
+A rectangle's texture coordinates, and the inverse depth of its plane, are ratios of linear
+functions of the pixel: a plane-induced homography (Hartley and Zisserman, 2nd ed., 13.1). So one
+matrix product casts all rays against all rectangles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from loftr_vo.synthetic.scene import Rectangles
+from loftr_vo.synthetic.textures import TextureBank
+
+# Rays that meet no rectangle see a sphere so far away that it shows no parallax.
+BACKGROUND_DEPTH = 1e4
+_BACKGROUND_TEXELS_PER_RADIAN = 160.0
+_NEAREST = 0.05  # metres; nothing nearer is seen
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What B cameras see.
+
+    Attributes:
+        image: (B, H, W) float32 in [0, 1].
+        depth: (B, H, W) float32, z in the camera in metres, at the pixel's centre.
+        moving: (B, H, W) bool, where a moving rectangle is seen.
+    """
+
+    image: torch.Tensor
+    depth: torch.Tensor
+    moving: torch.Tensor
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """The nearest rectangle along each of N rays of B cameras.
+
+    Attributes:
+        pixels: (N, 3) homogeneous pixel coordinates.
+        chosen: (B, N) int64, the rectangle, or -1 for the background.
+        inverse_depth: (B, N), 1 / z.
+    """
+
+    pixels: torch.Tensor
+    chosen: torch.Tensor
+    inverse_depth: torch.Tensor
+
+
+def render(
+    scene: Rectangles,
+    bank: TextureBank,
+    world_from_camera: torch.Tensor,
+    intrinsics: torch.Tensor,
+    size: tuple[int, int],
+    *,
+    taps: int = 4,
+    supersampling: int = 1,
+) -> Rendering:
+    """Ray-cast B scenes with B cameras.
+
+    Args:
+        scene: the rectangles.
+        bank: the textures they refer to.
+        world_from_camera: (B, 4, 4), optical axes (x right, y down, z forward).
+        intrinsics: (B, 3, 3) pinhole matrices in pixels.
+        size: (H, W) of the pictures.
+        taps: samples along the longer axis of a pixel's footprint on the texture.
+        supersampling: rays per pixel along each axis; more than one smooths outlines.
+    """
+    height, width = size
+    homographies = _homographies(scene, world_from_camera, intrinsics)
+    hits = _cast(homographies, scene, _pixel_grid(height, width, 1, intrinsics.device))
+    fine_hits = hits
+    if supersampling > 1:
+        grid = _pixel_grid(height, width, supersampling, intrinsics.device)
+        fine_hits = _cast(homographies, scene, grid)
+    image = _shade(
+        fine_hits, homographies, scene, bank, world_from_camera, intrinsics, taps, supersampling
+    ).view(-1, 1, height * supersampling, width * supersampling)
+    seen_moving = scene.moving.gather(1, hits.chosen.clamp_min(0)) & (hits.chosen >= 0)
+    return Rendering(
+        F.avg_pool2d(image, supersampling)[:, 0].clamp(0, 1),
+        (1.0 / hits.inverse_depth).view(-1, height, width),
+        seen_moving.view(-1, height, width),
+    )
+
+
+def _pixel_grid(height: int, width: int, per_pixel: int, device: torch.device) -> torch.Tensor:
+    """(N, 3) homogeneous pixels; sub-pixels are spread evenly around each pixel's centre."""
+    y = (torch.arange(height * per_pixel, device=device) + 0.5) / per_pixel - 0.5
+    x = (torch.arange(width * per_pixel, device=device) + 0.5) / per_pixel - 0.5
+    y, x = torch.meshgrid(y, x, indexing='ij')
+    return torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
+
+
+def _homographies(
+    scene: Rectangles, world_from_camera: torch.Tensor, intrinsics: torch.Tensor
+) -> torch.Tensor:
+    """(B, P, 3, 3): pixel to (u w, v w, w); u, v in metres from the centre, w = 1 / z."""
+    rotation, position = world_from_camera[:, :3, :3], world_from_camera[:, :3, 3]
+    ray = rotation @ torch.linalg.inv(intrinsics)  # (B, 3, 3): pixel to direction in the world
+    to_centre = scene.centre - position[:, None]
+    normal = scene.normal
+    distance = (normal * to_centre).sum(-1, keepdim=True)
+    # A plane seen edge-on through the camera has no inverse depth; a hair off, it has.
+    distance = torch.where(distance.abs() < 1e-6, torch.full_like(distance, 1e-6), distance)
+    inverse_depth = (normal @ ray) / distance  # (B, P, 3)
+    start = -torch.einsum('bpkc,bpc->bpk', scene.axes, to_centre)  # camera in u, v
+    texture = start[..., None] * inverse_depth[..., None, :] + scene.axes @ ray[:, None]
+    return torch.cat([texture, inverse_depth[..., None, :]], dim=-2)
+
+
+def _cast(homographies: torch.Tensor, scene: Rectangles, pixels: torch.Tensor) -> _Hits:
+    batch, count = homographies.shape[:2]
+    projected = (homographies.reshape(batch, count * 3, 3) @ pixels.T).view(batch, count, 3, -1)
+    u, v, w = projected.unbind(2)
+    half_u, half_v = scene.half_size.unbind(-1)
+    hit = (
+        (w > 1.0 / BACKGROUND_DEPTH)
+        & (w < 1.0 / _NEAREST)
+        & (u.abs() <= half_u[..., None] * w)
+        & (v.abs() <= half_v[..., None] * w)
+    )
+    inverse_depth, chosen = torch.where(hit, w, torch.zeros_like(w)).max(dim=1)
+    missed = inverse_depth <= 0
+    return _Hits(
+        pixels,
+        chosen.masked_fill(missed, -1),
+        inverse_depth.masked_fill(missed, 1.0 / BACKGROUND_DEPTH),
+    )
+
+
+def _shade(
+    hits: _Hits,
+    homographies: torch.Tensor,
+    scene: Rectangles,
+    bank: TextureBank,
+    world_from_camera: torch.Tensor,
+    intrinsics: torch.Tensor,
+    taps: int,
+    per_pixel: int,
+) -> torch.Tensor:
+    """(B, N) intensities."""
+    index = hits.chosen.clamp_min(0)
+    batch = torch.arange(len(index), device=index.device)[:, None]
+    local = homographies[batch, index]  # (B, N, 3, 3)
+    numerator = torch.einsum('bnij,nj->bni', local, hits.pixels)
+    w = torch.where(hits.chosen < 0, torch.ones_like(hits.inverse_depth), hits.inverse_depth)
+    position = numerator[..., :2] / w[..., None]  # metres from the centre
+    # d(U/w)/dx = (dU/dx - (U/w) dw/dx) / w, for x and y of the pixel: (B, N, uv, xy)
+    jacobian = (local[..., :2, :2] - position[..., None] * local[..., 2:3, :2]) / w[
+        ..., None, None
+    ]
+    density = scene.density[batch, index]
+    texels = position * density[..., None] + scene.offset[batch, index]
+    jacobian = jacobian * (density / per_pixel)[..., None, None]
+
+    sky, sky_jacobian = _background(hits.pixels, world_from_camera, intrinsics)
+    missed = hits.chosen < 0
+    texels = torch.where(missed[..., None], sky, texels)
+    jacobian = torch.where(missed[..., None, None], sky_jacobian / per_pixel, jacobian)
+
+    texture = scene.texture[batch, index]
+    value = sample(bank, texture, texels, jacobian, taps)
+    contrast = torch.where(missed, torch.ones_like(value), scene.contrast[batch, index])
+    return 0.5 + (value - 0.5) * contrast
+
+
+def _background(
+    pixels: torch.Tensor, world_from_camera: torch.Tensor, intrinsics: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texels (B, N, 2) on the sphere by longitude and latitude, and their Jacobian."""
+    ray = torch.einsum(
+        'bij,nj->bni', world_from_camera[:, :3, :3] @ torch.linalg.inv(intrinsics), pixels
+    )
+    longitude = torch.atan2(ray[..., 0], ray[..., 2])
+    latitude = torch.atan2(ray[..., 1], torch.hypot(ray[..., 0], ray[..., 2]))
+    texels = torch.stack([longitude, latitude], -1) * _BACKGROUND_TEXELS_PER_RADIAN
+    # One pixel turns the ray by about 1 / focal length, whatever its direction.
+    per_pixel = _BACKGROUND_TEXELS_PER_RADIAN / intrinsics[:, 0, 0]
+    eye = torch.eye(2, device=pixels.device)
+    jacobian = per_pixel[:, None, None, None] * eye
+    return texels, jacobian.expand(*texels.shape, 2)
+
+
+def sample(
+    bank: TextureBank,
+    texture: torch.Tensor,
+    texels: torch.Tensor,
+    jacobian: torch.Tensor,
+    taps: int,
+) -> torch.Tensor:
+    """Anti-aliased lookup: trilinear on the mip levels, with taps along the longer axis.
+
+    The scheme is the one of graphics hardware (anisotropic filtering as in EXT_texture_filter_
+    anisotropic): the level follows the footprint's shorter axis, or a taps-th of the longer one
+    where that is more.
+
+    Args:
+        bank: the textures.
+        texture: (...) int64, which texture.
+        texels: (..., 2) position on the finest level; mirrored past the ends.
+        jacobian: (..., 2, 2) texels per pixel of the picture, columns by x and y.
+        taps: samples along the longer axis.
+    """
+    length = jacobian.square().sum(dim=-2).sqrt()  # (..., 2): of the x and of the y column
+    longer, which = length.max(dim=-1)
+    shorter = length.amin(dim=-1)
+    footprint = torch.maximum(shorter, longer / taps).clamp_min(1e-6)
+    level = footprint.log2().clamp(0, bank.levels - 1.001)
+    along = jacobian.gather(-1, which[..., None, None].expand(*which.shape, 2, 1))[..., 0]
+    total = torch.zeros_like(level)
+    for tap in range(taps):
+        shift = (tap + 0.5) / taps - 0.5
+        total = total + _trilinear(bank, texture, texels + shift * along, level)
+    return total / taps
+
+
+def _trilinear(
+    bank: TextureBank, texture: torch.Tensor, texels: torch.Tensor, level: torch.Tensor
+) -> torch.Tensor:
+    finer = level.floor()
+    fraction = level - finer
+    return (
+        _bilinear(bank, texture, texels, finer.long()) * (1 - fraction)
+        + _bilinear(bank, texture, texels, finer.long() + 1) * fraction
+    )
+
+
+def _bilinear(
+    bank: TextureBank, texture: torch.Tensor, texels: torch.Tensor, level: torch.Tensor
+) -> torch.Tensor:
+    side = bank.size >> level
+    # Texel k of a level has its centre at k + 1/2 of that level's texels.
+    scaled = texels / (1 << level)[..., None] - 0.5
+    period = 2.0 * side[..., None]
+    mirrored = torch.remainder(scaled, period)
+    mirrored = torch.minimum(mirrored, period - 1 - mirrored).clamp_min(0)
+    whole = mirrored.floor()
+    fraction = mirrored - whole
+    x0, y0 = whole.long().unbind(-1)
+    last = side - 1
+    x0, y0 = torch.minimum(x0, last), torch.minimum(y0, last)
+    x1, y1 = torch.minimum(x0 + 1, last), torch.minimum(y0 + 1, last)
+    row = _level_offset(bank, level) + texture * side * side
+    fx, fy = fraction.unbind(-1)
+    top = torch.lerp(bank.texels[row + y0 * side + x0], bank.texels[row + y0 * side + x1], fx)
+    bottom = torch.lerp(bank.texels[row + y1 * side + x0], bank.texels[row + y1 * side + x1], fx)
+    return torch.lerp(top, bottom, fy)
+
+
+def _level_offset(bank: TextureBank, level: torch.Tensor) -> torch.Tensor:
+    """Where a level starts in the flattened bank: T S^2 (1 + 1/4 + ...) texels."""
+    finest = bank.count * bank.size * bank.size
+    starts = torch.tensor(
+        [math.floor(finest * (4 / 3) * (1 - 0.25**k) + 0.5) for k in range(bank.levels + 1)],
+        device=level.device,
+    )
+    return starts[level]

@@ -1,0 +1,36 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m loftr_vo.training``: train the compact weights, or your own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from loftr_vo.training.config import TrainingConfig
+from loftr_vo.training.curve import draw_curve
+from loftr_vo.training.trainer import LOG, Trainer
+
+SHIPPED_CONFIG = Path(__file__).with_name('compact.yaml')
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(prog='python -m loftr_vo.training', description=__doc__)
+    parser.add_argument('--config', type=Path, default=SHIPPED_CONFIG)
+    parser.add_argument('-o', '--output', type=Path, default=Path('results/training'))
+    parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
+    trainer = Trainer(
+        TrainingConfig.from_yaml(arguments.config), arguments.output, arguments.device
+    )
+    try:
+        trainer.run()
+    finally:
+        draw_curve(arguments.output / LOG, arguments.output / 'curve.png')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,56 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The paper's losses (Sun et al., CVPR 2021, section 3.6), and one for what has no match."""
+
+from __future__ import annotations
+
+import torch
+
+_ALPHA = 0.25
+_GAMMA = 2.0
+
+
+def coarse_loss(
+    log_confidence: torch.Tensor, matched: torch.Tensor, partner: torch.Tensor
+) -> torch.Tensor:
+    """Focal loss of the dual-softmax confidence at the true matches.
+
+    Args:
+        log_confidence: (B, L, S) logarithm of the dual-softmax.
+        matched: (B, L) bool.
+        partner: (B, L) int64, see ``Supervision``.
+    """
+    log_p = log_confidence.gather(2, partner[..., None])[..., 0]
+    focal = -_ALPHA * (1 - log_p.exp()) ** _GAMMA * log_p
+    return _masked_mean(focal, matched)
+
+
+def unmatched_loss(log_confidence: torch.Tensor, unmatchable: torch.Tensor) -> torch.Tensor:
+    """Focal loss that pushes down the best confidence of cells with nothing to match.
+
+    The published training leaves these alone; a streamed camera whose view is covered needs them
+    to say so.
+    """
+    best = log_confidence.amax(dim=2).exp().clamp_max(1 - 1e-4)
+    focal = -(1 - _ALPHA) * best**_GAMMA * torch.log1p(-best)
+    return _masked_mean(focal, unmatchable)
+
+
+def fine_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """Squared distance, each match weighted by the inverse of its predicted spread.
+
+    Args:
+        offset: (M, 2) predicted, in units of half the fine window.
+        target: (M, 2) true, likewise; only those within the window count.
+        spread: (M,) predicted standard deviation, likewise; a weight without gradient.
+    """
+    within = target.abs().amax(-1) < 1
+    weight = 1 / spread.detach().clamp_min(1e-3)
+    weight = weight / _masked_mean(weight, within).clamp_min(1e-6)
+    squared = ((offset - target) ** 2).sum(-1)
+    return _masked_mean(squared * weight, within)
+
+
+def _masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean where ``mask``; by a product, so that shapes do not depend on values."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)

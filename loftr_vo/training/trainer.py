@@ -1,0 +1,186 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The training loop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from loftr_vo.loftr.model import FINE_STRIDE, LoFTR, cell_position
+from loftr_vo.synthetic.pairs import PairGenerator
+from loftr_vo.synthetic.textures import TextureBank
+from loftr_vo.training.config import TrainingConfig
+from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
+from loftr_vo.training.supervision import CELL, Supervision, supervise
+from loftr_vo.training.validation import validate
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = 'checkpoint.pt'
+WEIGHTS = 'weights.pt'
+LOG = 'log.jsonl'
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of one step's loss, each a scalar."""
+
+    coarse: torch.Tensor
+    unmatched: torch.Tensor
+    fine: torch.Tensor
+
+
+class Trainer:
+    """Trains a LoFTR on ray-cast pairs; stops and goes on at checkpoints."""
+
+    def __init__(self, config: TrainingConfig, output: Path, device: str = 'cpu') -> None:
+        """Prepare a run that writes into ``output``; goes on from its checkpoint if it has one."""
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.output = output
+        self.device = torch.device(device)
+        self.step = 0
+        self.model = LoFTR(config.model).to(self.device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(enabled=self.device.type == 'cuda')
+        output.mkdir(parents=True, exist_ok=True)
+        if (output / CHECKPOINT).exists():
+            self._resume()
+        bank = TextureBank.random(
+            config.textures, config.texture_size, seed=config.seed, device=self.device
+        )
+        # Seeding by the step makes a resumed run see new pairs.
+        self.pairs = PairGenerator(bank, seed=config.seed + 1_000_003 * (self.step + 1))
+
+    def run(self) -> None:
+        """Train to the last step; validate and save on the way and at the end."""
+        sums: dict[str, float] = {}
+        progress = tqdm(total=self.config.steps, initial=self.step, unit='step', smoothing=0.05)
+        with progress:
+            while self.step < self.config.steps:
+                for name, value in self._train_step().items():
+                    sums[name] = sums.get(name, 0.0) + value
+                self.step += 1
+                progress.update()
+                due = self.step % self.config.checkpoint_every == 0
+                if due or self.step == self.config.steps:
+                    since = (self.step - 1) % self.config.checkpoint_every + 1
+                    means = {name: value / since for name, value in sums.items()}
+                    sums = {}
+                    self._checkpoint(means)
+
+    def _train_step(self) -> dict[str, float]:
+        stage = self.config.stage_at(self.step)
+        for group in self.optimizer.param_groups:
+            group['lr'] = self.config.learning_rate_at(self.step)
+        pairs = self.pairs.draw(stage.batch, (stage.height, stage.width))
+        truth = supervise(pairs)
+        with torch.autocast(self.device.type, enabled=self.device.type == 'cuda'):
+            terms = self._loss_terms(pairs.images, truth, *self._fine_choice(truth))
+        loss = (
+            self.config.coarse_weight * terms.coarse
+            + self.config.unmatched_weight * terms.unmatched
+            + terms.fine
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return {
+            'loss': loss.item(),
+            'coarse': terms.coarse.item(),
+            'unmatched': terms.unmatched.item(),
+            'fine': terms.fine.item(),
+        }
+
+    def _fine_choice(self, truth: Supervision) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cells (B, K) of matches to refine, and which of them are true (B, K).
+
+        A fixed number of each pair, so that shapes never change; pairs with fewer are filled up.
+        """
+        order = torch.rand(truth.matched.shape, device=self.device) + truth.matched
+        cells = order.topk(min(self.config.fine_matches, order.shape[1]), dim=1).indices
+        return cells, truth.matched.gather(1, cells)
+
+    def _loss_terms(
+        self,
+        images: torch.Tensor,
+        truth: Supervision,
+        cells: torch.Tensor,
+        chosen: torch.Tensor,
+    ) -> Losses:
+        features = self.model.encode(images.flatten(0, 1))
+        features0, features1 = (
+            type(features)(*half) for half in zip(*(f.chunk(2) for f in features), strict=True)
+        )
+        tokens0, tokens1 = self.model.condition(features0, features1)
+        logits = self.model.similarity(tokens0, tokens1)
+        log_confidence = logits.log_softmax(dim=2) + logits.log_softmax(dim=1)
+
+        partner = truth.partner.gather(1, cells)
+        offset, spread = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
+        half_window = FINE_STRIDE * (self.config.model.window // 2)
+        columns = images.shape[-1] // CELL
+        position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
+        target = (position - cell_position(partner, columns)) / half_window
+        # Filling rows are pushed outside the window, where they do not count.
+        target = torch.where(chosen[..., None], target, torch.full_like(target, 2.0))
+        return Losses(
+            coarse_loss(log_confidence, truth.matched, truth.partner),
+            unmatched_loss(log_confidence, truth.unmatchable),
+            fine_loss(
+                offset.flatten(0, 1) / half_window,
+                target.flatten(0, 1),
+                spread.flatten() / half_window,
+            ),
+        )
+
+    def _checkpoint(self, means: dict[str, float]) -> None:
+        scores = validate(self.model, self.device)
+        entry = {'step': self.step, 'lr': self.config.learning_rate_at(self.step - 1)}
+        entry |= {name: round(value, 5) for name, value in (means | scores).items()}
+        logger.info('%s', entry)
+        with (self.output / LOG).open('a') as log:
+            log.write(json.dumps(entry) + '\n')
+        state = {
+            'step': self.step,
+            'model': self.model.state_dict(),
+            'optimizer': self.optimizer.state_dict(),
+            'scaler': self.scaler.state_dict(),
+        }
+        _save(state, self.output / CHECKPOINT)
+        weights = {
+            'config': self.config.model.to_dict(),
+            'state_dict': self.model.state_dict(),
+            'training': {'config': self.config.to_dict(), **entry},
+        }
+        _save(weights, self.output / WEIGHTS)
+
+    def _resume(self) -> None:
+        state = torch.load(self.output / CHECKPOINT, map_location=self.device, weights_only=True)
+        self.step = state['step']
+        self.model.load_state_dict(state['model'])
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.scaler.load_state_dict(state['scaler'])
+        logger.info('going on from step %d of %s', self.step, self.output / CHECKPOINT)
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Write whole or not at all, so that an interruption loses no checkpoint."""
+    unfinished = path.with_suffix('.tmp')
+    torch.save(state, unfinished)
+    os.replace(unfinished, path)
