@@ -110,6 +110,11 @@ def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def split(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation (3, 3) and translation (3,) of a (4, 4) motion."""
+    return matrix[:3, :3], matrix[:3, 3]
+
+
 def inverse_transform(matrix: np.ndarray) -> np.ndarray:
     """Inverse of a (4, 4) rigid motion."""
     rotation = matrix[:3, :3].T

@@ -17,6 +17,8 @@ from scipy.spatial import cKDTree
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import rays_from_points
 from loftr_vo.matcher import EncodedPicture
+from loftr_vo.matches import Matches
+from loftr_vo.pose_refinement import Observations
 
 if TYPE_CHECKING:
     from loftr_vo.motion import Motion
@@ -26,6 +28,7 @@ _KNOWN = 0.3
 # Relative standard deviation, of nothing known but the scene's usual depth.
 _UNKNOWN = 10.0
 _NEIGHBOURS = 4
+_LEAST_SIGMA = 0.05  # pixels; no match is better
 # Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
 _ONE_SURFACE = 0.15
 
@@ -67,6 +70,22 @@ class Keyframe:
         self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
         self._best_measured = np.full(len(self.rays), np.inf)
+
+    def observed(self, matches: Matches, rays1: np.ndarray, focal: float) -> Observations:
+        """Join matches with what is known of their cells.
+
+        Args:
+            matches: N matches, keypoints0 in this keyframe.
+            rays1: (N, 3), rays of keypoints1.
+            focal: of the other camera, pixels.
+        """
+        return Observations(
+            self.rays[matches.cells],
+            rays1,
+            np.maximum(matches.spread, _LEAST_SIGMA) / focal,
+            self.inverse_depth[matches.cells],
+            self.variance[matches.cells],
+        )
 
     @property
     def known(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from loftr_vo.geometry import (
     parallax,
     rays_from_points,
     skew,
+    split,
     transform,
     translation_from_depth,
 )
@@ -31,7 +32,6 @@ _FEWEST_KNOWN = 15
 _GUESSED = 0.5
 # Cells that must come out in front of both cameras for the first depths to be believed.
 _IN_FRONT = 0.75
-_LEAST_SIGMA = 0.05  # pixels
 
 
 class MotionError(ValueError):
@@ -71,7 +71,7 @@ class Motion:
         """Inliers in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
         chosen = self.inliers & (self.inverse_depth > 0)
         chosen &= self.depth_variance < (0.3 * self.inverse_depth) ** 2
-        rotation, translation = _split(self.frame_from_keyframe)
+        rotation, translation = split(self.frame_from_keyframe)
         rho = self.inverse_depth[chosen]
         turned_z = self.rays0[chosen] @ rotation[2]
         z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
@@ -110,13 +110,7 @@ def estimate_motion(
     two_view = essential_motion(rays0, rays1, settings.ransac_threshold / focal)
     if two_view is None:
         raise MotionError('no motion agrees with the matches')
-    observations = Observations(
-        rays0,
-        rays1,
-        np.maximum(matches.spread, _LEAST_SIGMA) / focal,
-        keyframe.inverse_depth[matches.cells],
-        keyframe.variance[matches.cells],
-    )
+    observations = keyframe.observed(matches, rays1, focal)
     _check_support(two_view.inliers, settings)
     known = keyframe.known[matches.cells] & two_view.inliers
     median_parallax = float(np.median(parallax(rays0, rays1, two_view.rotation)[two_view.inliers]))
@@ -150,48 +144,13 @@ def estimate_motion(
     )
 
 
-def triangulate_onto(
-    keyframe: Keyframe,
-    other: Keyframe,
-    matches: Matches,
-    other_from_keyframe: np.ndarray,
-    settings: GeometrySettings,
-) -> None:
-    """Give the cells of a new keyframe depth from their matches in another one.
-
-    Args:
-        keyframe: the new one, with what depth it inherited.
-        other: an older one.
-        matches: keypoints0 in ``keyframe``.
-        other_from_keyframe: (4, 4).
-        settings: thresholds.
-    """
-    if settings.refine_matches:
-        matches, _ = refine_subpixel(keyframe.frame.image, other.frame.image, matches)
-    focal = other.frame.camera.focal
-    observations = Observations(
-        keyframe.rays[matches.cells],
-        rays_from_points(other.frame.camera.undistort(matches.keypoints1)),
-        np.maximum(matches.spread, _LEAST_SIGMA) / focal,
-        keyframe.inverse_depth[matches.cells],
-        keyframe.variance[matches.cells],
-    )
-    rotation, translation = _split(other_from_keyframe)
-    refined = refine_depth(observations, rotation, translation)
-    good = refined.error * observations.sigma < settings.ransac_threshold / focal
-    good &= refined.inverse_depth > 0
-    cells = matches.cells[good]
-    keyframe.inverse_depth[cells] = refined.inverse_depth[good]
-    keyframe.variance[cells] = refined.depth_variance[good]
-
-
 def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
     """Covariance (6, 6) of the frame's pose in the world, see ``Estimate``.
 
     The keyframe's own uncertainty is carried to the frame, where its rotation also moves the
     position; the motion's is turned into the world. First order.
     """
-    rotation, translation = _split(motion.frame_from_keyframe)
+    rotation, translation = split(motion.frame_from_keyframe)
     turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
     by_motion = np.zeros((6, 6))
     by_motion[:3, :3] = -turn
@@ -216,7 +175,7 @@ def _pose_with_depth(
     return min(
         (
             refine_pose(inliers, two_view.rotation, length),
-            refine_pose(inliers, *_split(expected)),
+            refine_pose(inliers, *split(expected)),
         ),
         key=lambda refined: refined.cost,
     )
@@ -290,7 +249,3 @@ def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
             f'only {count} of {total} matches agree with one motion, at least '
             f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must'
         )
-
-
-def _split(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return matrix[:3, :3], matrix[:3, 3]

@@ -18,9 +18,10 @@ from loftr_vo.geometry import inverse_transform
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.matcher import EncodedPicture, Matcher
-from loftr_vo.motion import Motion, MotionError, estimate_motion, pose_covariance, triangulate_onto
+from loftr_vo.motion import Motion, MotionError, estimate_motion, pose_covariance
 from loftr_vo.picture_quality import complaint
 from loftr_vo.stillness import RestDetector
+from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 
 # Standard deviation of a first pose: it defines the world.
 _SURE = 1e-6
@@ -199,16 +200,16 @@ class VisualOdometry:
             new.inherit_depth(*motion.seen_depth())
             matches = self._matcher.match(new.encoded, old.encoded)
             clock.lap('match')
-            triangulate_onto(
-                new,
-                old,
-                matches,
-                inverse_transform(motion.frame_from_keyframe),
-                self.settings.geometry,
-            )
+            triangulate_matches(new, old, matches, self.settings.geometry)
+            for older in self._look_back():
+                triangulate_by_tracking(new, older, self.settings.geometry)
             new.refresh_usual_depth()
             clock.lap('geometry')
         return new
+
+    def _look_back(self) -> list[Keyframe]:
+        """Keyframes before the last two, the newest first."""
+        return list(self._keyframes)[-3::-1]
 
     def _return_to(self, keyframe: Keyframe) -> None:
         """Make an older keyframe the present one again."""

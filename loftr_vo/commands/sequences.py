@@ -1,0 +1,232 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``loftr_vo run`` and ``loftr_vo evaluate``: odometry over recordings."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from loftr_vo.commands.options import (
+    add_sequence_options,
+    add_settings_options,
+    open_from,
+    read_settings,
+)
+from loftr_vo.config import Settings
+from loftr_vo.datasets import Sequence
+from loftr_vo.evaluation.classical import BASELINES, ClassicalOdometry
+from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
+from loftr_vo.evaluation.running import Odometry, Run, run_sequence
+from loftr_vo.evaluation.scoring import (
+    Alignment,
+    EvaluationError,
+    align,
+    require_evo,
+    score_alignment,
+)
+from loftr_vo.trajectory import Trajectory
+
+INTERRUPTED = 130
+
+# Heading, name in the metrics, and how to write the value.
+_COLUMNS = (
+    ('sequence', 'sequence', '{}'),
+    ('tracked', 'tracked', '{}'),
+    ('frames', 'frames', '{}'),
+    ('path m', 'path_length_m', '{:.4g}'),
+    ('ATE m', 'ate_rmse_m', '{:.4f}'),
+    ('ATE %', 'ate_percent', '{:.2f}'),
+    ('rotation deg/frame', 'rpe_rotation_deg', '{:.3f}'),
+    ('KITTI %', 'kitti_translation_percent', '{:.2f}'),
+    ('KITTI deg/m', 'kitti_rotation_deg_per_m', '{:.4f}'),
+    ('scale drift', 'scale_drift', '{:.2f}'),
+    ('ms/frame', 'latency_ms_median', '{:.0f}'),
+)
+
+
+@dataclass(frozen=True)
+class _Engine:
+    """What estimates the motion, and how it is named in the metrics."""
+
+    odometry: Odometry
+    weights: str
+    device: str
+
+
+def register(subparsers: Any) -> None:
+    """Add ``run`` and ``evaluate`` to the parser."""
+    run = subparsers.add_parser(
+        'run',
+        help='trajectory from a bag, folder or video',
+        description='Estimate the motion of the camera that took a recording.',
+    )
+    run.add_argument('path', type=Path, metavar='PATH', help='bag, folder or video')
+    run.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        metavar='DIR',
+        help='where the trajectory and the report go (default: results/NAME)',
+    )
+    add_sequence_options(run)
+    add_settings_options(run)
+    run.set_defaults(command=run_command)
+
+    evaluate = subparsers.add_parser(
+        'evaluate',
+        help='run and score against ground truth',
+        description='Run the odometry on recordings and score it against their ground truth.',
+    )
+    evaluate.add_argument('paths', type=Path, metavar='PATH', nargs='+', help='recordings')
+    evaluate.add_argument(
+        '--ground-truth', type=Path, metavar='FILE', help='true trajectory (TUM format)'
+    )
+    evaluate.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
+    evaluate.add_argument('-o', '--output', type=Path, metavar='DIR', help='write a report here')
+    evaluate.add_argument(
+        '--baseline',
+        choices=BASELINES,
+        help="run a classical odometry instead, to compare LoFTR's with",
+    )
+    add_sequence_options(evaluate)
+    add_settings_options(evaluate)
+    evaluate.set_defaults(command=evaluate_command)
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Run one recording and write its trajectory and report."""
+    settings = read_settings(arguments)
+    sequence = open_from(arguments.path, arguments)
+    engine = _make_engine(settings, None)
+    run = run_sequence(sequence, engine.odometry, _progress(sequence))
+    folder = arguments.output or Path('results') / sequence.name
+    metrics = collect_metrics(
+        sequence.name, _frames(sequence, run), run, None, engine.weights, engine.device
+    )
+    write_report(folder, run, metrics, settings, None)
+    print(
+        f'{metrics["tracked"]} of {metrics["frames"]} frames tracked, '
+        f'{run.latency_ms_median:.0f} ms per frame; written to {folder}'
+    )
+    _tell_if_lost(run)
+    return INTERRUPTED if run.interrupted else 0
+
+
+def evaluate_command(arguments: argparse.Namespace) -> int:
+    """Run and score recordings, and print a table with a row for each."""
+    require_evo()
+    settings = read_settings(arguments)
+    if arguments.ground_truth and len(arguments.paths) > 1:
+        raise EvaluationError('--ground-truth is for one PATH; score several one by one')
+    sequences = [open_from(path, arguments) for path in arguments.paths]
+    truths = [_ground_truth(sequence, arguments) for sequence in sequences]
+    rows: list[dict[str, Any]] = []
+    interrupted = False
+    for sequence, truth in zip(sequences, truths, strict=True):
+        engine = _make_engine(settings, arguments.baseline)
+        run = run_sequence(sequence, engine.odometry, _progress(sequence))
+        alignment = _align(run, truth)
+        scores = score_alignment(alignment) if alignment else None
+        frames = _frames(sequence, run)
+        rows.append(
+            collect_metrics(sequence.name, frames, run, scores, engine.weights, engine.device)
+        )
+        if arguments.output:
+            several = len(sequences) > 1
+            folder = arguments.output / sequence.name if several else arguments.output
+            write_report(folder, run, rows[-1], settings, alignment)
+        _tell_if_lost(run)
+        interrupted = run.interrupted
+        if interrupted:
+            break
+    print(_table(rows))
+    if arguments.json:
+        write_json(arguments.json, rows[0] if len(sequences) == 1 else rows)
+    return INTERRUPTED if interrupted else 0
+
+
+def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
+    if baseline is not None:
+        return _Engine(ClassicalOdometry(baseline), baseline, 'cpu')
+    # Imported late: the baselines and the messages of bad input need no torch.
+    from loftr_vo.matcher import resolve_device
+    from loftr_vo.odometry import VisualOdometry
+
+    device = str(resolve_device(settings.matcher.device))
+    return _Engine(VisualOdometry(settings), settings.matcher.weights, device)
+
+
+def _ground_truth(sequence: Sequence, arguments: argparse.Namespace) -> Trajectory:
+    if arguments.ground_truth:
+        return Trajectory.read_tum(arguments.ground_truth)
+    if sequence.ground_truth is None:
+        raise EvaluationError(
+            f'{sequence.name} ({sequence.kind}) has no ground truth; name one with '
+            '--ground-truth FILE (TUM format), or use "loftr_vo run"'
+        )
+    return sequence.ground_truth
+
+
+def _align(run: Run, truth: Trajectory) -> Alignment | None:
+    try:
+        return align(run.trajectory, truth, run.metric)
+    except EvaluationError as error:
+        # An odometry that found no path is a result too: none of the frames tracked.
+        print(f'loftr_vo: warning: not scored: {error}', file=sys.stderr)
+        return None
+
+
+def _frames(sequence: Sequence, run: Run) -> int:
+    """Return how many frames there are; only an interrupted run has not seen them all."""
+    return len(sequence) if run.interrupted else run.frames
+
+
+def _progress(sequence: Sequence) -> Any:
+    # A log file gets a line now and then, a terminal a moving bar.
+    interval = 0.1 if sys.stderr.isatty() else 10.0
+
+    def wrap(frames: Iterable[Any]) -> Iterable[Any]:
+        return tqdm(
+            frames, sequence.name, len(sequence), unit='frame', mininterval=interval, leave=False
+        )
+
+    return wrap
+
+
+def _tell_if_lost(run: Run) -> None:
+    if run.interrupted:
+        print(f'loftr_vo: interrupted after {run.frames} frames', file=sys.stderr)
+    if run.tracked < run.frames:
+        index, reason = run.first_untracked()
+        print(
+            f'loftr_vo: warning: {run.frames - run.tracked} frames are not tracked, the first is '
+            f'frame {index}: {reason}',
+            file=sys.stderr,
+        )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    cells = [[heading for heading, _, _ in _COLUMNS]]
+    for row in rows:
+        cells.append([_cell(row.get(name), style) for _, name, style in _COLUMNS])
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    )
+
+
+def _cell(value: Any, style: str) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return '-' if missing else style.format(value)

@@ -1,0 +1,121 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""EuRoC MAV sequences (Burri et al., IJRR 2016), the left camera (``cam0``)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
+from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.trajectory import Trajectory
+
+# EuRoC's names of the lens models, and ours.
+_MODELS = {'radial-tangential': 'plumb_bob', 'equidistant': 'equidistant'}
+
+
+def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
+    """Open a sequence folder that has ``mav0/``.
+
+    The ground truth is that of the body (the inertial sensor) in the data set; it is carried to
+    the camera by the extrinsics ``T_BS`` in ``cam0/sensor.yaml``.
+
+    Raises:
+        DatasetError: a file is missing or malformed.
+    """
+    sensor = path / 'mav0' / 'cam0'
+    settings = _read_sensor(sensor / 'sensor.yaml')
+    rows = _read_rows(sensor / 'data.csv')
+    if not rows:
+        raise DatasetError(f'{sensor / "data.csv"} names no pictures')
+    if any(len(words) != 2 for _, words in rows):
+        raise DatasetError(f'{sensor / "data.csv"} needs a time and a file name on every line')
+    return PictureSequence(
+        path.resolve().name,
+        'EuRoC MAV',
+        [sensor / 'data' / words[1] for _, words in rows],
+        rising_stamps([(where, _nanoseconds(words[0], where)) for where, words in rows]),
+        Camera.from_yaml(camera) if camera else _camera(settings, sensor / 'sensor.yaml'),
+        _read_ground_truth(path / 'mav0', settings, sensor / 'sensor.yaml'),
+    )
+
+
+def _read_sensor(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    except yaml.YAMLError as error:
+        raise DatasetError(f'{path} is not YAML: {error}') from error
+    if not isinstance(settings, dict):
+        raise DatasetError(f'{path} does not hold the fields of a sensor')
+    return settings
+
+
+def _camera(settings: dict[str, Any], path: Path) -> Camera:
+    try:
+        width, height = settings['resolution']
+        fx, fy, cx, cy = settings['intrinsics']
+        model = settings['distortion_model']
+        distortion = np.array(settings['distortion_coefficients'], np.float64)
+    except KeyError as error:
+        raise CalibrationError(f'{path}: the field {error.args[0]} is missing') from error
+    except (TypeError, ValueError) as error:
+        raise CalibrationError(f'{path}: {error}') from error
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    return Camera(width, height, matrix, _MODELS.get(model, model), distortion)
+
+
+def _read_ground_truth(folder: Path, settings: dict[str, Any], sensor: Path) -> Trajectory | None:
+    path = folder / 'state_groundtruth_estimate0' / 'data.csv'
+    if not path.exists():
+        return None
+    body_from_camera = _extrinsics(settings, sensor)
+    rows = _read_rows(path)
+    stamps = rising_stamps([(where, _nanoseconds(words[0], where)) for where, words in rows])
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    for pose, (where, words) in zip(poses, rows, strict=True):
+        try:
+            x, y, z, qw, qx, qy, qz = (float(word) for word in words[1:8])
+            pose[:3, :3] = Rotation.from_quat([qx, qy, qz, qw]).as_matrix()
+        except ValueError as error:
+            raise DatasetError(f'{where}: not a position and a quaternion ({error})') from error
+        pose[:3, 3] = x, y, z
+    return Trajectory(np.array(stamps, np.int64), poses @ body_from_camera)
+
+
+def _extrinsics(settings: dict[str, Any], path: Path) -> np.ndarray:
+    try:
+        return np.array(settings['T_BS']['data'], np.float64).reshape(4, 4)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f'{path}: T_BS.data, the pose of the camera on the body, must be 16 numbers; the '
+            'ground truth cannot be carried to the camera without it'
+        ) from error
+
+
+def _read_rows(path: Path) -> list[tuple[str, list[str]]]:
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            rows = list(csv.reader(file, skipinitialspace=True))
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    return [
+        (f'{path}:{number}', [word.strip() for word in row])
+        for number, row in enumerate(rows, start=1)
+        if row and not row[0].startswith('#')
+    ]
+
+
+def _nanoseconds(word: str, where: str) -> int:
+    try:
+        return int(word)
+    except ValueError as error:
+        raise DatasetError(f'{where}: {word!r} is not a time in nanoseconds') from error

@@ -1,0 +1,75 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""KITTI odometry sequences (Geiger et al., CVPR 2012), the left grey camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from loftr_vo.camera import Camera
+from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_grey, read_times
+from loftr_vo.datasets.sequence import DatasetError, find_camera
+from loftr_vo.trajectory import Trajectory
+
+
+def open_kitti(path: Path, camera: Path | None) -> PictureSequence:
+    """Open ``sequences/NN`` with ``image_0/``, ``calib.txt`` and ``times.txt``.
+
+    The poses are read from ``../../poses/NN.txt``, where the data set keeps them, or from
+    ``poses.txt`` in the folder itself.
+
+    Raises:
+        DatasetError: a file is missing or malformed.
+    """
+    path = path.resolve()
+    pictures = list_pictures(path / 'image_0')
+    stamps = read_times(path / 'times.txt', len(pictures))
+    return PictureSequence(
+        path.name,
+        'KITTI odometry',
+        pictures,
+        stamps,
+        find_camera(path, camera) if camera else _read_camera(path / 'calib.txt', pictures[0]),
+        _read_poses(path, stamps),
+    )
+
+
+def _read_camera(calibration: Path, first_picture: Path) -> Camera:
+    rows = _rows(calibration)
+    projection = next((row[1:] for row in rows if row[0] == 'P0:'), None)
+    if projection is None or len(projection) != 12:
+        raise DatasetError(f'{calibration} has no line "P0:" with 12 numbers')
+    height, width = read_grey(first_picture).shape
+    matrix = _numbers(projection, str(calibration)).reshape(3, 4)[:, :3]
+    return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
+
+
+def _read_poses(path: Path, stamps: list[int]) -> Trajectory | None:
+    candidates = [path / 'poses.txt', path.parent.parent / 'poses' / f'{path.name}.txt']
+    found = next((candidate for candidate in candidates if candidate.exists()), None)
+    if found is None:
+        return None
+    rows = _rows(found)
+    if len(rows) != len(stamps) or any(len(row) != 12 for row in rows):
+        raise DatasetError(f'{found} needs {len(stamps)} lines of 12 numbers, one per picture')
+    poses = np.tile(np.eye(4), (len(rows), 1, 1))
+    for number, (pose, row) in enumerate(zip(poses, rows, strict=True), start=1):
+        pose[:3] = _numbers(row, f'{found}:{number}').reshape(3, 4)
+    return Trajectory(np.array(stamps, np.int64), poses)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except OSError as error:
+        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    return [line.split() for line in lines if line.strip()]
+
+
+def _numbers(words: list[str], where: str) -> np.ndarray:
+    try:
+        return np.array([float(word) for word in words])
+    except ValueError as error:
+        raise DatasetError(f'{where}: {error}') from error

@@ -1,0 +1,96 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Telling the kinds of recordings apart by looking at the path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loftr_vo.datasets.euroc import open_euroc
+from loftr_vo.datasets.folder import open_folder, open_pictures
+from loftr_vo.datasets.kitti import open_kitti
+from loftr_vo.datasets.pictures import SUFFIXES
+from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.datasets.tum import open_tum
+from loftr_vo.datasets.video import VideoSequence
+
+LAYOUTS = """\
+  sequence folder     images/, times.txt, camera.yaml, groundtruth.txt if known
+  folder of pictures  the pictures and camera.yaml
+  KITTI odometry      image_0/, calib.txt, times.txt
+  TUM RGB-D           rgb.txt, rgb/
+  EuRoC MAV           mav0/
+  rosbag              a rosbag2 folder, or a .mcap, .db3 or .bag file
+  video               a file that OpenCV opens, camera.yaml beside it"""
+
+BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
+
+
+def open_sequence(
+    path: str | Path,
+    camera: str | Path | None = None,
+    image_topic: str | None = None,
+    camera_info_topic: str | None = None,
+) -> Sequence:
+    """Open a recording, whatever its kind; ``LAYOUTS`` lists the kinds.
+
+    Args:
+        path: file or folder.
+        camera: a calibration file, used in place of the recording's own.
+        image_topic: of a bag, where it has several.
+        camera_info_topic: of a bag, where it has several.
+
+    Raises:
+        DatasetError: there is nothing at ``path``, its layout is not known, or it is incomplete.
+        CalibrationError: its calibration is unusable.
+        TrajectoryError: its ground truth is malformed.
+    """
+    path = Path(path)
+    calibration = None if camera is None else Path(camera)
+    if not path.exists():
+        raise DatasetError(f'there is no file or folder {path}')
+    if _is_bag(path):
+        return _open_bag(path, calibration, image_topic, camera_info_topic)
+    if path.is_file():
+        if path.suffix.lower() in SUFFIXES:
+            raise DatasetError(f'{path} is a single picture; give the folder that holds them')
+        return VideoSequence(path, calibration)
+    return _open_folder(path, calibration)
+
+
+def _is_bag(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix.lower() in BAG_SUFFIXES
+    if (path / 'metadata.yaml').exists():
+        return True
+    return any(child.suffix.lower() in ('.mcap', '.db3') for child in path.iterdir())
+
+
+def _open_bag(
+    path: Path, camera: Path | None, image_topic: str | None, camera_info_topic: str | None
+) -> Sequence:
+    try:
+        from loftr_vo.datasets.rosbag import BagSequence
+    except ImportError as error:
+        raise DatasetError(
+            f'reading the bag {path} needs the packages rosbags and rosbags-image '
+            f'("pip install rosbags rosbags-image"): {error}'
+        ) from error
+    return BagSequence(path, camera, image_topic, camera_info_topic)
+
+
+def _open_folder(path: Path, camera: Path | None) -> Sequence:
+    if path.name == 'mav0':
+        path = path.parent
+    if (path / 'mav0').is_dir():
+        return open_euroc(path, camera)
+    if (path / 'image_0').is_dir():
+        return open_kitti(path, camera)
+    if (path / 'rgb.txt').is_file():
+        return open_tum(path, camera)
+    if (path / 'images').is_dir():
+        return open_folder(path, camera)
+    if any(child.suffix.lower() in SUFFIXES for child in path.iterdir()):
+        return open_pictures(path, camera)
+    what = 'is empty' if not any(path.iterdir()) else 'has no layout that is known'
+    raise DatasetError(f'the folder {path} {what}; the known layouts are:\n{LAYOUTS}')

@@ -1,0 +1,143 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings that are picture files with a time each."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.frame import Frame
+from loftr_vo.trajectory import Trajectory, TrajectoryError, parse_seconds
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
+
+
+class PictureSequence(Sequence):
+    """Frames from picture files that are read one at a time."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        paths: list[Path],
+        stamps: list[int],
+        camera: Camera,
+        ground_truth: Trajectory | None = None,
+    ) -> None:
+        """Take the files in the order of time, each with its stamp in nanoseconds."""
+        super().__init__(name, kind, ground_truth)
+        self.paths = paths
+        self.stamps = stamps
+        self.camera = camera
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for path, stamp in zip(self.paths, self.stamps, strict=True):
+            image = read_grey(path)
+            try:
+                frame = Frame(image, stamp, self.camera)
+            except CalibrationError as error:
+                raise CalibrationError(f'{path}: {error}') from error
+            yield frame
+
+
+def read_grey(path: Path) -> np.ndarray:
+    """Return a picture file as (H, W) uint8, its pixels as stored (no turning by EXIF).
+
+    Raises:
+        DatasetError: the file is absent or no picture.
+    """
+    if not path.is_file():
+        raise DatasetError(f'there is no picture {path}')
+    data = np.fromfile(path, np.uint8)
+    image = decode_grey(data)
+    if image is None:
+        raise DatasetError(
+            f'{path} does not decode as a picture; it is damaged or of another kind'
+        )
+    return image
+
+
+def decode_grey(data: np.ndarray) -> np.ndarray | None:
+    """Return the bytes of a picture file as (H, W) uint8, or None if they are no picture."""
+    if data.size == 0:
+        return None
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the picture files in a folder, numbers in their names in numeric order.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    if not paths:
+        raise DatasetError(f'there are no pictures ({", ".join(SUFFIXES)}) in {folder}')
+    return sorted(paths, key=_numeric_order)
+
+
+def read_times(path: Path, count: int) -> list[int]:
+    """Read ``times.txt``: seconds, one per line, for ``count`` pictures.
+
+    Returns:
+        Nanoseconds.
+
+    Raises:
+        DatasetError: the file is absent, holds more or fewer times than there are pictures, or
+            one that is no number or not after the one before; names file and line.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except OSError as error:
+        raise DatasetError(
+            f'cannot read the times of the pictures: {path}: {error.strerror}'
+        ) from error
+    entries = [(f'{path}:{n}', line.strip()) for n, line in enumerate(lines, 1) if line.strip()]
+    if len(entries) != count:
+        raise DatasetError(
+            f'{path} has {len(entries)} times for {count} pictures; it needs one for each'
+        )
+    return rising_stamps([(where, stamp_of(text, where)) for where, text in entries])
+
+
+def stamp_of(seconds: str, where: str) -> int:
+    """Return seconds in decimal as nanoseconds.
+
+    Raises:
+        DatasetError: it is not a number; names ``where`` it stands.
+    """
+    try:
+        return parse_seconds(seconds, where)
+    except TrajectoryError as error:
+        raise DatasetError(str(error)) from error
+
+
+def rising_stamps(entries: list[tuple[str, int]]) -> list[int]:
+    """Return the stamps of ``(place, stamp)`` pairs after making sure that they rise.
+
+    Raises:
+        DatasetError: a stamp is not after the one before; names its place.
+    """
+    for (_, before), (where, stamp) in itertools.pairwise(entries):
+        if stamp <= before:
+            raise DatasetError(
+                f'{where}: the time {stamp / 1e9:.9f} s is not after the one before it '
+                f'({before / 1e9:.9f} s); frames must be in the order of time'
+            )
+    return [stamp for _, stamp in entries]
+
+
+def _numeric_order(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r'(\d+)', path.name)
+    return [(int(part), '') if part.isdigit() else (0, part) for part in parts]

@@ -1,0 +1,65 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every kind of recording becomes: frames in the order of time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from loftr_vo.camera import Camera
+from loftr_vo.frame import Frame
+from loftr_vo.trajectory import Trajectory
+
+
+class DatasetError(ValueError):
+    """A recording cannot be read; the message says what is wrong and what to do."""
+
+
+class Sequence(ABC):
+    """Frames in the order of time, decoded one at a time as they are asked for.
+
+    Iterating raises ``DatasetError`` at a frame that does not decode or is out of order, and
+    ``CalibrationError`` at one that the camera does not fit. It may be done more than once.
+
+    Attributes:
+        name: what to call the recording in reports.
+        kind: the layout that was recognised, for example ``KITTI odometry``.
+        ground_truth: the true poses of the camera, where the recording has them.
+    """
+
+    def __init__(self, name: str, kind: str, ground_truth: Trajectory | None = None) -> None:
+        """Take what is known of the recording; see the attributes."""
+        self.name = name
+        self.kind = kind
+        self.ground_truth = ground_truth
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of frames; a video's is as its container states it."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames from the first on."""
+
+
+def find_camera(beside: Path, given: Path | None) -> Camera:
+    """Return the calibration ``given``, or else the ``camera.yaml`` in the folder ``beside``.
+
+    Raises:
+        DatasetError: there is neither.
+        CalibrationError: the file is there but is no calibration.
+    """
+    path = given or beside / 'camera.yaml'
+    if not path.exists():
+        hint = '' if given else ', or name the calibration with --camera'
+        raise DatasetError(
+            f'there is no calibration {path}; make one with camera_calibration{hint}'
+        )
+    return Camera.from_yaml(path)
+
+
+def read_ground_truth(path: Path) -> Trajectory | None:
+    """Return the trajectory in a TUM file, or None where there is no such file."""
+    return Trajectory.read_tum(path) if path.exists() else None

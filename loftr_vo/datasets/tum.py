@@ -1,0 +1,69 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""TUM RGB-D sequences (Sturm et al., IROS 2012), the colour camera."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from loftr_vo.camera import Camera
+from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
+from loftr_vo.datasets.sequence import DatasetError, find_camera, read_ground_truth
+
+# fx, fy, cx, cy and k1, k2, p1, p2, k3 of the colour cameras, as the data set's pages give them.
+_INTRINSICS = {
+    '1': ((517.3, 516.5, 318.6, 255.3), (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
+    '2': ((520.9, 521.0, 325.1, 249.7), (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
+    '3': ((535.4, 539.2, 320.1, 247.6), (0.0, 0.0, 0.0, 0.0, 0.0)),
+}
+
+
+def open_tum(path: Path, camera: Path | None) -> PictureSequence:
+    """Open a folder with ``rgb.txt`` (time and file per line) and ``groundtruth.txt``.
+
+    The calibration is ``camera`` or ``camera.yaml`` in the folder; else the one published for
+    the camera that the folder's name tells (``freiburg1``, ``2`` or ``3``).
+
+    Raises:
+        DatasetError: a list is malformed or the camera is not known.
+    """
+    index = path / 'rgb.txt'
+    entries: list[tuple[str, int]] = []
+    pictures: list[Path] = []
+    for number, line in enumerate(index.read_text(encoding='utf-8').splitlines(), start=1):
+        words = line.split()
+        if not words or words[0].startswith('#'):
+            continue
+        where = f'{index}:{number}'
+        if len(words) != 2:
+            raise DatasetError(f'{where}: expected a time and a file name, found {line!r}')
+        entries.append((where, stamp_of(words[0], where)))
+        pictures.append(path / words[1])
+    if not pictures:
+        raise DatasetError(f'{index} names no pictures')
+    return PictureSequence(
+        path.resolve().name,
+        'TUM RGB-D',
+        pictures,
+        rising_stamps(entries),
+        _find_camera(path, camera),
+        read_ground_truth(path / 'groundtruth.txt'),
+    )
+
+
+def _find_camera(path: Path, given: Path | None) -> Camera:
+    if given or (path / 'camera.yaml').exists():
+        return find_camera(path, given)
+    name = path.resolve().name
+    found = re.search(r'(?:freiburg|fr)([123])', name)
+    if found is None:
+        raise DatasetError(
+            f'which camera took {path} is not known: its name has none of freiburg1, freiburg2, '
+            'freiburg3, and there is no camera.yaml in it; name the calibration with --camera'
+        )
+    (fx, fy, cx, cy), distortion = _INTRINSICS[found[1]]
+    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    return Camera(640, 480, matrix, 'plumb_bob', np.array(distortion))

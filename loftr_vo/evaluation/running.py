@@ -1,0 +1,191 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Running an odometry over a sequence, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from loftr_vo.datasets import Sequence
+from loftr_vo.estimate import Estimate, State
+from loftr_vo.frame import Frame
+from loftr_vo.matches import Matches
+from loftr_vo.trajectory import Trajectory
+
+# Pairs of pictures kept for the report, evenly along the sequence.
+SAMPLES = 4
+
+
+class Odometry(Protocol):
+    """What can be run: frame in, estimate out."""
+
+    def track(self, frame: Frame) -> Estimate:
+        """Return the estimate after one more frame."""
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """What is kept of a frame's estimate; the attributes are those of ``Estimate``.
+
+    Attributes:
+        latency_ms: wall time that the frame took, in milliseconds.
+    """
+
+    stamp: int
+    state: State
+    reason: str
+    pose: np.ndarray
+    matches: int
+    inliers: int
+    parallax: float
+    is_keyframe: bool
+    metric: bool
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class MatchSample:
+    """The matches of one frame with its keyframe, with what is needed to draw them."""
+
+    frame_index: int
+    keyframe_image: np.ndarray
+    image: np.ndarray
+    matches: Matches
+    inliers: np.ndarray
+    parallax: float
+
+
+@dataclass
+class Run:
+    """The outcome of an odometry on a sequence.
+
+    Attributes:
+        records: one per frame, in order.
+        samples: matches of a few frames.
+        interrupted: whether the user stopped it before the end.
+    """
+
+    records: list[FrameRecord] = field(default_factory=list)
+    samples: list[MatchSample] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def frames(self) -> int:
+        """Number of frames worked on."""
+        return len(self.records)
+
+    @property
+    def tracked(self) -> int:
+        """Number of frames tracked: those in state tracking, and the initialising before them.
+
+        Initialising that ends in loss, or with the sequence, has found no pose and is left out.
+        """
+        return sum(self._tracked_mask())
+
+    def first_untracked(self) -> tuple[int, str]:
+        """Return the index and the reason of the first frame that is not tracked.
+
+        Raises:
+            ValueError: all are tracked.
+        """
+        index = self._tracked_mask().index(False)
+        return index, self.records[index].reason
+
+    def _tracked_mask(self) -> list[bool]:
+        mask: list[bool] = []
+        leads_to_tracking = False
+        for record in reversed(self.records):
+            if record.state is not State.INITIALISING:
+                leads_to_tracking = record.state is State.TRACKING
+            mask.append(leads_to_tracking)
+        return mask[::-1]
+
+    @property
+    def metric(self) -> bool:
+        """Whether every tracked length is in metres."""
+        known = [record.metric for record in self.records if record.state is State.TRACKING]
+        return bool(known) and all(known)
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The poses of all frames but the lost ones; while initialising, the pose held."""
+        kept = [record for record in self.records if record.state is not State.LOST]
+        return Trajectory(
+            np.array([record.stamp for record in kept], np.int64),
+            np.array([record.pose for record in kept]).reshape(-1, 4, 4),
+        )
+
+    @property
+    def latency_ms_median(self) -> float:
+        """Median wall time of a frame in milliseconds; NaN when there was none."""
+        if not self.records:
+            return float('nan')
+        return float(np.median([record.latency_ms for record in self.records]))
+
+
+def run_sequence(
+    sequence: Sequence,
+    odometry: Odometry,
+    progress: Callable[[Iterable[Frame]], Iterable[Frame]] = iter,
+) -> Run:
+    """Give every frame of a sequence to an odometry.
+
+    A keyboard interrupt ends the run early; what was done until then is returned.
+
+    Args:
+        sequence: the frames.
+        odometry: estimates the motion.
+        progress: wraps the frames to show how far the run is, as ``tqdm`` does.
+
+    Raises:
+        DatasetError: a frame cannot be read.
+        CalibrationError: a frame does not fit the camera.
+    """
+    run = Run()
+    sampled = np.linspace(0, len(sequence) - 1, SAMPLES + 2)[1:-1]
+    try:
+        for frame in progress(sequence):
+            started = time.perf_counter()
+            estimate = odometry.track(frame)
+            latency_ms = (time.perf_counter() - started) * 1e3
+            run.records.append(_record(estimate, latency_ms))
+            due = int(np.sum(sampled < run.frames))
+            if due > len(run.samples) and (sample := _sample(run.frames - 1, frame, estimate)):
+                run.samples.append(sample)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    return run
+
+
+def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
+    return FrameRecord(
+        stamp=estimate.stamp,
+        state=estimate.state,
+        reason=estimate.reason,
+        pose=estimate.pose,
+        matches=estimate.match_count,
+        inliers=estimate.inlier_count,
+        parallax=estimate.parallax,
+        is_keyframe=estimate.is_keyframe,
+        metric=estimate.metric,
+        latency_ms=latency_ms,
+    )
+
+
+def _sample(index: int, frame: Frame, estimate: Estimate) -> MatchSample | None:
+    matches, inliers = estimate.matches, estimate.inliers
+    if not matches or inliers is None or estimate.keyframe_image is None:
+        return None
+    return MatchSample(
+        frame_index=index,
+        keyframe_image=estimate.keyframe_image,
+        image=frame.image,
+        matches=matches,
+        inliers=inliers,
+        parallax=estimate.parallax,
+    )

@@ -1,0 +1,340 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""LoFTR (Sun et al., CVPR 2021): dense matches of two pictures without a corner detector."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from loftr_vo.loftr.backbone import ResNetFPN
+from loftr_vo.loftr.coarse_matching import (
+    CoarseMatches,
+    inside_border,
+    select_matches,
+    similarity,
+)
+from loftr_vo.loftr.config import LoFTRConfig
+from loftr_vo.loftr.fine_matching import FinePreprocess, cut_windows, expected_offset
+from loftr_vo.loftr.position_encoding import position_encoding
+from loftr_vo.loftr.transformer import LocalFeatureTransformer
+from loftr_vo.matches import Matches
+
+COARSE_STRIDE = 8
+FINE_STRIDE = 2
+_SMALLEST_SIDE = 16
+
+
+class Features(NamedTuple):
+    """What the backbone says of pictures; it depends on no other picture and may be kept.
+
+    Attributes:
+        coarse: (B, C, H/8, W/8).
+        fine: (B, Cf, H/2, W/2).
+    """
+
+    coarse: Tensor
+    fine: Tensor
+
+
+class RawMatches(NamedTuple):
+    """The K most confident matches of each pair of a batch, the valid ones first.
+
+    Attributes:
+        cells0: (B, K) int64, row-major coarse cell in the first picture.
+        cells1: (B, K) int64, row-major coarse cell in the second picture.
+        confidence: (B, K) float32 in [0, 1].
+        valid: (B, K) bool; the other rows are filling.
+        keypoints1: (B, K, 2) float32, x and y in the second picture, in pixels.
+        spread: (B, K) float32, standard deviation of the fine heatmap in pixels.
+    """
+
+    cells0: Tensor
+    cells1: Tensor
+    confidence: Tensor
+    valid: Tensor
+    keypoints1: Tensor
+    spread: Tensor
+
+
+def cell_position(cells: Tensor, cells_per_row: int) -> Tensor:
+    """Return x and y, (..., 2) float32 in pixels, of row-major coarse cells (...)."""
+    xy = torch.stack([cells % cells_per_row, cells // cells_per_row], dim=-1)
+    return (xy * COARSE_STRIDE).float()
+
+
+class LoFTR(nn.Module):
+    """The network, whole.
+
+    The parts can be called one by one, so that the features of a picture are computed once
+    (``encode``) and matched with many others (``condition``, ``select``, ``refine``), and so that
+    training can supervise each of them.
+
+    Masks, where given, are (B, H/8, W/8) bool, False at coarse cells that are padding.
+
+    Args:
+        config: sizes and constants.
+    """
+
+    def __init__(self, config: LoFTRConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = ResNetFPN(config.block_dims)
+        self.loftr_coarse = LocalFeatureTransformer(
+            config.coarse_dim, config.coarse_heads, config.coarse_pairs
+        )
+        self.fine_preprocess = FinePreprocess(config.coarse_dim, config.fine_dim)
+        self.loftr_fine = LocalFeatureTransformer(
+            config.fine_dim, config.fine_heads, config.fine_pairs
+        )
+
+    def encode(self, images: Tensor) -> Features:
+        """Return the features of grey pictures.
+
+        Args:
+            images: (B, 1, H, W) in [0, 1], H and W multiples of 8.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 1 or images.shape[2] % 8 or images.shape[3] % 8:
+            raise ValueError(
+                'pictures must be (B, 1, H, W) with H and W multiples of 8, '
+                f'got {tuple(images.shape)}; pad them with zeros on the right and below'
+            )
+        return Features(*self.backbone(images))
+
+    def condition(
+        self,
+        features0: Features,
+        features1: Features,
+        mask0: Tensor | None = None,
+        mask1: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the coarse tokens of both pictures, (B, L, C) and (B, S, C), row-major."""
+        return self.loftr_coarse(
+            self._tokens(features0.coarse),
+            self._tokens(features1.coarse),
+            None if mask0 is None else mask0.flatten(1),
+            None if mask1 is None else mask1.flatten(1),
+        )
+
+    def _tokens(self, coarse: Tensor) -> Tensor:
+        channels, height, width = coarse.shape[1:]
+        encoding = position_encoding(
+            channels,
+            height,
+            width,
+            corrected=self.config.corrected_position_encoding,
+            device=coarse.device,
+        )
+        return (coarse + encoding.to(coarse.dtype)).flatten(2).transpose(1, 2).contiguous()
+
+    def similarity(
+        self,
+        tokens0: Tensor,
+        tokens1: Tensor,
+        mask0: Tensor | None = None,
+        mask1: Tensor | None = None,
+    ) -> Tensor:
+        """Return the logits of the dual softmax, (B, L, S) float32."""
+        return similarity(tokens0, tokens1, self.config.temperature, mask0, mask1)
+
+    def select(
+        self,
+        logits: Tensor,
+        features0: Features,
+        features1: Features,
+        mask0: Tensor | None = None,
+        mask1: Tensor | None = None,
+        max_matches: int = 2048,
+    ) -> CoarseMatches:
+        """Return the coarse matches that the ``logits`` of ``similarity`` hold."""
+        return select_matches(
+            logits,
+            inside_border(features0.coarse, self.config.border, mask0),
+            inside_border(features1.coarse, self.config.border, mask1),
+            self.config.threshold,
+            max_matches,
+        )
+
+    def refine(
+        self,
+        features0: Features,
+        features1: Features,
+        tokens0: Tensor,
+        tokens1: Tensor,
+        cells0: Tensor,
+        cells1: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Refine coarse matches in the second picture.
+
+        Args:
+            features0: of the first pictures.
+            features1: of the second pictures.
+            tokens0: (B, L, C), of ``condition``.
+            tokens1: (B, S, C), of ``condition``.
+            cells0: (B, K) int64, row-major coarse cells of the first pictures.
+            cells1: (B, K) int64, their matches in the second.
+
+        Returns:
+            (B, K, 2) float32, from the position of ``cells1`` to the match, in pixels; and (B, K)
+            float32, its standard deviation in pixels.
+        """
+        windows0, windows1 = (
+            self.fine_preprocess(
+                cut_windows(features.fine, cells, self.config.window, features.coarse.shape[3]),
+                tokens,
+                cells,
+            ).flatten(0, 1)
+            for features, tokens, cells in (
+                (features0, tokens0, cells0),
+                (features1, tokens1, cells1),
+            )
+        )
+        offset, spread = expected_offset(*self.loftr_fine(windows0, windows1))
+        return (
+            offset.unflatten(0, cells0.shape) * FINE_STRIDE,
+            spread.unflatten(0, cells0.shape) * FINE_STRIDE,
+        )
+
+    def forward(
+        self,
+        image0: Tensor,
+        image1: Tensor,
+        mask0: Tensor | None = None,
+        mask1: Tensor | None = None,
+        max_matches: int = 2048,
+    ) -> RawMatches:
+        """Match pictures, (B, 1, H0, W0) with (B, 1, H1, W1), in [0, 1], sides multiples of 8."""
+        return self.match_features(
+            self.encode(image0), self.encode(image1), mask0, mask1, max_matches
+        )
+
+    def match_features(
+        self,
+        features0: Features,
+        features1: Features,
+        mask0: Tensor | None = None,
+        mask1: Tensor | None = None,
+        max_matches: int = 2048,
+        *,
+        fixed_size: bool = True,
+    ) -> RawMatches:
+        """Match pictures whose features are at hand.
+
+        Args:
+            features0: of the first pictures.
+            features1: of the second pictures.
+            mask0: padding of the first pictures.
+            mask1: padding of the second pictures.
+            max_matches: K is this, or L if that is less.
+            fixed_size: False drops the rows that are valid in no pair before they are refined,
+                which is less work but waits for the device.
+        """
+        tokens0, tokens1 = self.condition(features0, features1, mask0, mask1)
+        coarse = self.select(
+            self.similarity(tokens0, tokens1, mask0, mask1),
+            features0,
+            features1,
+            mask0,
+            mask1,
+            max_matches,
+        )
+        if not fixed_size:
+            most = int(coarse.valid.sum(dim=1).max())
+            coarse = CoarseMatches(*(rows[:, :most] for rows in coarse))
+        offset, spread = self.refine(
+            features0, features1, tokens0, tokens1, coarse.cells0, coarse.cells1
+        )
+        keypoints1 = cell_position(coarse.cells1, features1.coarse.shape[3]) + offset
+        return RawMatches(*coarse, keypoints1, spread)
+
+    @torch.inference_mode()
+    def match(
+        self,
+        image0: np.ndarray,
+        image1: np.ndarray,
+        *,
+        max_size: int | None = None,
+    ) -> Matches:
+        """Match two grey pictures.
+
+        Args:
+            image0: (H0, W0) uint8.
+            image1: (H1, W1) uint8; the sizes may differ.
+            max_size: pictures with a longer side are first shrunk to it; None keeps them.
+
+        Returns:
+            The matches, the most confident first, in pixels of the pictures given.
+
+        Raises:
+            ValueError: a picture of another type or shape, or one of its sides or ``max_size`` is
+                under 16 pixels.
+        """
+        if max_size is not None and max_size < _SMALLEST_SIDE:
+            raise ValueError(f'max_size must be at least {_SMALLEST_SIDE} pixels, got {max_size}')
+        tensor0, scale0 = self._prepared(image0, max_size)
+        tensor1, scale1 = self._prepared(image1, max_size)
+        features0, features1 = self.encode(tensor0), self.encode(tensor1)
+        height, width = features0.coarse.shape[2:]
+        raw = self.match_features(
+            features0, features1, max_matches=height * width, fixed_size=False
+        )
+        keypoints0 = cell_position(raw.cells0, width)
+        matches = Matches(
+            keypoints0=_enlarged(keypoints0[0].cpu().numpy(), scale0),
+            keypoints1=_enlarged(raw.keypoints1[0].cpu().numpy(), scale1),
+            confidence=raw.confidence[0].cpu().numpy(),
+            spread=raw.spread[0].cpu().numpy() / np.float32(scale1.mean()),
+            cells=raw.cells0[0].cpu().numpy(),
+        )
+        # Padding is part of what the network sees, and the fine stage may step over the edge.
+        last = np.array(image1.shape[::-1]) - 1
+        inside = (matches.keypoints1 >= 0) & (matches.keypoints1 <= last)
+        return matches.select(raw.valid[0].cpu().numpy() & inside.all(axis=1))
+
+    def _prepared(self, image: np.ndarray, max_size: int | None) -> tuple[Tensor, np.ndarray]:
+        _check_picture(image)
+        height, width = image.shape
+        longer = max(height, width)
+        if max_size is not None and longer > max_size:
+            size = [
+                max(round(side * max_size / longer), _SMALLEST_SIDE) for side in (width, height)
+            ]
+            shrunk = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        else:
+            shrunk = image
+        scale = np.array(shrunk.shape[::-1], np.float32) / np.array((width, height), np.float32)
+        # A coarse cell sits on its first pixel, so none lies in padding and no mask is needed.
+        padded = np.pad(shrunk, [(0, -side % COARSE_STRIDE) for side in shrunk.shape])
+        parameter = next(self.parameters())
+        tensor = torch.from_numpy(padded)[None, None].to(parameter.device)
+        return tensor.to(parameter.dtype) / 255, scale
+
+
+def _check_picture(image: np.ndarray) -> None:
+    if not isinstance(image, np.ndarray) or image.ndim != 2 or image.dtype != np.uint8:
+        got = (
+            f'{image.dtype} of shape {image.shape}'
+            if isinstance(image, np.ndarray)
+            else type(image).__name__
+        )
+        raise ValueError(
+            f'a picture must be a grey (H, W) uint8 array, got {got}; '
+            'convert it, for example with cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)'
+        )
+    if min(image.shape) < _SMALLEST_SIDE:
+        raise ValueError(
+            f'a picture needs at least {_SMALLEST_SIDE} pixels on each side, '
+            f'got {image.shape[1]} x {image.shape[0]}'
+        )
+
+
+def _enlarged(points: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Map pixels of a shrunk picture to the full one; both count from the centre of a pixel."""
+    return ((points + 0.5) / scale - 0.5).astype(np.float32)

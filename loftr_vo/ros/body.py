@@ -1,0 +1,79 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the camera's motion in its optical axes to the robot's in the axes of REP 103."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+# The axes of a body (x forward, y left, z up) from the optical ones (x right, y down, z forward).
+BODY_FROM_OPTICAL = np.array(
+    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+)
+
+
+class Body:
+    """Something that a camera is fixed to; `odom` is where its base was at the first frame.
+
+    Args:
+        base_from_camera: (4, 4) float64, maps points of the optical frame to the base frame.
+    """
+
+    def __init__(self, base_from_camera: np.ndarray = BODY_FROM_OPTICAL) -> None:
+        self.base_from_camera = base_from_camera
+        self._camera_from_base = np.linalg.inv(base_from_camera)
+
+    @property
+    def odom_from_world(self) -> np.ndarray:
+        """(4, 4) float64: the world is the first optical frame, odom the first base frame."""
+        return self.base_from_camera
+
+    def pose(self, world_from_camera: np.ndarray) -> np.ndarray:
+        """Return the (4, 4) pose of the base in odom."""
+        return self.base_from_camera @ world_from_camera @ self._camera_from_base
+
+    def covariance(self, world_from_camera: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+        """Return the covariance of the base's pose in odom, to first order.
+
+        Args:
+            world_from_camera: (4, 4) the camera's pose.
+            covariance: (6, 6) of (x, y, z, rotation about x, y, z) in the world's axes.
+
+        Returns:
+            (6, 6) of the same in odom's axes, as ``geometry_msgs/PoseWithCovariance`` has it.
+        """
+        axes = self.base_from_camera[:3, :3]
+        lever = world_from_camera[:3, :3] @ self._camera_from_base[:3, 3]
+        jacobian = np.zeros((6, 6))
+        jacobian[:3, :3] = jacobian[3:, 3:] = axes
+        jacobian[:3, 3:] = -axes @ _cross(lever)
+        return jacobian @ covariance @ jacobian.T
+
+
+def twist(before: np.ndarray, now: np.ndarray, seconds: float) -> np.ndarray:
+    """Return the mean velocity between two poses of a body, in the axes of the later one.
+
+    Args:
+        before, now: (4, 4) poses in one frame.
+        seconds: the time between them, not zero.
+
+    Returns:
+        (6,) linear velocity in units per second, angular velocity in rad/s.
+    """
+    rotation = now[:3, :3]
+    linear = rotation.T @ (now[:3, 3] - before[:3, 3])
+    angular = Rotation.from_matrix(before[:3, :3].T @ rotation).as_rotvec()
+    return np.concatenate([linear, angular]) / seconds
+
+
+def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Return a (6, 6) covariance of two vectors with both in the axes that ``rotation`` gives."""
+    both = np.kron(np.eye(2), rotation)
+    return both @ covariance @ both.T
+
+
+def _cross(vector: np.ndarray) -> np.ndarray:
+    """Return the (3, 3) matrix M with M v = vector x v."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

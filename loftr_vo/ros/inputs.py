@@ -1,0 +1,173 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node listens to: pictures and the calibration that they are taken with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import (
+    HistoryPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.config import NodeSettings
+from loftr_vo.ros.camera_info import camera_from_info, is_rectified, same_camera
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.mailbox import Mailbox
+from loftr_vo.ros.transforms import Extrinsics
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A picture as it came.
+
+    Attributes:
+        message: the ``Image`` or ``CompressedImage``.
+        camera: as it was calibrated at that time; None if that was not known yet.
+        time: of arrival, in seconds of the monotonic clock.
+    """
+
+    message: Any
+    camera: Camera | None
+    time: float
+
+
+class Inputs:
+    """The subscriptions; pictures go into the mailbox, which is held until they can be used.
+
+    Args:
+        node: to subscribe with.
+        settings: the node's.
+        health: where arrivals and errors are noted.
+        mailbox: where pictures go.
+        extrinsics: must be found before a picture can be used.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        settings: NodeSettings,
+        health: Health,
+        mailbox: Mailbox[Arrival],
+        extrinsics: Extrinsics,
+    ) -> None:
+        self._node = node
+        self._settings = settings
+        self._health = health
+        self._mailbox = mailbox
+        self._extrinsics = extrinsics
+        self.camera: Camera | None = None
+        image_topic = node.resolve_topic_name('image')
+        image_type = Image
+        if settings.image_transport == 'compressed':
+            image_topic = f'{image_topic}/compressed'
+            image_type = CompressedImage
+        self._rectified = is_rectified(image_topic)
+        health.image = Feed(image_topic)
+        health.camera_info = Feed(node.resolve_topic_name('camera_info'))
+        self._subscriptions = [
+            self._subscribe(image_type, health.image, self._on_image),
+            self._subscribe(CameraInfo, health.camera_info, self._on_camera_info),
+        ]
+        if self._rectified:
+            node.get_logger().info(
+                f'{image_topic} is taken as rectified: P of camera_info counts, K and D do not'
+            )
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._health.image, self._health.camera_info = Feed(), Feed()
+
+    def count_publishers(self) -> None:
+        """Note how many publishers each topic has."""
+        for feed in (self._health.image, self._health.camera_info):
+            feed.publishers = self._node.count_publishers(feed.topic)
+
+    def _subscribe(self, kind: type, feed: Feed, callback: Any) -> Any:
+        def incompatible(event: Any) -> None:
+            feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
+            self._node.get_logger().error(feed.incompatible)
+
+        subscription = self._node.create_subscription(
+            kind,
+            feed.topic,
+            callback,
+            _quality(self._settings),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        profile = subscription.qos_profile
+        feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
+        return subscription
+
+    def _on_image(self, message: Any) -> None:
+        now = time.monotonic()
+        self._health.image.rate.happened(now)
+        if self._health.paused:
+            return
+        self._mailbox.put(Arrival(message, self.camera, now))
+        self._health.dropped = self._mailbox.dropped
+        self._open_when_ready(message.header.frame_id)
+
+    def _on_camera_info(self, message: CameraInfo) -> None:
+        self._health.camera_info.rate.happened(time.monotonic())
+        try:
+            camera = camera_from_info(message, self._rectified)
+        except CalibrationError as error:
+            self.camera = None
+            if str(error) != self._health.calibration_error:
+                self._node.get_logger().error(f'{self._health.camera_info.topic}: {error}')
+            self._health.calibration_error = str(error)
+            self._mailbox.hold()
+            return
+        self._health.calibration_error = ''
+        if self.camera is not None and same_camera(camera, self.camera):
+            return
+        self._node.get_logger().info(
+            f'camera: {camera.width}x{camera.height}, {camera.distortion_model}, '
+            f'focal length {camera.focal:.1f} px'
+        )
+        self.camera = camera
+        self._open_when_ready(message.header.frame_id)
+
+    def _open_when_ready(self, camera_frame: str) -> None:
+        if self.camera is None:
+            return
+        if self._extrinsics.find(camera_frame) is not None:
+            self._health.waiting_for_transform = ''
+            self._mailbox.release()
+        else:
+            self._health.waiting_for_transform = self._extrinsics.missing
+
+
+def _quality(settings: NodeSettings) -> QoSProfile:
+    """Return sensor-data quality of service for newest, reliable for every frame in order."""
+    every = settings.queue_policy == 'all'
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=settings.queue_size if every else 5,
+        reliability=ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT,
+    )
+
+
+def _incompatible(topic: str, policy: QoSPolicyKind) -> str:
+    name = qos_policy_name_from_kind(policy).lower()
+    wanted = 'best_effort' if name == 'reliability' else 'volatile'
+    return (
+        f'a publisher of {topic} offers a quality of service (QoS) that does not fit: its {name} '
+        f'is less than asked for, so nothing of it arrives; start the node with the parameter '
+        f'qos_overrides.{topic}.subscription.{name}:={wanted}, or change the publisher'
+    )

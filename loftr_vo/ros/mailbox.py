@@ -1,0 +1,80 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where pictures wait between the thread that receives them and the one that works on them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+Item = TypeVar('Item')
+
+
+class Mailbox(Generic[Item]):
+    """A bounded queue between two threads; when it is full the oldest item gives way.
+
+    With a capacity of one, whoever iterates always gets the newest item next. Iterating waits
+    for items and ends when the mailbox is closed, whatever still waits in it.
+
+    Args:
+        capacity: most items that wait.
+        held: start without handing items out, until ``release``.
+    """
+
+    def __init__(self, capacity: int, held: bool = False) -> None:
+        self._items: deque[Item] = deque(maxlen=capacity)
+        self._changed = threading.Condition()
+        self._held = held
+        self._closed = False
+        self._dropped = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many items gave way to newer ones."""
+        return self._dropped
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
+    def put(self, item: Item) -> None:
+        """Leave an item; never waits."""
+        with self._changed:
+            if len(self._items) == self._items.maxlen:
+                self._dropped += 1
+            self._items.append(item)
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Throw the waiting items away without counting them as dropped."""
+        with self._changed:
+            self._items.clear()
+
+    def hold(self) -> None:
+        """Keep items back from now on."""
+        with self._changed:
+            self._held = True
+
+    def release(self) -> None:
+        """Hand items out, those kept back first."""
+        with self._changed:
+            self._held = False
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End every iteration at once."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or (self._items and not self._held))
+                if self._closed:
+                    return
+                item = self._items.popleft()
+            yield item

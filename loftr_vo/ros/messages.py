@@ -1,0 +1,217 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the odometry says, as messages: odometry, transform, pictures, points, diagnostics."""
+
+from __future__ import annotations
+
+import array
+import sys
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Pose, PoseStamped, Transform, TransformStamped, Twist
+from nav_msgs.msg import Odometry
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import Image, PointCloud2, PointField
+from std_msgs.msg import Header
+
+from loftr_vo.estimate import Estimate
+from loftr_vo.ros.health import Health, Level
+
+_BIG_ENDIAN = sys.byteorder == 'big'
+
+
+def nanoseconds(stamp: Time) -> int:
+    """Return a message's stamp in nanoseconds."""
+    return stamp.sec * 10**9 + stamp.nanosec
+
+
+def header(stamp: int, frame: str) -> Header:
+    """Return a header from nanoseconds and a frame's name."""
+    seconds, rest = divmod(stamp, 10**9)
+    return Header(stamp=Time(sec=seconds, nanosec=rest), frame_id=frame)
+
+
+def pose_message(pose: np.ndarray) -> Pose:
+    """Return a (4, 4) pose as a message."""
+    message = Pose()
+    _set_vector(message.position, pose[:3, 3])
+    _set_rotation(message.orientation, pose[:3, :3])
+    return message
+
+
+def pose_stamped(stamp: int, frame: str, pose: np.ndarray) -> PoseStamped:
+    """Return a (4, 4) pose in a frame as a message."""
+    return PoseStamped(header=header(stamp, frame), pose=pose_message(pose))
+
+
+def transform_stamped(stamp: int, frame: str, child: str, pose: np.ndarray) -> TransformStamped:
+    """Return the (4, 4) pose of ``child`` in ``frame`` as a transform."""
+    transform = Transform()
+    _set_vector(transform.translation, pose[:3, 3])
+    _set_rotation(transform.rotation, pose[:3, :3])
+    return TransformStamped(header=header(stamp, frame), child_frame_id=child, transform=transform)
+
+
+def matrix(transform: Transform) -> np.ndarray:
+    """Return a transform message as a (4, 4) matrix."""
+    result = np.eye(4)
+    rotation, translation = transform.rotation, transform.translation
+    result[:3, :3] = Rotation.from_quat(
+        [rotation.x, rotation.y, rotation.z, rotation.w]
+    ).as_matrix()
+    result[:3, 3] = translation.x, translation.y, translation.z
+    return result
+
+
+def odometry(
+    stamp: int,
+    frame: str,
+    child: str,
+    pose: np.ndarray,
+    pose_covariance: np.ndarray,
+    velocity: np.ndarray,
+    velocity_covariance: np.ndarray,
+) -> Odometry:
+    """Return an odometry message.
+
+    Args:
+        stamp: nanoseconds, the picture's.
+        frame, child: names of the frames that the pose is from and of.
+        pose: (4, 4) the child's pose in ``frame``.
+        pose_covariance: (6, 6) in the axes of ``frame``.
+        velocity: (6,) linear and angular, in the child's axes.
+        velocity_covariance: (6, 6) in the child's axes.
+    """
+    message = Odometry(header=header(stamp, frame), child_frame_id=child)
+    message.pose.pose = pose_message(pose)
+    message.pose.covariance = pose_covariance.ravel()
+    message.twist.twist = _twist_message(velocity)
+    message.twist.covariance = velocity_covariance.ravel()
+    return message
+
+
+def image_message(stamp: int, frame: str, picture: np.ndarray) -> Image:
+    """Return a (H, W, 3) uint8 BGR picture as a message."""
+    height, width = picture.shape[:2]
+    return Image(
+        header=header(stamp, frame),
+        height=height,
+        width=width,
+        encoding='bgr8',
+        is_bigendian=_BIG_ENDIAN,
+        step=3 * width,
+        data=_bytes(picture),
+    )
+
+
+def point_cloud(stamp: int, frame: str, points: np.ndarray, confidence: np.ndarray) -> PointCloud2:
+    """Return points with their confidence as a message.
+
+    Args:
+        stamp: nanoseconds.
+        frame: name of the frame that the points are in.
+        points: (P, 3).
+        confidence: (P,) in [0, 1].
+    """
+    values = np.column_stack([points, confidence]).astype(np.float32)
+    return PointCloud2(
+        header=header(stamp, frame),
+        height=1,
+        width=len(values),
+        fields=[
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate(('x', 'y', 'z', 'confidence'))
+        ],
+        is_bigendian=_BIG_ENDIAN,
+        point_step=16,
+        row_step=16 * len(values),
+        data=_bytes(values),
+        is_dense=True,
+    )
+
+
+def status_message(
+    node: str, health: Health, verdict: tuple[Level, str], now: float
+) -> DiagnosticStatus:
+    """Return the node's health as a message; every value is a bare number or word.
+
+    Args:
+        node: the node's full name.
+        health: the facts.
+        verdict: what ``diagnose`` makes of them.
+        now: seconds, of the clock that the facts were timed with.
+    """
+    level, reason = verdict
+    values = {
+        'state': health.state,
+        'reason': reason,
+        **_estimate_values(health.estimate),
+        **_stream_values(health, now),
+    }
+    return DiagnosticStatus(
+        level=level.value,
+        name=f'{node}: odometry',
+        hardware_id=health.image.topic,
+        message=reason,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
+    if estimate is None:
+        return {}
+    return {
+        'matches': str(estimate.match_count),
+        'inliers': str(estimate.inlier_count),
+        'parallax': f'{estimate.parallax:.3f}',
+        'keyframe': str(estimate.keyframe_id),
+        'scale': 'metric' if estimate.metric else 'none (not metric)',
+        **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
+    }
+
+
+def _stream_values(health: Health, now: float) -> dict[str, str]:
+    return {
+        'latency': f'{1e3 * health.latency:.1f}',
+        'dropped': str(health.dropped),
+        'refused': str(health.refused),
+        'input_rate': f'{health.image.rate.hertz(now):.2f}',
+        'output_rate': f'{health.output.hertz(now):.2f}',
+        'encoding': health.encoding,
+        'lifecycle': health.lifecycle,
+        'gpu_memory_mib': _gpu_memory(),
+    }
+
+
+def _gpu_memory() -> str:
+    # torch takes seconds to import, and a node that has not loaded a model holds no memory.
+    torch = sys.modules.get('torch')
+    if torch is None or not torch.cuda.is_initialized():
+        return '0'
+    return f'{torch.cuda.memory_reserved() / 2**20:.0f}'
+
+
+def _twist_message(velocity: np.ndarray) -> Twist:
+    message = Twist()
+    _set_vector(message.linear, velocity[:3])
+    _set_vector(message.angular, velocity[3:])
+    return message
+
+
+def _set_vector(message: Any, values: np.ndarray) -> None:
+    message.x, message.y, message.z = (float(value) for value in values)
+
+
+def _set_rotation(message: Any, rotation: np.ndarray) -> None:
+    quaternion = Rotation.from_matrix(rotation).as_quat()
+    message.x, message.y, message.z, message.w = (float(value) for value in quaternion)
+
+
+def _bytes(values: np.ndarray) -> array.array:
+    # The setters of message fields check a list or bytes item by item, but not an array.
+    result = array.array('B')
+    result.frombytes(np.ascontiguousarray(values).tobytes())
+    return result

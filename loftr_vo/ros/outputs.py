@@ -1,0 +1,190 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that the node publishes of an estimate."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry, Path
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image, PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+from loftr_vo.config import NodeSettings
+from loftr_vo.drawing import draw_matches
+from loftr_vo.estimate import Estimate, State
+from loftr_vo.frame import Frame
+from loftr_vo.matches import Matches
+from loftr_vo.ros import messages
+from loftr_vo.ros.body import Body
+from loftr_vo.ros.markers import match_markers
+from loftr_vo.ros.transforms import make_broadcaster
+from loftr_vo.ros.velocity import Moment, VelocityMeter
+from loftr_vo.trajectory import Trajectory
+
+NO_MATCHES = Matches(
+    np.empty((0, 2), np.float32),
+    np.empty((0, 2), np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.float32),
+    np.empty(0, np.int64),
+)
+_DEPTH = 10
+# A day at 30 Hz fits; older poses give way, so that memory stays bounded.
+_LONGEST_TRAJECTORY = 3_000_000
+
+
+class Outputs:
+    """The node's publishers; they are silent until the node is active.
+
+    Pictures, markers, points and the path are made only while someone subscribes to them.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
+        self._node = node
+        self._settings = settings
+        create = node.create_lifecycle_publisher
+        self._odometry = create(Odometry, 'odom', _DEPTH)
+        self._path = create(Path, '~/path', 1)
+        self._matches = create(MarkerArray, '~/matches', 1)
+        self._match_image = create(Image, '~/match_image', 1)
+        self._points = create(PointCloud2, '~/points', 1)
+        self._broadcaster = make_broadcaster(node) if settings.publish_tf else None
+        self.restart()
+
+    @property
+    def trajectory(self) -> Trajectory:
+        """The camera's poses while it was not lost, in its optical axes, since the start."""
+        poses = list(self._trajectory)
+        return Trajectory(
+            np.array([stamp for stamp, _ in poses], np.int64),
+            np.array([pose for _, pose in poses]),
+        )
+
+    def restart(self) -> None:
+        """Forget what was: the path, the trajectory, the keyframes and the last pose."""
+        self._velocity = VelocityMeter()
+        self._poses_of_path: deque[PoseStamped] = deque(maxlen=self._settings.path_length)
+        self._keyframes: dict[int, np.ndarray] = {}
+        self._trajectory: deque[tuple[int, np.ndarray]] = deque(maxlen=_LONGEST_TRAJECTORY)
+
+    def configure(self, settings: NodeSettings) -> None:
+        """Take over settings that may change at run time."""
+        self._settings = settings
+        self._poses_of_path = deque(self._poses_of_path, maxlen=settings.path_length)
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (
+            self._odometry,
+            self._path,
+            self._matches,
+            self._match_image,
+            self._points,
+        ):
+            self._node.destroy_lifecycle_publisher(publisher)
+        if self._broadcaster is not None:
+            self._node.destroy_publisher(self._broadcaster.pub_tf)
+
+    def publish(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
+        """Publish all of one estimate.
+
+        Args:
+            estimate: the odometry's.
+            frame: that it is the estimate of.
+            body: what the camera is fixed to.
+            rate: estimates a second, to be written into the picture.
+        """
+        now = Moment(
+            estimate.stamp,
+            body.pose(estimate.pose),
+            body.covariance(estimate.pose, estimate.covariance),
+            estimate.keyframe_id,
+        )
+        self._remember(estimate, now)
+        self._publish_odometry(now)
+        self._broadcast(now)
+        self._publish_path(now)
+        self._publish_matches(estimate, frame, body)
+        self._publish_match_image(estimate, frame, rate)
+        self._publish_points(estimate, body)
+
+    def _remember(self, estimate: Estimate, now: Moment) -> None:
+        self._poses_of_path.append(
+            messages.pose_stamped(now.stamp, self._settings.odom_frame, now.pose)
+        )
+        self._keyframes[estimate.keyframe_id] = estimate.keyframe_pose
+        if estimate.state is not State.LOST:
+            self._trajectory.append((estimate.stamp, estimate.pose))
+
+    def _publish_odometry(self, now: Moment) -> None:
+        velocity, covariance = self._velocity.measure(now)
+        self._odometry.publish(
+            messages.odometry(
+                now.stamp,
+                self._settings.odom_frame,
+                self._settings.base_frame,
+                now.pose,
+                now.covariance,
+                velocity,
+                covariance,
+            )
+        )
+
+    def _broadcast(self, now: Moment) -> None:
+        if self._broadcaster is None:
+            return
+        frame, child, pose = self._settings.odom_frame, self._settings.base_frame, now.pose
+        if self._settings.invert_tf:
+            frame, child, pose = child, frame, np.linalg.inv(pose)
+        self._broadcaster.sendTransform(messages.transform_stamped(now.stamp, frame, child, pose))
+
+    def _publish_path(self, now: Moment) -> None:
+        if self._path.get_subscription_count():
+            header = messages.header(now.stamp, self._settings.odom_frame)
+            self._path.publish(Path(header=header, poses=list(self._poses_of_path)))
+
+    def _publish_matches(self, estimate: Estimate, frame: Frame, body: Body) -> None:
+        if self._matches.get_subscription_count():
+            self._matches.publish(
+                match_markers(
+                    messages.header(estimate.stamp, self._settings.odom_frame),
+                    estimate,
+                    frame.camera,
+                    list(self._keyframes.values()),
+                    body.odom_from_world,
+                )
+            )
+
+    def _publish_match_image(self, estimate: Estimate, frame: Frame, rate: float) -> None:
+        if not self._match_image.get_subscription_count():
+            return
+        if estimate.keyframe_image is None:
+            return
+        lines = [
+            f'{estimate.state.value.upper()} {estimate.reason}'.rstrip(),
+            f'{estimate.match_count} matches, {estimate.inlier_count} inliers, {rate:.1f} Hz',
+        ]
+        matches, inliers = estimate.matches, estimate.inliers
+        if matches is None or inliers is None:
+            matches, inliers = NO_MATCHES, np.zeros(0, bool)
+        picture = draw_matches(estimate.keyframe_image, frame.image, matches, inliers, lines)
+        self._match_image.publish(
+            messages.image_message(estimate.stamp, self._settings.odom_frame, picture)
+        )
+
+    def _publish_points(self, estimate: Estimate, body: Body) -> None:
+        if self._points.get_subscription_count():
+            transform = body.odom_from_world
+            points = estimate.points @ transform[:3, :3].T + transform[:3, 3]
+            self._points.publish(
+                messages.point_cloud(
+                    estimate.stamp,
+                    self._settings.odom_frame,
+                    points,
+                    estimate.point_confidence,
+                )
+            )

@@ -1,0 +1,120 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The settings as ROS parameters, and as the parameter file that documents them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from loftr_vo.config import Description, NodeSettings, Settings, describe, replace
+
+_INT64 = 2**63 - 1
+
+
+def declare(node: Node, settings: Any) -> Any:
+    """Declare every setting as a parameter and return the settings with the node's overrides.
+
+    Raises:
+        SettingError: an override is out of range or not among the choices.
+        rclpy.exceptions.ParameterException: an override is of the wrong type.
+    """
+    values = {
+        name: node.declare_parameter(name, value, descriptor(value, about)).value
+        for name, value, about in describe(settings)
+    }
+    return replace(settings, values)
+
+
+def changed(settings: Any, parameters: Iterable[Parameter]) -> Any:
+    """Return ``settings`` with those parameters taken over that belong to it.
+
+    Raises:
+        SettingError: a value is out of range, not among the choices or of the wrong type.
+    """
+    names = {name for name, _, _ in describe(settings)}
+    return replace(settings, {p.name: p.value for p in parameters if p.name in names})
+
+
+def descriptor(value: Any, about: Description) -> ParameterDescriptor:
+    """Return what ``ros2 param describe`` shows of a setting."""
+    result = ParameterDescriptor(
+        description=with_unit(about),
+        additional_constraints=constraints(about),
+        read_only=not about.runtime,
+    )
+    if isinstance(value, float):
+        result.floating_point_range = [
+            FloatingPointRange(
+                from_value=-math.inf if about.low is None else float(about.low),
+                to_value=math.inf if about.high is None else float(about.high),
+            )
+        ]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        result.integer_range = [
+            IntegerRange(
+                from_value=-_INT64 if about.low is None else int(about.low),
+                to_value=_INT64 if about.high is None else int(about.high),
+                step=1,
+            )
+        ]
+    return result
+
+
+def with_unit(about: Description) -> str:
+    """Return the description of a setting with its unit, if it has one."""
+    return f'{about.text} [{about.unit}]' if about.unit else about.text
+
+
+def constraints(about: Description) -> str:
+    """Return in words which values a setting takes and when it may change."""
+    words = []
+    if about.choices:
+        words.append(f'one of {", ".join(about.choices)}')
+    if about.low is not None or about.high is not None:
+        low = '' if about.low is None else f'{about.low:g}'
+        high = '' if about.high is None else f'{about.high:g}'
+        words.append(f'{low}..{high}')
+    words.append('at run time too' if about.runtime else 'at start only')
+    return '; '.join(words)
+
+
+def parameter_file() -> str:
+    """Return the text of ``config/vo.yaml``: every parameter with its default, explained."""
+    lines = [
+        '# Every parameter of the node with its default; made from loftr_vo/config.py by',
+        '# python -m loftr_vo.ros.parameters > config/vo.yaml',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    group = ''
+    for settings in (NodeSettings(), Settings()):
+        for name, value, about in describe(settings):
+            *parents, leaf = name.split('.')
+            if parents and parents[0] != group:
+                group = parents[0]
+                lines.append(f'    {group}:')
+            indent = '  ' * (2 + len(parents))
+            lines += textwrap.wrap(
+                f'{with_unit(about)} ({constraints(about)})',
+                width=99,
+                initial_indent=f'{indent}# ',
+                subsequent_indent=f'{indent}# ',
+            )
+            lines.append(f'{indent}{leaf}: {_scalar(value)}')
+    return '\n'.join(lines) + '\n'
+
+
+def _scalar(value: Any) -> str:
+    return yaml.safe_dump(value, width=math.inf).splitlines()[0]
+
+
+if __name__ == '__main__':
+    print(parameter_file(), end='')

@@ -1,0 +1,102 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The way of the pictures while the node is active: inputs, mailbox, worker, outputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+
+from loftr_vo.config import NodeSettings
+from loftr_vo.estimate import Estimate
+from loftr_vo.ros.health import Health
+from loftr_vo.ros.inputs import Arrival, Inputs
+from loftr_vo.ros.mailbox import Mailbox
+from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.transforms import Extrinsics
+from loftr_vo.ros.worker import Tracked, Worker
+
+
+class Stream:
+    """Pictures come in on the executor's thread; another works on them and publishes.
+
+    Args:
+        node: to subscribe with.
+        settings: the node's.
+        extrinsics: where the camera sits.
+        odometry: a ``VisualOdometry``.
+        outputs: where estimates go.
+        published: called on the worker's thread after each estimate.
+        health: where everything is noted.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        settings: NodeSettings,
+        extrinsics: Extrinsics,
+        odometry: Any,
+        outputs: Outputs,
+        published: Callable[[], None],
+        health: Health,
+    ) -> None:
+        self._extrinsics = extrinsics
+        self._odometry = odometry
+        self._outputs = outputs
+        self._published = published
+        self._health = health
+        capacity = settings.queue_size if settings.queue_policy == 'all' else 1
+        self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
+        self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics)
+        self._worker = Worker(
+            odometry,
+            self._mailbox,
+            lambda: self._inputs.camera,
+            self._publish,
+            self._restart,
+            node.context.ok,
+            health,
+            node.get_logger(),
+        )
+        self._worker.start()
+
+    def between_frames(self, errand: Callable[[], None]) -> None:
+        """Have something done on the worker's thread before the next frame."""
+        self._worker.between_frames(errand)
+
+    def restart(self) -> None:
+        """Start the odometry anew with the next frame."""
+        self.between_frames(self._restart)
+
+    def forget_waiting(self) -> None:
+        """Throw away the pictures that wait."""
+        self._mailbox.clear()
+
+    def count_publishers(self) -> None:
+        """Note how many publishers the input topics have."""
+        self._inputs.count_publishers()
+
+    def close(self) -> None:
+        """Unsubscribe and wait for the frame in work."""
+        self._inputs.close()
+        self._worker.stop()
+
+    def abandon(self, patience: float) -> bool:
+        """End without ROS; return whether the frame in work was finished within seconds."""
+        return self._worker.stop(patience)
+
+    def _restart(self) -> None:
+        self._odometry.reset()
+        self._outputs.restart()
+
+    def _publish(self, estimate: Estimate, tracked: Tracked) -> None:
+        body = self._extrinsics.body
+        assert body is not None  # pictures are held until it is found
+        now = time.monotonic()
+        self._health.output.happened(now)
+        self._outputs.publish(estimate, tracked.frame, body, self._health.output.hertz(now))
+        self._health.latency = time.monotonic() - tracked.arrival
+        self._published()

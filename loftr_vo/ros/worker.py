@@ -1,0 +1,161 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The thread that the odometry runs on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.estimate import Estimate
+from loftr_vo.frame import Frame
+from loftr_vo.ros.health import Health
+from loftr_vo.ros.images import ImageError, grey_image
+from loftr_vo.ros.inputs import Arrival
+from loftr_vo.ros.mailbox import Mailbox
+from loftr_vo.ros.messages import nanoseconds
+
+# A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
+JUMP_BACK = 10**9
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A frame on its way through the odometry, and when its picture arrived (monotonic, s)."""
+
+    frame: Frame
+    arrival: float
+
+
+class Worker:
+    """Takes pictures out of the mailbox, tracks them, hands the estimates on.
+
+    A picture that cannot be used, or that the odometry fails on, is reported and left out; the
+    next one is tried again.
+
+    Args:
+        odometry: a ``VisualOdometry``.
+        mailbox: of the pictures; when it is closed the thread ends after the frame in work.
+        camera: the calibration now, for pictures that came before one was known.
+        publish: called with each estimate and what it is the estimate of.
+        restart: starts the odometry anew; called when time jumped back.
+        ros_is_up: whether publishing still works.
+        health: where everything is noted.
+        logger: the node's.
+    """
+
+    def __init__(
+        self,
+        odometry: Any,
+        mailbox: Mailbox[Arrival],
+        camera: Callable[[], Camera | None],
+        publish: Callable[[Estimate, Tracked], None],
+        restart: Callable[[], None],
+        ros_is_up: Callable[[], bool],
+        health: Health,
+        logger: Any,
+    ) -> None:
+        self._odometry = odometry
+        self._mailbox = mailbox
+        self._camera = camera
+        self._publish = publish
+        self._restart = restart
+        self._ros_is_up = ros_is_up
+        self._health = health
+        self._logger = logger
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._in_work: dict[int, Tracked] = {}
+        self._last_stamp: int | None = None
+        # A daemon, because a frame in work cannot be interrupted and must not keep the process.
+        self._thread = threading.Thread(target=self._run, name='odometry', daemon=True)
+
+    def start(self) -> None:
+        """Start working."""
+        self._thread.start()
+
+    def between_frames(self, errand: Callable[[], None]) -> None:
+        """Have something done on the worker's thread before the next frame."""
+        self._errands.put(errand)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Close the mailbox and wait for the frame in work; return whether it is finished."""
+        self._mailbox.close()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while self._running():
+            try:
+                for estimate in self._odometry.stream(self._frames()):
+                    self._hand_on(estimate)
+            except Exception as error:
+                self._in_work.clear()
+                # A signal takes ROS away at once; what fails then is no fault of the picture.
+                if self._running():
+                    self._report(error)
+
+    def _running(self) -> bool:
+        return self._ros_is_up() and not self._mailbox.closed
+
+    def _frames(self) -> Iterator[Frame]:
+        for arrival in self._mailbox:
+            self._run_errands()
+            frame = self._decoded(arrival)
+            if frame is not None and self._in_order(frame.stamp):
+                self._in_work[frame.stamp] = Tracked(frame, arrival.time)
+                yield frame
+
+    def _run_errands(self) -> None:
+        while not self._errands.empty():
+            self._errands.get()()
+
+    def _decoded(self, arrival: Arrival) -> Frame | None:
+        message, camera = arrival.message, arrival.camera or self._camera()
+        if camera is None:
+            return None
+        self._health.encoding = getattr(message, 'encoding', '') or message.format
+        try:
+            frame = Frame(grey_image(message), nanoseconds(message.header.stamp), camera)
+        except (ImageError, CalibrationError) as error:
+            if str(error) != self._health.picture_error:
+                self._logger.error(f'picture left out: {error}')
+            self._health.picture_error = str(error)
+            return None
+        self._health.picture_error = ''
+        return frame
+
+    def _in_order(self, stamp: int) -> bool:
+        """Return whether a stamp goes on from the last; start anew if time jumped back."""
+        last = self._last_stamp
+        if last is not None and last - JUMP_BACK <= stamp <= last:
+            self._health.refused += 1
+            self._health.stamp_error = (
+                f'the stamp {stamp * 1e-9:.6f} s is not after the one before '
+                f'({last * 1e-9:.6f} s): picture refused'
+            )
+            self._logger.warning(self._health.stamp_error, throttle_duration_sec=5.0)
+            return False
+        if last is not None and stamp < last:
+            self._logger.warning(
+                f'time jumped back by {(last - stamp) * 1e-9:.1f} s: the odometry starts anew'
+            )
+            self._restart()
+        self._health.stamp_error = ''
+        self._last_stamp = stamp
+        return True
+
+    def _hand_on(self, estimate: Estimate) -> None:
+        self._health.tracking_error = ''
+        self._health.estimate = estimate
+        self._publish(estimate, self._in_work.pop(estimate.stamp))
+
+    def _report(self, error: Exception) -> None:
+        self._health.tracking_error = f'{type(error).__name__}: {error}'
+        # A ValueError is about the picture and says what is wrong; others are about the code.
+        details = str(error) if isinstance(error, ValueError) else traceback.format_exc()
+        self._logger.error(f'picture left out: {details}', throttle_duration_sec=5.0)

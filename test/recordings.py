@@ -1,0 +1,191 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small recordings of every kind, written for the tests."""
+
+import cv2
+import numpy as np
+import yaml
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+WIDTH, HEIGHT = 64, 48
+STAMPS = [1311868169163497925 + index * 100000007 for index in range(5)]
+MATRIX = [60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]
+
+
+def calibration(width=WIDTH, height=HEIGHT):
+    return {
+        'image_width': width,
+        'image_height': height,
+        'camera_matrix': {'rows': 3, 'cols': 3, 'data': MATRIX},
+        'distortion_model': 'plumb_bob',
+        'distortion_coefficients': {'rows': 1, 'cols': 5, 'data': [0.0] * 5},
+    }
+
+
+def pictures():
+    """Return pictures of a texture that moves by two pixels a frame."""
+    rng = np.random.default_rng(1)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (HEIGHT, WIDTH * 2), np.uint8), (5, 5), 0)
+    return [np.ascontiguousarray(texture[:, 2 * i : 2 * i + WIDTH]) for i in range(len(STAMPS))]
+
+
+def seconds(stamp):
+    return f'{stamp // 10**9}.{stamp % 10**9:09d}'
+
+
+def tum_lines(stamps=STAMPS):
+    rows = [f'{seconds(stamp)} {i} 0 0 0 0 0 1' for i, stamp in enumerate(stamps)]
+    return '\n'.join(rows) + '\n'
+
+
+def write_folder(path, where='images', times=STAMPS):
+    (path / where).mkdir(parents=True, exist_ok=True)
+    for index, picture in enumerate(pictures()):
+        cv2.imwrite(str(path / where / f'frame{index + 8}.png'), picture)
+    (path / 'camera.yaml').write_text(yaml.safe_dump(calibration()))
+    if times is not None:
+        (path / 'times.txt').write_text('\n'.join(seconds(stamp) for stamp in times) + '\n')
+    (path / 'groundtruth.txt').write_text(tum_lines())
+    return path
+
+
+def write_kitti(root):
+    path = root / 'sequences' / '06'
+    write_folder(path, 'image_0')
+    (path / 'camera.yaml').unlink()
+    (path / 'groundtruth.txt').unlink()
+    projection = '60 0 32 0 0 60 24 0 0 0 1 0'
+    (path / 'calib.txt').write_text(f'P0: {projection}\nP1: {projection}\n')
+    (root / 'poses').mkdir()
+    rows = [f'1 0 0 {i} 0 1 0 0 0 0 1 {2 * i}' for i in range(len(STAMPS))]
+    (root / 'poses' / '06.txt').write_text('\n'.join(rows) + '\n')
+    return path
+
+
+def write_tum(path):
+    (path / 'rgb').mkdir(parents=True)
+    lines = ['# color images', '# timestamp filename']
+    for stamp, picture in zip(STAMPS, pictures(), strict=True):
+        name = f'rgb/{seconds(stamp)}.png'
+        cv2.imwrite(str(path / name), cv2.resize(picture, (640, 480)))
+        lines.append(f'{seconds(stamp)} {name}')
+    (path / 'rgb.txt').write_text('\n'.join(lines) + '\n')
+    (path / 'groundtruth.txt').write_text(tum_lines())
+    return path
+
+
+def write_euroc(path):
+    """Write a sequence whose camera looks along the body's x axis, one metre ahead of it."""
+    sensor = path / 'mav0' / 'cam0'
+    (sensor / 'data').mkdir(parents=True)
+    lines = ['#timestamp [ns],filename']
+    for stamp, picture in zip(STAMPS, pictures(), strict=True):
+        cv2.imwrite(str(sensor / 'data' / f'{stamp}.png'), picture)
+        lines.append(f'{stamp},{stamp}.png')
+    (sensor / 'data.csv').write_text('\n'.join(lines) + '\n')
+    settings = {
+        'T_BS': {
+            'rows': 4,
+            'cols': 4,
+            'data': [0.0, 0, 1, 1, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 1],
+        },
+        'resolution': [WIDTH, HEIGHT],
+        'intrinsics': [60.0, 60.0, 32.0, 24.0],
+        'distortion_model': 'radial-tangential',
+        'distortion_coefficients': [-0.1, 0.01, 0.0, 0.0],
+    }
+    (sensor / 'sensor.yaml').write_text(yaml.safe_dump(settings))
+    truth = path / 'mav0' / 'state_groundtruth_estimate0'
+    truth.mkdir()
+    rows = ['#timestamp, p_x, p_y, p_z, q_w, q_x, q_y, q_z, v_x']
+    rows += [f'{stamp},{i},0,0,1,0,0,0,9' for i, stamp in enumerate(STAMPS)]
+    (truth / 'data.csv').write_text('\n'.join(rows) + '\n')
+    return path
+
+
+def write_video(path):
+    video = cv2.VideoWriter(
+        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10.0, (WIDTH, HEIGHT), isColor=True
+    )
+    for picture in pictures():
+        video.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    video.release()
+    (path.parent / 'camera.yaml').write_text(yaml.safe_dump(calibration()))
+    return path
+
+
+class Bag:
+    """Writes a rosbag2 message by message."""
+
+    def __init__(self, path, plugin=StoragePlugin.MCAP):
+        self.types = get_typestore(Stores.ROS2_JAZZY)
+        self._writer = Writer(path, version=9, storage_plugin=plugin)
+        self._connections = {}
+
+    def __enter__(self):
+        self._writer.open()
+        return self
+
+    def __exit__(self, *error):
+        self._writer.close()
+
+    def type(self, name):
+        return self.types.types[name]
+
+    def header(self, stamp):
+        time = self.type('builtin_interfaces/msg/Time')(stamp // 10**9, stamp % 10**9)
+        return self.type('std_msgs/msg/Header')(stamp=time, frame_id='camera')
+
+    def write(self, topic, message, received):
+        kind = message.__msgtype__
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, kind, typestore=self.types
+            )
+        data = self.types.serialize_cdr(message, kind)
+        self._writer.write(self._connections[topic], received, data)
+
+    def image(self, picture, stamp, encoding='mono8', padding=0):
+        padded = np.pad(picture.reshape(picture.shape[0], -1), ((0, 0), (0, padding)))
+        return self.type('sensor_msgs/msg/Image')(
+            header=self.header(stamp),
+            height=picture.shape[0],
+            width=picture.shape[1],
+            encoding=encoding,
+            is_bigendian=0,
+            step=padded.shape[1],
+            data=padded.ravel(),
+        )
+
+    def compressed(self, picture, stamp):
+        data = cv2.imencode('.png', picture)[1].ravel()
+        return self.type('sensor_msgs/msg/CompressedImage')(
+            header=self.header(stamp), format='mono8; png compressed', data=data
+        )
+
+    def camera_info(self, stamp, matrix=MATRIX):
+        return self.type('sensor_msgs/msg/CameraInfo')(
+            header=self.header(stamp),
+            height=HEIGHT,
+            width=WIDTH,
+            distortion_model='plumb_bob',
+            d=np.zeros(5),
+            k=np.array(matrix),
+            r=np.eye(3).ravel(),
+            p=np.zeros(12),
+            binning_x=0,
+            binning_y=0,
+            roi=self.type('sensor_msgs/msg/RegionOfInterest')(0, 0, 0, 0, False),
+        )
+
+
+def write_bag(path, plugin=StoragePlugin.MCAP, topics=('/camera/image_raw',), info=True):
+    with Bag(path, plugin) as bag:
+        for stamp, picture in zip(STAMPS, pictures(), strict=True):
+            for topic in topics:
+                make = bag.compressed if topic.endswith('/compressed') else bag.image
+                bag.write(topic, make(picture, stamp), stamp + 5)
+            if info:
+                bag.write('/camera/camera_info', bag.camera_info(stamp), stamp + 5)
+    return path

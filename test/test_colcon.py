@@ -1,0 +1,130 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The package installs as ROS expects it, by colcon and by pip."""
+
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from paths import ROOT
+
+# colcon-core still runs `setup.py` commands that newer setuptools took away.
+COLCON = [
+    'setuptools<70',
+    'colcon-core',
+    'colcon-bash',
+    'colcon-library-path',
+    'colcon-package-information',
+    'colcon-python-setup-py',
+    'colcon-recursive-crawl',
+    'colcon-ros',
+]
+
+
+def run(*command, **options):
+    """Run a command; fail with what it printed."""
+    result = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False, **options
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory):
+    """Return a copy of what the package is made from: building must not litter the repository."""
+    copy = tmp_path_factory.mktemp('source') / 'loftr_vo'
+    copy.mkdir()
+    for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'pyproject.toml'):
+        if (ROOT / file).exists():
+            shutil.copy(ROOT / file, copy)
+    for folder in ('loftr_vo', 'launch', 'config', 'rviz', 'resource'):
+        ignore = shutil.ignore_patterns('__pycache__')
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
+    return copy
+
+
+@pytest.fixture(scope='module')
+def colcon(tmp_path_factory):
+    """Return the colcon command, installed for the test where there is none."""
+    found = shutil.which('colcon')
+    if found:
+        return found
+    venv = tmp_path_factory.mktemp('colcon')
+    run(sys.executable, '-m', 'venv', venv)
+    pip = [venv / 'bin' / 'pip', 'install', '--quiet', *COLCON]
+    if subprocess.run(pip, capture_output=True, check=False).returncode:
+        pytest.skip('colcon is not installed and pip cannot reach an index to install it')
+    return venv / 'bin' / 'colcon'
+
+
+@pytest.fixture(scope='module')
+def install(source, colcon, tmp_path_factory):
+    """Return the install space of a colcon build."""
+    space = tmp_path_factory.mktemp('workspace')
+    bases = ['--build-base', space / 'build', '--install-base', space / 'install']
+    log = ['--log-base', space / 'log']
+    run(colcon, *log, 'build', '--base-paths', source, *bases, cwd=space)
+    return space / 'install' / 'loftr_vo'
+
+
+def test_colcon_knows_it_as_an_ament_package(source, colcon, tmp_path):
+    listed = run(colcon, '--log-base', tmp_path, 'list', '--base-paths', source)
+    assert listed.split()[0] == 'loftr_vo'
+    assert listed.split()[-1] == '(ros.ament_python)'
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'share/ament_index/resource_index/packages/loftr_vo',
+        'share/loftr_vo/package.xml',
+        'share/loftr_vo/launch/vo.launch.py',
+        'share/loftr_vo/config/vo.yaml',
+        'share/loftr_vo/rviz/vo.rviz',
+        'lib/loftr_vo/vo_node',
+        'lib/loftr_vo/loftr_vo',
+    ],
+)
+def test_colcon_installs(install, file):
+    assert (install / file).is_file()
+
+
+def test_colcon_installs_every_module_and_the_weights(install):
+    (package,) = install.glob('lib/python*/site-packages/loftr_vo')
+    wanted = [
+        path.relative_to(ROOT / 'loftr_vo')
+        for pattern in ('*.py', '*.pt', '*.json', '*.yaml')
+        for path in (ROOT / 'loftr_vo').rglob(pattern)
+    ]
+    assert len(wanted) > 20
+    assert [str(path) for path in wanted if not (package / path).is_file()] == []
+
+
+def test_pip_installs_the_commands(source, tmp_path):
+    venv = tmp_path / 'venv'
+    run(sys.executable, '-m', 'venv', '--system-site-packages', venv)
+    # The dependencies are those of the running interpreter; what is tested is this package.
+    setuptools = __import__('setuptools').__file__
+    options = ['--quiet', '--no-deps', '--no-build-isolation', '--no-index']
+    environment = {'PYTHONPATH': setuptools.rsplit('/', 2)[0], 'PATH': '/usr/bin:/bin'}
+    run(venv / 'bin' / 'pip', 'install', *options, source, env=environment)
+    for command in ('vo_node', 'loftr_vo'):
+        assert (venv / 'bin' / command).is_file()
+    assert (venv / 'share' / 'loftr_vo' / 'launch' / 'vo.launch.py').is_file()
+
+
+def test_package_manifest_and_setup_agree(source):
+    manifest = ElementTree.parse(ROOT / 'package.xml').getroot()
+    setup = [sys.executable, 'setup.py', '--name', '--version', '--license', '--description']
+    told = run(*setup, cwd=source).splitlines()[-4:]
+    assert told == [
+        manifest.findtext('name'),
+        manifest.findtext('version'),
+        manifest.findtext('license'),
+        manifest.findtext('description'),
+    ]
+    assert manifest.get('format') == '3'
+    assert manifest.find('export/build_type').text == 'ament_python'

@@ -1,0 +1,121 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says when there is no odometry."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from loftr_vo.estimate import Estimate, State
+from loftr_vo.ros.health import Feed, Health, Level, Rate, diagnose
+
+TIMEOUT = 2.0
+
+
+def estimate(state=State.TRACKING, reason=''):
+    return Estimate(0, state, reason, np.eye(4), np.eye(6))
+
+
+def healthy(now=10.0):
+    """Return the health of a node that got a picture and a camera_info just now."""
+    health = Health(
+        lifecycle='active',
+        image=Feed('/camera/image', 'best effort, depth 5', publishers=1),
+        camera_info=Feed('/camera/camera_info', 'best effort, depth 5', publishers=1),
+        estimate=estimate(),
+    )
+    for step in range(10):
+        for rate in (health.image.rate, health.camera_info.rate, health.output):
+            rate.happened(now - 0.1 * (9 - step))
+    return health
+
+
+def test_all_well():
+    assert diagnose(healthy(), 10.0, TIMEOUT) == (Level.OK, 'tracking')
+
+
+@pytest.mark.parametrize(
+    ('change', 'level', 'words'),
+    [
+        ({'fault': 'no weights'}, Level.ERROR, 'no weights'),
+        ({'lifecycle': 'inactive'}, Level.WARN, 'activated'),
+        ({'paused': True}, Level.WARN, '~/pause'),
+        ({'calibration_error': 'K is zero'}, Level.ERROR, '/camera/camera_info: K is zero'),
+        ({'waiting_for_transform': 'waits for base'}, Level.WARN, 'waits for base'),
+        ({'picture_error': 'encoding x'}, Level.ERROR, '/camera/image: encoding x'),
+        ({'stamp_error': 'not after'}, Level.WARN, '/camera/image: not after'),
+        ({'tracking_error': 'boom'}, Level.ERROR, 'boom'),
+        ({'estimate': None}, Level.WARN, 'first picture'),
+        ({'estimate': estimate(State.LOST, '3 inliers')}, Level.ERROR, 'lost: 3 inliers'),
+        (
+            {'estimate': estimate(State.INITIALISING, 'too little parallax')},
+            Level.WARN,
+            'initialising: too little parallax',
+        ),
+    ],
+)
+def test_each_trouble_is_named(change, level, words):
+    got_level, message = diagnose(dataclasses.replace(healthy(), **change), 10.0, TIMEOUT)
+    assert got_level is level
+    assert words in message
+
+
+@pytest.mark.parametrize('what', ['image', 'camera_info'])
+def test_topic_that_nothing_publishes_is_named_with_its_qos(what):
+    health = healthy()
+    setattr(health, what, Feed(f'/camera/{what}', 'best effort, depth 5'))
+    level, message = diagnose(health, 10.0, TIMEOUT)
+    assert level is Level.WARN
+    assert f'nothing publishes /camera/{what} (best effort, depth 5)' in message
+
+
+def test_silent_publisher_is_told_from_none():
+    health = healthy()
+    health.image = Feed('/camera/image', 'best effort, depth 5', publishers=1)
+    assert 'though it has 1 publisher' in diagnose(health, 10.0, TIMEOUT)[1]
+
+
+def test_incompatible_qos_wins_over_silence():
+    health = healthy()
+    health.image = Feed('/camera/image', '', publishers=1, incompatible='set qos_overrides')
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.ERROR, 'set qos_overrides')
+
+
+def test_incompatible_publisher_beside_a_good_one_is_no_trouble():
+    health = healthy()
+    health.image.incompatible = 'set qos_overrides'
+    assert diagnose(health, 10.0, TIMEOUT)[0] is Level.OK
+
+
+def test_camera_that_stopped_is_an_error():
+    level, message = diagnose(healthy(), 13.5, TIMEOUT)
+    assert level is Level.ERROR
+    assert message == 'no image on /camera/image for 3.5 s'
+
+
+def test_calibration_sent_once_is_enough():
+    health = healthy(now=100.0)
+    health.camera_info.rate = Rate()
+    health.camera_info.rate.happened(1.0)
+    assert diagnose(health, 100.0, TIMEOUT)[0] is Level.OK
+
+
+def test_overload_is_said_with_figures():
+    health = healthy()
+    health.dropped = 20
+    health.output = Rate()
+    for second in (8.0, 9.0, 10.0):
+        health.output.happened(second)
+    level, message = diagnose(health, 10.0, TIMEOUT)
+    assert level is Level.WARN
+    assert '1.0 of 10.0 pictures a second' in message
+
+
+def test_rate_falls_when_nothing_comes():
+    rate = Rate()
+    for second in range(11):
+        rate.happened(0.1 * second)
+    assert rate.hertz(1.0) == pytest.approx(10.0)
+    assert rate.hertz(5.0) == pytest.approx(0.25)
+    assert Rate().hertz(1.0) == 0.0

@@ -1,0 +1,118 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The mailbox between the receiving and the working thread."""
+
+import threading
+import time
+
+import pytest
+
+from loftr_vo.ros.mailbox import Mailbox
+
+
+def take(mailbox, count):
+    """Return the next items; fails the test instead of hanging it."""
+    taken = []
+
+    def work():
+        for item in mailbox:
+            taken.append(item)
+            if len(taken) == count:
+                return
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(5.0)
+    assert len(taken) == count, f'only {taken} of {count} items came'
+    return taken
+
+
+def test_newest_item_wins_and_the_others_count_as_dropped():
+    mailbox = Mailbox(1)
+    for item in range(5):
+        mailbox.put(item)
+    assert take(mailbox, 1) == [4]
+    assert mailbox.dropped == 4
+
+
+def test_large_mailbox_hands_out_every_item_in_order():
+    mailbox = Mailbox(10)
+    for item in range(10):
+        mailbox.put(item)
+    assert take(mailbox, 10) == list(range(10))
+    assert mailbox.dropped == 0
+
+
+def test_overflow_drops_the_oldest_and_counts():
+    mailbox = Mailbox(3)
+    for item in range(5):
+        mailbox.put(item)
+    assert take(mailbox, 3) == [2, 3, 4]
+    assert mailbox.dropped == 2
+
+
+def test_iterating_waits_for_an_item():
+    mailbox = Mailbox(1)
+    threading.Timer(0.1, mailbox.put, ['late']).start()
+    assert take(mailbox, 1) == ['late']
+
+
+def test_close_ends_a_waiting_iteration():
+    mailbox = Mailbox(1)
+    threading.Timer(0.1, mailbox.close).start()
+    start = time.monotonic()
+    assert list(mailbox) == []
+    assert time.monotonic() - start < 5.0
+    assert mailbox.closed
+
+
+def test_close_leaves_waiting_items_behind():
+    mailbox = Mailbox(5)
+    mailbox.put('unseen')
+    mailbox.close()
+    assert list(mailbox) == []
+
+
+def test_held_items_come_after_release():
+    mailbox = Mailbox(5, held=True)
+    mailbox.put('first')
+    mailbox.put('second')
+    taken = []
+    thread = threading.Thread(target=lambda: taken.extend(mailbox), daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    assert taken == []
+    mailbox.release()
+    deadline = time.monotonic() + 5.0
+    while len(taken) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    mailbox.close()
+    thread.join(5.0)
+    assert taken == ['first', 'second']
+
+
+def test_cleared_items_are_gone_and_not_counted():
+    mailbox = Mailbox(5)
+    mailbox.put('old')
+    mailbox.clear()
+    mailbox.put('new')
+    assert take(mailbox, 1) == ['new']
+    assert mailbox.dropped == 0
+
+
+@pytest.mark.parametrize('capacity', [1, 100])
+def test_nothing_is_lost_or_doubled_between_threads(capacity):
+    mailbox = Mailbox(capacity)
+    taken = []
+    thread = threading.Thread(target=lambda: taken.extend(mailbox), daemon=True)
+    thread.start()
+    for item in range(2000):
+        mailbox.put(item)
+    deadline = time.monotonic() + 10.0
+    while (not taken or taken[-1] != 1999) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    mailbox.close()
+    thread.join(5.0)
+    assert len(taken) + mailbox.dropped == 2000
+    assert taken == sorted(set(taken))
+    assert taken[-1] == 1999

@@ -1,0 +1,463 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's behaviour with an odometry that the tests control, in one process."""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry, Path
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from ros_domain import isolate
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_srvs.srv import SetBool, Trigger
+from visualization_msgs.msg import MarkerArray
+
+from loftr_vo.estimate import Estimate, State
+from loftr_vo.matches import Matches
+from loftr_vo.ros.node import VisualOdometryNode
+from loftr_vo.trajectory import Trajectory
+
+SECOND = 10**9
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class ForwardOdometry:
+    """An odometry by which every frame takes the camera one unit forward."""
+
+    def __init__(self):
+        self.frames = []
+        self.resets = 0
+        self.settings = None
+        self.fail_at = ()
+        self.seconds = 0.0
+        self.count = 0
+
+    def stream(self, frames):
+        for frame in frames:
+            yield self.track(frame)
+
+    def track(self, frame):
+        self.frames.append(frame)
+        time.sleep(self.seconds)
+        if frame.stamp in self.fail_at:
+            raise RuntimeError('this picture hurts')
+        pose = np.eye(4)
+        pose[2, 3] = self.count
+        self.count += 1
+        points = np.array([[10.0, 10.0]], np.float32)
+        one = np.ones(1, np.float32)
+        return Estimate(
+            frame.stamp,
+            State.TRACKING,
+            '',
+            pose,
+            0.01 * np.eye(6),
+            matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
+            inliers=np.ones(1, bool),
+            points=np.array([[0.0, 0.0, 5.0]], np.float32),
+            point_confidence=one,
+            keyframe_image=frame.image,
+        )
+
+    def reset(self):
+        self.resets += 1
+        self.count = 0
+
+    def configure(self, settings):
+        self.settings = settings
+
+
+class Rig:
+    """A node under test and a camera with ears, in one executor."""
+
+    def __init__(self, load=None, **overrides):
+        self.odometry = ForwardOdometry()
+        self.node = VisualOdometryNode(
+            load or (lambda settings: self.odometry),
+            parameter_overrides=[Parameter(name, value=v) for name, v in overrides.items()],
+        )
+        self.camera = rclpy.create_node('camera')
+        self.images = self.camera.create_publisher(Image, 'image', 50)
+        self.infos = self.camera.create_publisher(CameraInfo, 'camera_info', 50)
+        self.heard = {}
+        self.listen(Odometry, 'odom')
+        self.listen(DiagnosticStatus, 'loftr_vo/status')
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.executor.add_node(self.camera)
+
+    def listen(self, kind, topic):
+        self.heard[topic] = []
+        self.camera.create_subscription(kind, topic, self.heard[topic].append, 50)
+
+    def start(self):
+        assert self.node.trigger_configure() == SUCCESS
+        assert self.node.trigger_activate() == SUCCESS
+        self.until(lambda: self.images.get_subscription_count())
+        self.until(lambda: self.infos.get_subscription_count())
+        self.until(lambda: self.camera.count_publishers('odom'))
+
+    def close(self):
+        self.node.abandon()
+        self.executor.shutdown()
+        self.node.destroy_node()
+        self.camera.destroy_node()
+
+    def until(self, condition, timeout=10.0):
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f'waited {timeout} s; last {self.last_status()}'
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def send_info(self, **changes):
+        info = CameraInfo(width=32, height=24, distortion_model='plumb_bob', d=[0.0] * 5)
+        info.k = [30.0, 0.0, 16.0, 0.0, 30.0, 12.0, 0.0, 0.0, 1.0]
+        info.header.frame_id = 'camera_optical'
+        for name, value in changes.items():
+            setattr(info, name, value)
+        self.infos.publish(info)
+
+    def send_image(self, stamp, encoding='mono8', size=(24, 32)):
+        message = Image(height=size[0], width=size[1], step=size[1], encoding=encoding)
+        message.data = bytes(size[0] * size[1])
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, SECOND)
+        message.header.frame_id = 'camera_optical'
+        self.images.publish(message)
+
+    def track(self, stamp):
+        """Send a picture and wait for its odometry."""
+        self.send_image(stamp)
+        self.until(lambda: stamp in self.stamps())
+
+    def stamps(self):
+        return [m.header.stamp.sec * SECOND + m.header.stamp.nanosec for m in self.heard['odom']]
+
+    def last_status(self):
+        statuses = self.heard['loftr_vo/status']
+        return (statuses[-1].level, statuses[-1].message) if statuses else None
+
+    def says(self, level, words):
+        """Return a condition: the last status has this level and these words."""
+
+        def condition():
+            last = self.last_status()
+            return last is not None and last[0] == level and words in last[1]
+
+        return condition
+
+    def value(self, key):
+        values = self.heard['loftr_vo/status'][-1].values
+        return next(pair.value for pair in values if pair.key == key)
+
+    def call(self, kind, name, request):
+        client = self.camera.create_client(kind, name)
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        return future.result()
+
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+@pytest.fixture(scope='module', autouse=True)
+def ros():
+    isolate()
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def make_rig():
+    rigs = []
+
+    def make(**options):
+        rigs.append(Rig(**options))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+@pytest.fixture
+def rig(make_rig):
+    """Return an active rig whose camera is known."""
+    rig = make_rig(queue_policy='all')
+    rig.start()
+    rig.send_info()
+    return rig
+
+
+def test_picture_becomes_odometry_in_body_axes(rig):
+    rig.track(5 * SECOND)
+    rig.track(5 * SECOND + SECOND // 2)
+    first, second = rig.heard['odom']
+    assert (second.header.frame_id, second.child_frame_id) == ('odom', 'base_link')
+    assert first.pose.pose.position.x == 0.0
+    # The camera went one unit forward in half a second.
+    position, linear = second.pose.pose.position, second.twist.twist.linear
+    assert (position.x, position.y, position.z) == pytest.approx((1, 0, 0))
+    assert (linear.x, linear.y, linear.z) == pytest.approx((2, 0, 0))
+    assert np.reshape(second.pose.covariance, (6, 6)).diagonal() == pytest.approx([0.01] * 6)
+    # Two poses of variance 0.01 over 0.5 s.
+    assert np.reshape(second.twist.covariance, (6, 6)).diagonal() == pytest.approx([0.08] * 6)
+
+
+def test_status_of_a_tracked_picture(rig):
+    rig.track(SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+    assert rig.value('state') == 'tracking'
+    assert rig.value('inliers') == '1'
+    assert rig.value('encoding') == 'mono8'
+    assert 0.0 < float(rig.value('latency')) < 5000.0
+
+
+def test_pictures_that_come_before_camera_info_are_kept(make_rig):
+    rig = make_rig(queue_policy='all')
+    rig.start()
+    for second in range(1, 4):
+        rig.send_image(second * SECOND)
+    rig.until(rig.says(WARN, 'no camera_info yet'))
+    assert rig.stamps() == []
+    rig.send_info()
+    rig.until(lambda: rig.stamps() == [1 * SECOND, 2 * SECOND, 3 * SECOND])
+
+
+def test_newest_picture_is_next_and_drops_are_counted(make_rig):
+    rig = make_rig()
+    rig.odometry.seconds = 0.5
+    rig.start()
+    rig.send_info()
+    rig.until(lambda: rig.node._health.camera_info.rate.silence(time.monotonic()) < 10)
+    rig.send_image(1 * SECOND)
+    rig.until(lambda: rig.odometry.frames)
+    for second in range(2, 7):
+        rig.send_image(second * SECOND)
+    rig.until(lambda: rig.stamps() == [1 * SECOND, 6 * SECOND])
+    rig.until(lambda: rig.value('dropped') == '4')
+
+
+def test_silence_is_explained(make_rig):
+    rig = make_rig()
+    rig.executor.remove_node(rig.camera)
+    rig.executor.add_node(rig.camera)
+    rig.until(rig.says(WARN, 'unconfigured: waits to be activated'))
+    rig.start()
+    rig.until(rig.says(WARN, 'no image yet on /image (best effort, depth 5)'))
+    rig.camera.destroy_publisher(rig.images)
+    rig.until(rig.says(WARN, 'nothing publishes /image'))
+
+
+def test_camera_that_stops_is_reported(make_rig):
+    rig = make_rig(input_timeout=0.3)
+    rig.start()
+    rig.send_info()
+    rig.track(SECOND)
+    rig.until(rig.says(ERROR, 'no image on /image for'))
+
+
+@pytest.mark.parametrize(
+    ('image', 'words'),
+    [
+        ({'encoding': 'h265'}, "'h265' is not supported"),
+        ({'size': (10, 20)}, 'the calibration is for 32x24'),
+        ({'size': (1, 1)}, 'the picture is 1x1'),
+        ({'encoding': 'rgb8'}, 'step is 32'),
+    ],
+)
+def test_bad_picture_is_a_diagnostic_and_the_next_is_tracked(rig, image, words):
+    rig.send_image(SECOND, **image)
+    rig.until(rig.says(ERROR, words))
+    rig.track(2 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+
+
+def test_uncalibrated_camera_is_a_diagnostic_until_it_is_calibrated(make_rig):
+    rig = make_rig(queue_policy='all')
+    rig.start()
+    rig.send_info(k=[0.0] * 9)
+    rig.send_image(SECOND)
+    rig.until(rig.says(ERROR, 'K is all zero'))
+    rig.send_info()
+    rig.until(lambda: rig.stamps() == [SECOND])
+
+
+def test_new_calibration_is_taken_over(rig):
+    rig.track(SECOND)
+    rig.send_info(k=[60.0, 0.0, 16.0, 0.0, 60.0, 12.0, 0.0, 0.0, 1.0])
+    rig.spin(0.2)
+    rig.track(2 * SECOND)
+    assert [frame.camera.focal for frame in rig.odometry.frames] == [30.0, 60.0]
+    assert rig.odometry.resets == 0
+
+
+def test_failing_frame_is_reported_and_the_next_is_tracked(rig):
+    rig.odometry.fail_at = (2 * SECOND,)
+    rig.track(1 * SECOND)
+    rig.send_image(2 * SECOND)
+    rig.until(rig.says(ERROR, 'RuntimeError: this picture hurts'))
+    rig.track(3 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+    assert rig.stamps() == [1 * SECOND, 3 * SECOND]
+
+
+@pytest.mark.parametrize('late', [10 * SECOND, 10 * SECOND - SECOND // 2])
+def test_duplicate_and_late_stamps_are_refused_and_counted(rig, late):
+    rig.track(10 * SECOND)
+    rig.send_image(late)
+    rig.until(rig.says(WARN, 'picture refused'))
+    assert rig.value('refused') == '1'
+    rig.track(11 * SECOND)
+    assert rig.stamps() == [10 * SECOND, 11 * SECOND]
+    assert rig.odometry.resets == 0
+
+
+def test_looping_bag_starts_anew(rig):
+    rig.track(10 * SECOND)
+    rig.track(11 * SECOND)
+    rig.track(1 * SECOND)
+    assert rig.odometry.resets == 1
+    assert rig.heard['odom'][-1].pose.pose.position.x == 0.0
+
+
+def test_reset_service_starts_anew(rig):
+    rig.track(1 * SECOND)
+    rig.track(2 * SECOND)
+    assert rig.call(Trigger, 'loftr_vo/reset', Trigger.Request()).success
+    rig.track(3 * SECOND)
+    assert rig.odometry.resets == 1
+    assert rig.heard['odom'][-1].pose.pose.position.x == 0.0
+
+
+def test_pause_service_lets_pictures_pass(rig):
+    rig.track(1 * SECOND)
+    assert rig.call(SetBool, 'loftr_vo/pause', SetBool.Request(data=True)).success
+    rig.send_image(2 * SECOND)
+    rig.until(rig.says(WARN, 'paused'))
+    assert rig.call(SetBool, 'loftr_vo/pause', SetBool.Request(data=False)).success
+    rig.track(3 * SECOND)
+    assert rig.stamps() == [1 * SECOND, 3 * SECOND]
+
+
+def test_trajectory_is_saved_in_optical_axes(rig, tmp_path):
+    rig.track(1 * SECOND)
+    rig.track(2 * SECOND)
+    file = tmp_path / 'path.txt'
+    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
+    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    assert reply.success, reply.message
+    saved = Trajectory.read_tum(file)
+    assert list(saved.stamps) == [1 * SECOND, 2 * SECOND]
+    np.testing.assert_allclose(saved.positions, [[0, 0, 0], [0, 0, 1]])
+
+
+def test_trajectory_that_cannot_be_written_is_said(rig, tmp_path):
+    rig.track(SECOND)
+    file = tmp_path / 'absent' / 'path.txt'
+    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
+    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    assert not reply.success
+    assert str(file) in reply.message
+
+
+def test_debug_outputs_come_to_whom_subscribes(rig):
+    topics = {
+        'loftr_vo/path': Path,
+        'loftr_vo/matches': MarkerArray,
+        'loftr_vo/match_image': Image,
+        'loftr_vo/points': PointCloud2,
+    }
+    for topic, kind in topics.items():
+        rig.listen(kind, topic)
+    rig.until(lambda: all(rig.node.count_subscribers(f'/{topic}') for topic in topics))
+    rig.spin(0.3)
+    rig.track(1 * SECOND)
+    rig.track(2 * SECOND)
+    rig.until(lambda: all(len(rig.heard[topic]) == 2 for topic in topics))
+    path = rig.heard['loftr_vo/path'][-1]
+    assert path.header.frame_id == 'odom'
+    assert [pose.pose.position.x for pose in path.poses] == [0.0, 1.0]
+    point = np.frombuffer(rig.heard['loftr_vo/points'][-1].data, np.float32)
+    # Five units before the camera is five units along x.
+    np.testing.assert_allclose(point, [5, 0, 0, 1], atol=1e-6)
+
+
+def test_runtime_parameter_reaches_the_odometry(rig):
+    result = rig.node.set_parameters([Parameter('matcher.threshold', value=0.5)])[0]
+    assert result.successful
+    rig.track(SECOND)
+    assert rig.odometry.settings.matcher.threshold == 0.5
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'words'),
+    [
+        ('matcher.threshold', 1.5, 'out of range'),
+        ('matcher.threshold', float('nan'), 'threshold'),
+        ('matcher.threshold', 'high', 'type'),
+        ('matcher.weights', 'outdoor', 'read-only'),
+    ],
+)
+def test_bad_parameter_change_is_refused_with_the_reason(rig, name, value, words):
+    result = rig.node.set_parameters([Parameter(name, value=value)])[0]
+    assert not result.successful
+    assert words in result.reason
+
+
+def test_missing_model_leaves_the_node_up_and_saying_so(make_rig):
+    def load(settings):
+        raise ValueError('there are no weights called compact2')
+
+    rig = make_rig(load=load)
+    assert rig.node.trigger_configure() == SUCCESS
+    assert rig.node.trigger_activate() == FAILURE
+    rig.until(rig.says(ERROR, 'could not activate: there are no weights called compact2'))
+
+
+def test_extrinsics_without_tf2_are_a_fault(make_rig, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tf2_ros', None)
+    rig = make_rig(lookup_extrinsics=True)
+    assert rig.node.trigger_configure() == FAILURE
+    rig.until(rig.says(ERROR, 'lookup_extrinsics needs tf2_ros'))
+
+
+def test_pose_outlives_deactivation_and_network_is_freed_by_cleanup(rig):
+    rig.track(1 * SECOND)
+    assert rig.node.trigger_deactivate() == SUCCESS
+    rig.until(rig.says(WARN, 'inactive'))
+    rig.until(lambda: not rig.images.get_subscription_count())
+    assert rig.node.trigger_activate() == SUCCESS
+    rig.until(lambda: rig.images.get_subscription_count())
+    rig.until(lambda: rig.infos.get_subscription_count())
+    rig.send_info()
+    rig.track(2 * SECOND)
+    assert rig.heard['odom'][-1].pose.pose.position.x == 1.0
+    assert rig.node.trigger_deactivate() == SUCCESS
+    assert rig.node.trigger_cleanup() == SUCCESS
+    assert rig.node._odometry is None
+    rig.until(lambda: not rig.camera.count_publishers('odom'))
+    rig.start()
+    rig.send_info()
+    rig.track(3 * SECOND)
+
+
+def test_shutdown_ends_the_stream(rig):
+    rig.track(SECOND)
+    assert rig.node.trigger_shutdown() == SUCCESS
+    rig.until(lambda: not rig.images.get_subscription_count())
+    rig.until(rig.says(WARN, 'finalized'))
