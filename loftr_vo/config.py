@@ -141,6 +141,11 @@ class KeyframeSettings:
         high=0.95,
         runtime=True,
     )
+    refine_window: bool = setting(
+        True,
+        'Refine the newest keyframes together (bundle adjustment) whenever one is added.',
+        runtime=True,
+    )
     max_age: int = setting(
         30, 'Most frames that a moving camera keeps one keyframe.', low=1, high=1000, runtime=True
     )

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
+from loftr_vo.camera import Camera
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import rays_from_points
 from loftr_vo.matcher import EncodedPicture
-from loftr_vo.matches import Matches
 from loftr_vo.pose_refinement import Observations
+from loftr_vo.subpixel import LocatedMatches, texture_at
 
 if TYPE_CHECKING:
     from loftr_vo.motion import Motion
@@ -28,9 +29,25 @@ _KNOWN = 0.3
 # Relative standard deviation, of nothing known but the scene's usual depth.
 _UNKNOWN = 10.0
 _NEIGHBOURS = 4
-_LEAST_SIGMA = 0.05  # pixels; no match is better
 # Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
 _ONE_SURFACE = 0.15
+
+
+@dataclass(frozen=True)
+class Link:
+    """M cells of a keyframe seen in another one.
+
+    Attributes:
+        other: the other keyframe.
+        cells: (M,) int64, each at most once.
+        rays1: (M, 3), where they are seen in the other.
+        whitening: (M, 2, 2), see ``Observations``.
+    """
+
+    other: Keyframe
+    cells: np.ndarray
+    rays1: np.ndarray
+    whitening: np.ndarray
 
 
 @dataclass
@@ -44,11 +61,13 @@ class Keyframe:
         pose: (4, 4), world from keyframe.
         covariance: (6, 6) of the pose, see ``Estimate``.
         usual_depth: median depth of the scene, in the odometry's unit.
+        texture: (C, 2, 2), around the cells' centres, see ``texture_at``.
         rays: (C, 3), rays of the cells' centres, lens distortion taken out.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
+        links: where its cells are seen in other keyframes.
     """
 
     number: int
@@ -59,32 +78,36 @@ class Keyframe:
     usual_depth: float
     best_inliers: int = 0
     age: int = 0
+    links: list[Link] = field(default_factory=list)
+    texture: np.ndarray = field(init=False)
     rays: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
     variance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         centres = self.encoded.cell_centres()
+        self.texture = texture_at(self.frame.image, centres)
         self.rays = rays_from_points(self.frame.camera.undistort(centres))
         # Before anything is seen, every cell is somewhere about the usual depth.
         self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
         self._best_measured = np.full(len(self.rays), np.inf)
 
-    def observed(self, matches: Matches, rays1: np.ndarray, focal: float) -> Observations:
-        """Join matches with what is known of their cells.
+    def observed(self, cells: np.ndarray, located: LocatedMatches, camera: Camera) -> Observations:
+        """Join where cells are seen in another picture with what is known of them.
 
         Args:
-            matches: N matches, keypoints0 in this keyframe.
-            rays1: (N, 3), rays of keypoints1.
-            focal: of the other camera, pixels.
+            cells: (N,) of this keyframe.
+            located: where they are in the other picture.
+            camera: of the other picture.
         """
         return Observations(
-            self.rays[matches.cells],
-            rays1,
-            np.maximum(matches.spread, _LEAST_SIGMA) / focal,
-            self.inverse_depth[matches.cells],
-            self.variance[matches.cells],
+            self.rays[cells],
+            rays_from_points(camera.undistort(located.points)),
+            # L L^T = information, so |L^T e| is the error in standard deviations.
+            np.linalg.cholesky(located.information).transpose(0, 2, 1) * camera.focal,
+            self.inverse_depth[cells],
+            self.variance[cells],
         )
 
     @property

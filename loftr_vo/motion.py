@@ -15,16 +15,15 @@ from loftr_vo.geometry import (
     essential_motion,
     inverse_depth,
     parallax,
-    rays_from_points,
     skew,
     split,
     transform,
     translation_from_depth,
 )
-from loftr_vo.keyframe import Keyframe
+from loftr_vo.keyframe import Keyframe, Link
 from loftr_vo.matches import Matches
-from loftr_vo.pose_refinement import Observations, RefinedPose, refine_depth, refine_pose
-from loftr_vo.subpixel import refine_subpixel
+from loftr_vo.pose_refinement import Observations, RefinedPose, agreeing, refine_depth, refine_pose
+from loftr_vo.triangulation import locate_matches
 
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
@@ -50,6 +49,7 @@ class Motion:
         inverse_depth: (N,) posterior, seen from the keyframe.
         depth_variance: (N,).
         measured_variance: (N,), of this measurement of depth alone.
+        observations: what the motion was found from.
         parallax: degrees, median over inliers.
         metric_depth: whether the length of the translation and the depths are of one scale.
         remark: what keeps the depth from being known, else empty.
@@ -62,7 +62,7 @@ class Motion:
     inverse_depth: np.ndarray
     depth_variance: np.ndarray
     measured_variance: np.ndarray
-    rays0: np.ndarray
+    observations: Observations
     parallax: float
     metric_depth: bool
     remark: str = ''
@@ -73,10 +73,15 @@ class Motion:
         chosen &= self.depth_variance < (0.3 * self.inverse_depth) ** 2
         rotation, translation = split(self.frame_from_keyframe)
         rho = self.inverse_depth[chosen]
-        turned_z = self.rays0[chosen] @ rotation[2]
+        turned_z = self.observations.rays0[chosen] @ rotation[2]
         z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
         slope = turned_z / z**2
         return self.matches.keypoints1[chosen], rho / z, slope**2 * self.depth_variance[chosen]
+
+    def link_to(self, frame: Keyframe) -> Link:
+        """Return where the keyframe's cells are seen in ``frame``, this motion's frame."""
+        seen = self.observations.select(self.inliers)
+        return Link(frame, self.matches.cells[self.inliers], seen.rays1, seen.whitening)
 
 
 def estimate_motion(
@@ -102,15 +107,14 @@ def estimate_motion(
         raise MotionError(
             f'only {len(matches)} matches with the keyframe, {settings.min_inliers} are needed'
         )
-    if settings.refine_matches:
-        matches, _ = refine_subpixel(keyframe.frame.image, frame.image, matches)
+    located = locate_matches(keyframe, frame, matches, settings)
+    matches = replace(matches, keypoints1=located.points.astype(np.float32))
     focal = frame.camera.focal
-    rays0 = keyframe.rays[matches.cells]
-    rays1 = rays_from_points(frame.camera.undistort(matches.keypoints1))
+    observations = keyframe.observed(matches.cells, located, frame.camera)
+    rays0, rays1 = observations.rays0, observations.rays1
     two_view = essential_motion(rays0, rays1, settings.ransac_threshold / focal)
     if two_view is None:
         raise MotionError('no motion agrees with the matches')
-    observations = keyframe.observed(matches, rays1, focal)
     _check_support(two_view.inliers, settings)
     known = keyframe.known[matches.cells] & two_view.inliers
     median_parallax = float(np.median(parallax(rays0, rays1, two_view.rotation)[two_view.inliers]))
@@ -126,7 +130,7 @@ def estimate_motion(
             f'parallax of {median_parallax:.2f} deg is too little for depth, '
             f'{settings.min_parallax:g} deg is needed: move the camera sideways'
         )
-    inliers = _agreeing(observations, refined, settings.ransac_threshold / focal)
+    inliers = agreeing(refined, settings.ransac_threshold / focal)
     _check_support(inliers, settings)
     angle = parallax(rays0, rays1, refined.rotation)[inliers]
     return Motion(
@@ -137,7 +141,7 @@ def estimate_motion(
         refined.inverse_depth,
         refined.depth_variance,
         _measured_variance(refined, observations),
-        rays0,
+        observations,
         float(np.median(angle)),
         metric_depth=not remark,
         remark=remark,
@@ -226,15 +230,15 @@ def _complete(observations: Observations, chosen: np.ndarray, refined: RefinedPo
     inverse_depths, variances = depth.inverse_depth, depth.depth_variance
     inverse_depths[chosen] = refined.inverse_depth
     variances[chosen] = refined.depth_variance
-    error = depth.error
-    error[chosen] = refined.error
-    return replace(refined, inverse_depth=inverse_depths, depth_variance=variances, error=error)
-
-
-def _agreeing(observations: Observations, refined: RefinedPose, threshold: float) -> np.ndarray:
-    """Inliers (N,) bool: near where they should be seen, and not behind the camera."""
-    behind = refined.inverse_depth < -3 * np.sqrt(refined.depth_variance)
-    return (refined.error * observations.sigma < threshold) & ~behind
+    error, distance = depth.error, depth.distance
+    error[chosen], distance[chosen] = refined.error, refined.distance
+    return replace(
+        refined,
+        inverse_depth=inverse_depths,
+        depth_variance=variances,
+        error=error,
+        distance=distance,
+    )
 
 
 def _measured_variance(refined: RefinedPose, observations: Observations) -> np.ndarray:

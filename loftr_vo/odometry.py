@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.bundle import refine_window
 from loftr_vo.config import Settings
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.frame import Frame
@@ -203,9 +204,23 @@ class VisualOdometry:
             triangulate_matches(new, old, matches, self.settings.geometry)
             for older in self._look_back():
                 triangulate_by_tracking(new, older, self.settings.geometry)
+            old.links.append(motion.link_to(new))
+            self._refine_window()
             new.refresh_usual_depth()
             clock.lap('geometry')
         return new
+
+    def _refine_window(self) -> None:
+        """Adjust the newest keyframes; the older half of the window holds them in place."""
+        window = list(self._keyframes)
+        for keyframe in window:
+            # Links to keyframes long gone would keep them, and their pictures, in memory.
+            keyframe.links = [
+                link for link in keyframe.links if any(link.other is kept for kept in window)
+            ]
+        if self.settings.keyframe.refine_window and len(window) > 2:
+            refine_window(window, fixed=max(1, len(window) // 2))
+            self._pose = window[-1].pose
 
     def _look_back(self) -> list[Keyframe]:
         """Keyframes before the last two, the newest first."""

@@ -6,7 +6,7 @@ Every matched cell has an inverse depth rho with a Gaussian prior; a cell never 
 prior so wide that only its epipolar error counts, a well known one acts as in PnP. So one cost
 holds both:
 
-    sum_i  huber(|pi(R x_i + rho_i t) - y_i| / sigma_i)  +  (rho_i - prior_i)^2 / variance_i
+    sum_i  huber(|W_i (pi(R x_i + rho_i t) - y_i)|)  +  (rho_i - prior_i)^2 / variance_i
 
 The depths do not see each other, so their part of the normal equations is diagonal and is
 eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.1): 6 x 6 is left.
@@ -22,6 +22,7 @@ import numpy as np
 # Huber's constant for 95 % efficiency on Gaussian errors.
 _HUBER = 1.345
 _ITERATIONS = 12
+_LIKELY = 2.5  # standard deviations
 _CONVERGED = 1e-7
 # A point must stay in front of the second camera, in units of its first depth.
 _LEAST_DEPTH = 1e-3
@@ -34,14 +35,14 @@ class Observations:
     Attributes:
         rays0: (N, 3) rays in the keyframe, z = 1.
         rays1: (N, 3) rays in the frame, z = 1.
-        sigma: (N,) standard deviation of a match, in units of z = 1.
+        whitening: (N, 2, 2), turns an error of rays1 in units of z = 1 into standard deviations.
         prior: (N,) inverse depth in the keyframe.
         variance: (N,) of the prior.
     """
 
     rays0: np.ndarray
     rays1: np.ndarray
-    sigma: np.ndarray
+    whitening: np.ndarray
     prior: np.ndarray
     variance: np.ndarray
 
@@ -50,7 +51,7 @@ class Observations:
         return Observations(
             self.rays0[chosen],
             self.rays1[chosen],
-            self.sigma[chosen],
+            self.whitening[chosen],
             self.prior[chosen],
             self.variance[chosen],
         )
@@ -67,6 +68,7 @@ class RefinedPose:
         inverse_depth: (N,) posterior mean.
         depth_variance: (N,) posterior variance, the pose taken as known.
         error: (N,) length of the reprojection error, in standard deviations of the match.
+        distance: (N,) the same in units of z = 1.
         cost: the robust cost reached.
     """
 
@@ -76,6 +78,7 @@ class RefinedPose:
     inverse_depth: np.ndarray
     depth_variance: np.ndarray
     error: np.ndarray
+    distance: np.ndarray
     cost: float
 
 
@@ -138,6 +141,7 @@ class RefinedDepth:
     inverse_depth: np.ndarray
     depth_variance: np.ndarray
     error: np.ndarray
+    distance: np.ndarray
 
 
 def refine_depth(
@@ -147,7 +151,24 @@ def refine_depth(
     depths = _best_depths(observations, rotation, translation, observations.prior)
     linear = _linearise(observations, rotation, translation, depths)
     information = np.sum(linear.by_depth**2, axis=1) + 1 / observations.variance
-    return RefinedDepth(depths, 1 / information, np.linalg.norm(linear.residual, axis=1))
+    return RefinedDepth(
+        depths,
+        1 / information,
+        np.linalg.norm(linear.residual, axis=1),
+        _distance(observations, linear),
+    )
+
+
+def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
+    """Inliers (N,) bool: near where they should be, for what they say of themselves.
+
+    Args:
+        refined: the solution.
+        threshold: distance, in units of z = 1, within which any match agrees.
+    """
+    behind = refined.inverse_depth < -3 * np.sqrt(refined.depth_variance)
+    near = (refined.distance < threshold) | (refined.error < _LIKELY)
+    return near & ~behind
 
 
 def _solution(
@@ -165,7 +186,7 @@ def _solution(
     error = np.linalg.norm(linear.residual, axis=1)
     # Matches are not as good as they say where the residuals are larger than their sigma.
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
-    information = _weights(error)[:, None] * linear.by_depth**2
+    information = huber_weights(error)[:, None] * linear.by_depth**2
     return RefinedPose(
         rotation,
         translation,
@@ -173,8 +194,14 @@ def _solution(
         depths,
         excess / (information.sum(axis=1) + 1 / observations.variance),
         error,
+        _distance(observations, linear),
         cost,
     )
+
+
+def _distance(observations: Observations, linear: _Linearised) -> np.ndarray:
+    unwhitened = np.linalg.solve(observations.whitening, linear.residual[..., None])[..., 0]
+    return np.linalg.norm(unwhitened, axis=1)
 
 
 def _linearise(
@@ -184,22 +211,18 @@ def _linearise(
     point = turned + depths[:, None] * translation
     z = np.maximum(point[:, 2], _LEAST_DEPTH)
     projected = point[:, :2] / z[:, None]
-    scale = 1 / observations.sigma
-    # d(projected)/d(point): (N, 2, 3)
-    by_point = np.zeros((len(z), 2, 3))
-    by_point[:, 0, 0] = by_point[:, 1, 1] = scale / z
-    by_point[:, :, 2] = -projected * (scale / z)[:, None]
+    by_point = observations.whitening @ projection_jacobian(projected, z)
     by_pose = np.empty((len(z), 2, 6))
     by_pose[:, :, :3] = by_point * depths[:, None, None]
     # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
     by_pose[:, :, 3:] = np.cross(turned[:, None, :], by_point)
-    residual = (projected - observations.rays1[:, :2]) * scale[:, None]
+    residual = whitened(observations.whitening, projected - observations.rays1[:, :2])
     return _Linearised(residual, by_pose, by_point @ translation)
 
 
 def _reduced(observations: Observations, linear: _Linearised, depths: np.ndarray):
     """Normal equations of the pose with the depths eliminated, and how to get these back."""
-    weight = _weights(np.linalg.norm(linear.residual, axis=1))
+    weight = huber_weights(np.linalg.norm(linear.residual, axis=1))
     by_pose, by_depth, residual = linear.by_pose, linear.by_depth, linear.residual
     weighted = by_pose * weight[:, None, None]
     pose_pose = np.tensordot(weighted, by_pose, axes=([0, 1], [0, 1]))
@@ -236,14 +259,31 @@ def _cost(
 ) -> float:
     point = observations.rays0 @ rotation.T + depths[:, None] * translation
     z = np.maximum(point[:, 2], _LEAST_DEPTH)
-    error = (point[:, :2] / z[:, None] - observations.rays1[:, :2]) / observations.sigma[:, None]
-    length = np.linalg.norm(error, axis=1)
-    huber = np.where(length < _HUBER, length**2, 2 * _HUBER * length - _HUBER**2)
+    error = whitened(observations.whitening, point[:, :2] / z[:, None] - observations.rays1[:, :2])
     prior = (depths - observations.prior) ** 2 / observations.variance
-    return float(np.sum(huber) + np.sum(prior))
+    return float(np.sum(huber_cost(np.linalg.norm(error, axis=1))) + np.sum(prior))
 
 
-def _weights(error: np.ndarray) -> np.ndarray:
+def projection_jacobian(projected: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """(N, 2, 3) derivative of (x / z, y / z), ``projected`` (N, 2), by the point."""
+    jacobian = np.zeros((len(z), 2, 3))
+    jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1 / z
+    jacobian[:, :, 2] = -projected / z[:, None]
+    return jacobian
+
+
+def whitened(whitening: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Errors (N, 2) in standard deviations."""
+    return np.einsum('nij,nj->ni', whitening, error)
+
+
+def huber_cost(error: np.ndarray) -> np.ndarray:
+    """Huber's cost, (N,), of errors (N,) in standard deviations; twice as usual, as a square."""
+    return np.where(error < _HUBER, error**2, 2 * _HUBER * error - _HUBER**2)
+
+
+def huber_weights(error: np.ndarray) -> np.ndarray:
+    """Weights (N,) that make a least-squares step on Huber's cost."""
     return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
 
 

@@ -1,16 +1,17 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sub-pixel refinement of matches on the full picture, by Lucas-Kanade.
+"""Sub-pixel matches on the full picture: the network's word and Lucas-Kanade's, fused.
 
 The network works on a smaller picture and its fine stage ends at a fraction of a pixel there.
-Where a match's neighbourhood has texture, iterative Lucas-Kanade (Bouguet 2001, OpenCV's) from
-that match brings it to a few hundredths of a pixel of the camera. Where it has none, or where both
-disagree, the network's word stands.
+Iterative Lucas-Kanade (Bouguet 2001, OpenCV's) from that match reaches a tenth of a pixel of the
+camera across every edge it sees, and nothing along it. How sure it is in each direction follows
+from the texture around the point (Förstner and Gülch 1987), so both are fused by their
+information: across edges Lucas-Kanade counts, along them and where there is none the network.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,48 +21,125 @@ from loftr_vo.matches import Matches
 _WINDOW = 15  # pixels
 _LEVELS = 1
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
-# Smallest eigenvalue of the normal matrix over the window's pixels, grey levels squared.
-_LEAST_TEXTURE = 1e-4
 _LARGEST_RETURN = 0.5  # pixels, between a point and where tracking there and back brings it
-REFINED_SIGMA = 0.15  # pixels, of a refined match; measured on real pictures, see docs/accuracy.md
+# What texture does not tell: perspective and light change within the window, in pixels.
+_MODEL_SIGMA = 0.1
+_NETWORK_SIGMA = 0.3  # pixels of the camera; the network is not surer than this, whatever it says
+_LEAST_NOISE = 1.0  # grey levels; rounding, interpolation, compression
+_CONSISTENT = 3.0  # standard deviations between both words
+# Sum of squares of the Scharr kernel scaled to grey levels a pixel: what noise adds to a gradient.
+_SCHARR_NOISE = 0.23
+# Immerkær's mask (Fast Noise Variance Estimation, 1996): blind to edges, six times the noise.
+_NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
-def refine_subpixel(
-    image0: np.ndarray, image1: np.ndarray, matches: Matches
-) -> tuple[Matches, np.ndarray]:
-    """Refine ``keypoints1``; ``keypoints0`` stay where they are.
+@dataclass(frozen=True)
+class LocatedMatches:
+    """Where N points of one picture lie in another, and how sure that is.
+
+    Attributes:
+        points: (N, 2) float64, pixels of the second picture.
+        information: (N, 2, 2), inverse covariance of the points, per square pixel.
+        tracked: (N,) bool, where Lucas-Kanade had a say.
+    """
+
+    points: np.ndarray
+    information: np.ndarray
+    tracked: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> LocatedMatches:
+        """Return those that the mask or the indices ``chosen`` name."""
+        return LocatedMatches(self.points[chosen], self.information[chosen], self.tracked[chosen])
+
+
+def texture_at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Structure tensor over Lucas-Kanade's window, with the noise's part taken off.
 
     Args:
-        image0, image1: (H, W) uint8, the pictures that the matches are pixels of.
-        matches: from the network.
+        image: (H, W) uint8.
+        points: (N, 2) pixels.
 
     Returns:
-        The matches, and (N,) bool: which of them were refined. Their spread is then
-        ``REFINED_SIGMA``.
+        (N, 2, 2) information of a displacement, per square pixel: the sum of the products of
+        gradients over the variance of the noise; not below zero in any direction.
     """
+    grey = image.astype(np.float32)
+    gradient_x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32)
+    gradient_y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
+    response = np.abs(cv2.filter2D(grey, cv2.CV_32F, _NOISE_MASK))
+    # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
+    noise = max(_LEAST_NOISE, float(np.median(response)) / (6 * 0.6745))
+    x, y = np.clip(points.round().astype(int), 0, np.array(image.shape[::-1]) - 1).T
+    tensor = np.empty((len(points), 2, 2))
+    for row, column, product in (
+        (0, 0, gradient_x * gradient_x),
+        (0, 1, gradient_x * gradient_y),
+        (1, 1, gradient_y * gradient_y),
+    ):
+        total = cv2.boxFilter(product, cv2.CV_32F, (_WINDOW, _WINDOW), normalize=False)
+        tensor[:, row, column] = tensor[:, column, row] = total[y, x]
+    values, vectors = np.linalg.eigh(tensor)
+    values = np.maximum(values / noise**2 - _SCHARR_NOISE * _WINDOW**2, 0.0)
+    return np.einsum('nij,nj,nkj->nik', vectors, values, vectors)
+
+
+def locate(
+    image0: np.ndarray, texture: np.ndarray, image1: np.ndarray, matches: Matches
+) -> LocatedMatches:
+    """Find the matches' ``keypoints0`` in the second picture to sub-pixel.
+
+    Args:
+        image0: (H, W) uint8, first picture.
+        texture: (N, 2, 2), of ``texture_at`` for keypoints0 in ``image0``.
+        image1: (H, W) uint8, second picture.
+        matches: of the network, in pixels of both.
+    """
+    network = by_network(matches)
     if not len(matches):
-        return matches, np.zeros(0, bool)
-    points0, start = matches.keypoints0, matches.keypoints1
-    forward, found, _ = _track(image0, image1, points0, start)
-    back, found_back, _ = _track(image1, image0, forward, points0)
-    returned = np.linalg.norm(back - points0, axis=1) < _LARGEST_RETURN
-    reach = np.maximum(2.0, 3.0 * matches.spread)
-    near = np.linalg.norm(forward - start, axis=1) < reach
-    refined = found & found_back & returned & near
-    return (
-        replace(
-            matches,
-            keypoints1=np.where(refined[:, None], forward, start),
-            spread=np.where(refined, np.float32(REFINED_SIGMA), matches.spread),
-        ),
-        refined,
+        return network
+    start = matches.keypoints1
+    forward, found = _track(image0, image1, matches.keypoints0, start)
+    back, found_back = _track(image1, image0, forward, matches.keypoints0)
+    returned = np.linalg.norm(back - matches.keypoints0, axis=1) < _LARGEST_RETURN
+    information = _with_model_error(texture)
+    moved = (forward - start).astype(np.float64)
+    tracked = found & found_back & returned
+    tracked &= _distance(moved, information, 1 / network.information[:, 0, 0]) < _CONSISTENT
+    information = information * tracked[:, None, None]
+    total = information + network.information
+    shift = np.linalg.solve(total, np.einsum('nij,nj->ni', information, moved)[..., None])[..., 0]
+    return LocatedMatches(start + shift, total, tracked)
+
+
+def by_network(matches: Matches) -> LocatedMatches:
+    """Take the network's word alone."""
+    variance = np.maximum(matches.spread.astype(np.float64), _NETWORK_SIGMA) ** 2
+    return LocatedMatches(
+        matches.keypoints1.astype(np.float64),
+        np.eye(2) / variance[:, None, None],
+        np.zeros(len(matches), bool),
     )
+
+
+def _with_model_error(information: np.ndarray) -> np.ndarray:
+    """Information (N, 2, 2) once an isotropic model error is added to its covariance."""
+    # inv(inv(I) + s^2 1) = inv(1 + s^2 I) I, which needs no inverse of a flat texture's I.
+    return np.linalg.solve(np.eye(2) + _MODEL_SIGMA**2 * information, information)
+
+
+def _distance(
+    difference: np.ndarray, information: np.ndarray, network_variance: np.ndarray
+) -> np.ndarray:
+    """Difference (N, 2) of both words in standard deviations of it, (N,)."""
+    # inv(inv(I) + v 1) = inv(1 + v I) I, as above.
+    joint = np.linalg.solve(np.eye(2) + network_variance[:, None, None] * information, information)
+    return np.sqrt(np.maximum(np.einsum('ni,nij,nj->n', difference, joint, difference), 0))
 
 
 def _track(
     image0: np.ndarray, image1: np.ndarray, points: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    moved, found, error = cv2.calcOpticalFlowPyrLK(
+) -> tuple[np.ndarray, np.ndarray]:
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
         image0,
         image1,
         points[:, None],
@@ -70,6 +148,5 @@ def _track(
         maxLevel=_LEVELS,
         criteria=_CRITERIA,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-        minEigThreshold=_LEAST_TEXTURE,
     )
-    return moved[:, 0], found[:, 0] > 0, error[:, 0]
+    return moved[:, 0], found[:, 0] > 0

@@ -7,11 +7,12 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.config import GeometrySettings
-from loftr_vo.geometry import inverse_transform, rays_from_points, split
-from loftr_vo.keyframe import Keyframe
+from loftr_vo.frame import Frame
+from loftr_vo.geometry import inverse_transform, split
+from loftr_vo.keyframe import Keyframe, Link
 from loftr_vo.matches import Matches
-from loftr_vo.pose_refinement import refine_depth
-from loftr_vo.subpixel import refine_subpixel
+from loftr_vo.pose_refinement import agreeing, refine_depth
+from loftr_vo.subpixel import LocatedMatches, by_network, locate
 
 # Fewer cells than this in view, and looking back at a keyframe does not pay.
 _FEWEST_IN_VIEW = 20
@@ -21,7 +22,7 @@ _FARTHEST_PREDICTION = 6.0  # pixels; where a cell should be seen must be known 
 def triangulate_matches(
     keyframe: Keyframe, older: Keyframe, matches: Matches, settings: GeometrySettings
 ) -> None:
-    """Improve the depth of matched cells, both poses taken as known.
+    """Improve the depth of matched cells, both poses taken as known, and link the keyframes.
 
     Args:
         keyframe: the new one, with what depth it has.
@@ -29,9 +30,8 @@ def triangulate_matches(
         matches: of the network, keypoints0 in ``keyframe``.
         settings: thresholds.
     """
-    if settings.refine_matches:
-        matches, _ = refine_subpixel(keyframe.frame.image, older.frame.image, matches)
-    _update(keyframe, older, matches, settings)
+    located = locate_matches(keyframe, older.frame, matches, settings)
+    _update(keyframe, older, matches.cells, located, settings)
 
 
 def triangulate_by_tracking(
@@ -45,8 +45,12 @@ def triangulate_by_tracking(
     expected = _expected_matches(keyframe, older)
     if len(expected) < _FEWEST_IN_VIEW:
         return
-    tracked, refined = refine_subpixel(keyframe.frame.image, older.frame.image, expected)
-    _update(keyframe, older, tracked.select(refined), settings)
+    located = locate(
+        keyframe.frame.image, keyframe.texture[expected.cells], older.frame.image, expected
+    )
+    _update(
+        keyframe, older, expected.cells[located.tracked], located.select(located.tracked), settings
+    )
 
 
 def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
@@ -72,15 +76,31 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
     )
 
 
+def locate_matches(
+    keyframe: Keyframe, frame: Frame, matches: Matches, settings: GeometrySettings
+) -> LocatedMatches:
+    """Find matches to sub-pixel, or take the network's word where that is set."""
+    if not settings.refine_matches:
+        return by_network(matches)
+    texture = keyframe.texture[matches.cells]
+    return locate(keyframe.frame.image, texture, frame.image, matches)
+
+
 def _update(
-    keyframe: Keyframe, older: Keyframe, matches: Matches, settings: GeometrySettings
+    keyframe: Keyframe,
+    older: Keyframe,
+    cells: np.ndarray,
+    located: LocatedMatches,
+    settings: GeometrySettings,
 ) -> None:
     camera = older.frame.camera
-    rays1 = rays_from_points(camera.undistort(matches.keypoints1))
-    observations = keyframe.observed(matches, rays1, camera.focal)
+    observations = keyframe.observed(cells, located, camera)
     refined = refine_depth(observations, *split(inverse_transform(older.pose) @ keyframe.pose))
-    good = refined.error * observations.sigma < settings.ransac_threshold / camera.focal
+    good = agreeing(refined, settings.ransac_threshold / camera.focal)
     good &= refined.inverse_depth > 0
-    cells = matches.cells[good]
+    cells = cells[good]
     keyframe.inverse_depth[cells] = refined.inverse_depth[good]
     keyframe.variance[cells] = refined.depth_variance[good]
+    keyframe.links.append(
+        Link(older, cells, observations.rays1[good], observations.whitening[good])
+    )

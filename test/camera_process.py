@@ -39,7 +39,7 @@ def main():
     parser.add_argument('--count', type=int, required=True)
     parser.add_argument('--rate', type=float, required=True)
     parser.add_argument('--best-effort', action='store_true')
-    options = parser.parse_args()
+    options, _ = parser.parse_known_args()
     rclpy.init()
     node = rclpy.create_node('camera_driver')
     reliability = ReliabilityPolicy.RELIABLE

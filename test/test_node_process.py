@@ -25,7 +25,7 @@ from scenery import K, sideways_view
 from sensor_msgs.msg import CameraInfo, Image
 
 SECOND = 10**9
-WEIGHTS = '/tmp/ros/compact.pt'
+WEIGHTS = 'compact'
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 
@@ -94,6 +94,12 @@ class Listener:
             last = self.statuses[-1].message if self.statuses else 'no status'
             assert time.monotonic() < deadline, f'no {what}; {last}; {process.text}'
             rclpy.spin_once(self.node, timeout_sec=0.05)
+
+    def meet(self, process):
+        """Wait until the node is active and either side knows of the other's topics."""
+        self.until(process, lambda: self.statuses, 'status')
+        self.until(process, self.images.get_subscription_count, 'subscription of image')
+        self.until(process, self.infos.get_subscription_count, 'subscription of camera_info')
 
     def until_status(self, process, level, words):
         """Wait for a status that comes from now on."""
@@ -196,8 +202,7 @@ def test_camera_stream_becomes_odometry(start_node, make_listener):
 def test_bad_input_is_a_diagnostic_and_never_the_end(start_node, make_listener):
     node = start_node(queue_policy='all')
     listener = make_listener()
-    listener.until(node, listener.images.get_subscription_count, 'subscription')
-    listener.until(node, listener.infos.get_subscription_count, 'subscription')
+    listener.meet(node)
 
     listener.infos.publish(camera_info(1 * SECOND, k=[0.0] * 9))
     listener.images.publish(image(1 * SECOND, sideways_view(0)))
@@ -249,10 +254,9 @@ def test_incompatible_qos_is_named_with_the_fix_and_the_fix_works(start_node, ma
 def test_interrupt_in_the_middle_of_a_frame_ends_cleanly(start_node, make_listener):
     size = (960, 720)
     k = [3.0 * value if value > 1.0 else value for value in K]
-    node = start_node(**{'matcher.image_size': size[0]})
+    node = start_node(queue_policy='all', **{'matcher.image_size': size[0]})
     listener = make_listener()
-    listener.until(node, listener.images.get_subscription_count, 'subscription')
-    listener.until(node, listener.infos.get_subscription_count, 'subscription')
+    listener.meet(node)
     listener.infos.publish(camera_info(SECOND, k, *size))
     listener.images.publish(image(SECOND, cv2.resize(sideways_view(0), size)))
     listener.until(node, lambda: listener.odometry, 'odometry')
@@ -277,6 +281,17 @@ def test_interrupt_while_the_network_loads_ends_cleanly(start_node):
     code, _ = node.stop(signal.SIGINT)
     assert code == 0, node.text
     assert 'warmed up' not in node.text
+    assert 'Traceback' not in node.text
+
+
+def test_second_interrupt_does_no_harm(start_node, make_listener):
+    node = start_node()
+    listener = make_listener()
+    listener.until_status(node, WARN, 'no image yet')
+    for _ in range(10):
+        node.process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    assert node.process.wait(20.0) == 0, node.text
     assert 'Traceback' not in node.text
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import traceback
@@ -280,7 +281,8 @@ def main(args: list[str] | None = None) -> int:
             _bring_up(node)
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+        # Ctrl-C under ros2 launch comes twice, from the terminal and from launch.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     finished = node.abandon()
     rclpy.try_shutdown()
     if not finished:

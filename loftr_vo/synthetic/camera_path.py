@@ -1,0 +1,57 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a camera moves: a smooth path, the direction it looks in, and the tremor of a hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+CameraPath = Callable[[float], np.ndarray]
+"""From a time in seconds to the (4, 4) pose of the camera in the world, optical axes."""
+
+
+def looking_along(position: np.ndarray, yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """Return the pose of a camera in a world with x right, y down, z forward.
+
+    Args:
+        position: (3,) metres.
+        yaw: radians to the right of the z axis.
+        pitch: radians above the horizon.
+        roll: radians by which the picture's right side is lower than its left.
+    """
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler('YXZ', [yaw, pitch, roll]).as_matrix()
+    pose[:3, 3] = position
+    return pose
+
+
+class Tremor:
+    """A smooth random signal that stays small: a sum of a few incommensurate sines.
+
+    Args:
+        rng: draws frequencies and phases.
+        amplitudes: (C,) standard deviation of each channel.
+        frequencies: lowest and highest, in hertz.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        amplitudes: list[float],
+        frequencies: tuple[float, float],
+        terms: int = 4,
+    ) -> None:
+        shape = (len(amplitudes), terms)
+        self._weights = np.array(amplitudes)[:, None] * np.sqrt(2.0 / terms)
+        self._rates = 2 * np.pi * rng.uniform(*frequencies, shape)
+        self._phases = rng.uniform(0, 2 * np.pi, shape)
+
+    def __call__(self, seconds: float) -> np.ndarray:
+        """Return the (C,) values at a time."""
+        values: np.ndarray = (
+            self._weights * np.sin(self._rates * seconds + self._phases)
+        ).sum(axis=1)
+        return values

@@ -1,0 +1,181 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera moving through a rendered room or street, as a sequence like any recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from loftr_vo.camera import Camera
+from loftr_vo.datasets.sequence import Sequence
+from loftr_vo.frame import Frame
+from loftr_vo.synthetic.render import render
+from loftr_vo.synthetic.room import build_room, room_path
+from loftr_vo.synthetic.scene import Rectangles
+from loftr_vo.synthetic.street import build_street, street_path
+from loftr_vo.trajectory import Trajectory
+
+KINDS = {'room': (build_room, room_path), 'street': (build_street, street_path)}
+FIELD_OF_VIEW = 75.0  # degrees, horizontally
+_BLUR_SAMPLES = 5
+_BLOCK = 80  # pixels
+_START = 1_000_000_000  # nanoseconds; a stamp of zero means "unknown" to parts of ROS
+
+
+class SyntheticSequence(Sequence):
+    """Pictures of a ray-cast scene with exact poses and depth, the same for the same seed.
+
+    Frames are rendered one at a time as they are asked for.
+
+    Args:
+        kind: ``room``, a hand-held camera going round in a furnished room, or ``street``, a
+            camera driving past houses and around a bend.
+        frames: how many.
+        size: (H, W) in pixels.
+        rate: frames a second; the camera's speed does not depend on it.
+        seed: of the textures, the shake of the hand and the noise.
+        contrast: scales everything about middle grey; 0.1 makes walls all but blank.
+        noise: standard deviation of the sensor's noise, in grey levels.
+        exposure: seconds that the shutter stays open, which blurs by the camera's motion.
+
+    Raises:
+        ValueError: an unknown kind, or a number that is out of range.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        frames: int = 150,
+        size: tuple[int, int] = (240, 320),
+        rate: float = 10.0,
+        seed: int = 0,
+        *,
+        contrast: float = 1.0,
+        noise: float = 1.5,
+        exposure: float = 0.0,
+    ) -> None:
+        _check(kind, frames, rate, contrast, noise, exposure)
+        self.camera = _camera(size)
+        self._frames = frames
+        self._seed = seed
+        self._noise = noise
+        self._exposure = exposure
+        build, make_path = KINDS[kind]
+        # One generator each, so that the path stays when a painter draws more or less.
+        self._scene, self._bank = build(np.random.default_rng([seed, 0])).build()
+        self._scene = dataclasses.replace(self._scene, contrast=self._scene.contrast * contrast)
+        self._path = make_path(np.random.default_rng([seed, 1]))
+        self._times = np.arange(frames) / rate
+        self._stamps = _START + np.round(self._times * 1e9).astype(np.int64)
+        poses = np.stack([self._path(time) for time in self._times])
+        super().__init__(f'{kind}-{seed}', 'rendered scene', Trajectory(self._stamps, poses))
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self._frames):
+            yield self.frame(index)
+
+    def frame(self, index: int) -> Frame:
+        """Render one frame; its pose is that of the middle of the exposure."""
+        time = float(self._times[index])
+        light, depth = self._see(self._path(time))
+        if self._exposure:
+            moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
+            views = [self._see(self._path(time + self._exposure * m))[0] for m in moments]
+            light = np.mean(views, axis=0)
+        rng = np.random.default_rng([self._seed, 2, index])
+        grey = light * 255.0 + rng.normal(0.0, self._noise, light.shape)
+        image = np.clip(np.round(grey), 0, 255).astype(np.uint8)
+        return Frame(image, int(self._stamps[index]), self.camera, depth)
+
+    def _see(self, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Picture in [0, 1] and depth in metres, both (H, W) float32.
+
+        It is cast block by block: few rectangles reach into each, and it stays in the cache.
+        """
+        height, width = self.camera.height, self.camera.width
+        light, depth = np.empty((2, height, width), np.float32)
+        for top in range(0, height, _BLOCK):
+            for left in range(0, width, _BLOCK):
+                block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
+                part = _part_of(self.camera, left, top, light[block].shape)
+                light[block], depth[block] = self._see_block(pose, part)
+        return light, depth
+
+    @torch.no_grad()
+    def _see_block(self, pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+        seen = render(
+            in_view(self._scene, pose, camera),
+            self._bank,
+            torch.from_numpy(pose[None].astype(np.float32)),
+            torch.from_numpy(camera.matrix[None].astype(np.float32)),
+            (camera.height, camera.width),
+            taps=2,
+            supersampling=2,
+        )
+        return seen.image[0].numpy(), seen.depth[0].numpy()
+
+
+def in_view(scene: Rectangles, pose: np.ndarray, camera: Camera) -> Rectangles:
+    """Return the rectangles of a scene (B = 1) without most of those that a camera cannot see.
+
+    Left out are those seen from behind (the surfaces of a ``Stage`` have one side), and those
+    with all corners beyond one side of the view.
+    """
+    centre = scene.centre[0].double().numpy()
+    reach = (scene.axes * scene.half_size[..., None])[0].double().numpy()  # (P, 2, 3)
+    signs = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    corners = centre[:, None] + np.einsum('cs,psx->pcx', signs, reach)  # (P, 4, 3)
+    x, y, z = np.moveaxis((corners - pose[:3, 3]) @ pose[:3, :3], -1, 0)
+    # Half a pixel is seen beyond the centres of the outermost.
+    low, high = camera.undistort(np.array([[-0.5, -0.5], [camera.width, camera.height]]))
+    beyond = [
+        z <= 0,
+        x < low[0] * z,
+        x > high[0] * z,
+        y < low[1] * z,
+        y > high[1] * z,
+    ]
+    outside = np.any([side.all(axis=1) for side in beyond], axis=0)
+    normal = np.cross(reach[:, 0], reach[:, 1])
+    facing = ((centre - pose[:3, 3]) * normal).sum(axis=1) > 0
+    kept = np.flatnonzero(facing & ~outside)
+    # A scene needs a rectangle, which need not be seen.
+    index = torch.from_numpy(kept if kept.size else np.zeros(1, np.int64))
+    names = [entry.name for entry in dataclasses.fields(Rectangles)]
+    return Rectangles(**{name: getattr(scene, name)[:, index] for name in names})
+
+
+def _part_of(camera: Camera, left: int, top: int, size: tuple[int, ...]) -> Camera:
+    """Return the camera that sees the (H, W) pixels right of and below (left, top)."""
+    matrix = camera.matrix.copy()
+    matrix[:2, 2] -= left, top
+    return Camera(size[1], size[0], matrix, camera.distortion_model, camera.distortion)
+
+
+def _camera(size: tuple[int, int]) -> Camera:
+    height, width = size
+    focal = width / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
+    matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
+
+
+def _check(
+    kind: str, frames: int, rate: float, contrast: float, noise: float, exposure: float
+) -> None:
+    if kind not in KINDS:
+        raise ValueError(f'there is no scene {kind!r}; the scenes are {", ".join(KINDS)}')
+    if frames < 1:
+        raise ValueError(f'a sequence needs one frame or more, got {frames}')
+    if not rate > 0:
+        raise ValueError(f'the rate must be positive, got {rate}')
+    if not 0 <= contrast <= 1:
+        raise ValueError(f'the contrast must lie in [0, 1], got {contrast}')
+    if noise < 0 or exposure < 0:
+        raise ValueError(f'noise and exposure cannot be negative, got {noise} and {exposure}')
