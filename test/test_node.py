@@ -4,7 +4,9 @@
 
 import sys
 import time
+from types import ModuleType, SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,12 +18,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_domain import isolate
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.matches import Matches
+from loftr_vo.ros import messages
 from loftr_vo.ros.node import VisualOdometryNode
 from loftr_vo.trajectory import Trajectory
 
@@ -254,8 +257,6 @@ def test_newest_picture_is_next_and_drops_are_counted(make_rig):
 
 def test_silence_is_explained(make_rig):
     rig = make_rig()
-    rig.executor.remove_node(rig.camera)
-    rig.executor.add_node(rig.camera)
     rig.until(rig.says(WARN, 'unconfigured: waits to be activated'))
     rig.start()
     rig.until(rig.says(WARN, 'no image yet on /image (best effort, depth 5)'))
@@ -434,6 +435,99 @@ def test_extrinsics_without_tf2_are_a_fault(make_rig, monkeypatch):
     rig = make_rig(lookup_extrinsics=True)
     assert rig.node.trigger_configure() == FAILURE
     rig.until(rig.says(ERROR, 'lookup_extrinsics needs tf2_ros'))
+
+
+@pytest.fixture
+def transforms(monkeypatch):
+    """Put a TF of known content in the place of tf2_ros; return what is sent to it."""
+    sent = []
+
+    class TransformBroadcaster:
+        def __init__(self, node):
+            self.pub_tf = node.create_publisher(Odometry, 'unused', 1)
+
+        def sendTransform(self, transform):
+            sent.append(transform)
+
+    class Buffer:
+        mounted = None
+
+        def lookup_transform(self, target, source, time):
+            if Buffer.mounted is None:
+                raise LookupError(f'{source} does not exist')
+            return messages.transform_stamped(0, target, source, Buffer.mounted)
+
+    module = ModuleType('tf2_ros')
+    module.TransformBroadcaster = TransformBroadcaster
+    module.Buffer = Buffer
+    module.TransformListener = lambda buffer, node: None
+    monkeypatch.setitem(sys.modules, 'tf2_ros', module)
+    return SimpleNamespace(sent=sent, buffer=Buffer)
+
+
+@pytest.mark.parametrize(
+    ('invert', 'frames', 'x'),
+    [(False, ('odom', 'base_link'), 1.0), (True, ('base_link', 'odom'), -1.0)],
+)
+def test_transform_is_broadcast_with_the_stamp_of_the_picture(
+    make_rig, transforms, invert, frames, x
+):
+    rig = make_rig(queue_policy='all', invert_tf=invert)
+    rig.start()
+    rig.send_info()
+    rig.track(1 * SECOND)
+    rig.track(2 * SECOND)
+    transform = transforms.sent[-1]
+    assert (transform.header.frame_id, transform.child_frame_id) == frames
+    assert transform.header.stamp.sec == 2
+    assert transform.transform.translation.x == x
+
+
+def test_no_transform_where_another_node_broadcasts_it(make_rig, transforms):
+    rig = make_rig(queue_policy='all', publish_tf=False)
+    rig.start()
+    rig.send_info()
+    rig.track(SECOND)
+    assert transforms.sent == []
+
+
+def test_extrinsics_are_waited_for_and_used(make_rig, transforms):
+    rig = make_rig(queue_policy='all', lookup_extrinsics=True)
+    rig.start()
+    rig.send_info()
+    rig.send_image(1 * SECOND)
+    words = "waits for the transform from base_link to 'camera_optical'"
+    rig.until(rig.says(WARN, words))
+    # The camera looks backwards, from one unit behind the base.
+    transforms.buffer.mounted = np.array(
+        [[0.0, 0, -1, -1], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]]
+    )
+    rig.track(2 * SECOND)
+    assert rig.stamps() == [1 * SECOND, 2 * SECOND]
+    position = rig.heard['odom'][-1].pose.pose.position
+    assert (position.x, position.y, position.z) == pytest.approx((-1, 0, 0))
+
+
+def test_compressed_pictures_come_from_their_topic(make_rig):
+    rig = make_rig(queue_policy='all', image_transport='compressed')
+    compressed = rig.camera.create_publisher(CompressedImage, 'image/compressed', 10)
+    assert rig.node.trigger_configure() == SUCCESS
+    assert rig.node.trigger_activate() == SUCCESS
+    rig.until(compressed.get_subscription_count)
+    rig.until(rig.infos.get_subscription_count)
+    rig.until(lambda: rig.camera.count_publishers('odom'))
+    rig.send_info()
+    data = cv2.imencode('.jpg', np.zeros((24, 32), np.uint8))[1].tobytes()
+    message = CompressedImage(format='jpeg', data=data)
+    message.header.stamp.sec = 1
+    compressed.publish(message)
+    rig.until(lambda: rig.stamps() == [SECOND])
+
+
+def test_status_comes_in_simulated_time_without_a_clock(make_rig):
+    rig = make_rig(use_sim_time=True)
+    rig.start()
+    rig.until(rig.says(WARN, 'no image yet'))
 
 
 def test_pose_outlives_deactivation_and_network_is_freed_by_cleanup(rig):

@@ -18,6 +18,8 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from camera_process import camera_info, image
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_domain import isolate
@@ -292,6 +294,28 @@ def test_second_interrupt_does_no_harm(start_node, make_listener):
         node.process.send_signal(signal.SIGINT)
         time.sleep(0.02)
     assert node.process.wait(20.0) == 0, node.text
+    assert 'Traceback' not in node.text
+
+
+def test_lifecycle_manager_brings_the_node_up_and_down(start_node, make_listener):
+    node = start_node(autostart=False)
+    listener = make_listener()
+    listener.until_status(node, WARN, 'unconfigured')
+    client = listener.node.create_client(ChangeState, 'loftr_vo/change_state')
+    listener.until(node, client.service_is_ready, 'change_state')
+    for transition, words in (
+        (Transition.TRANSITION_CONFIGURE, 'inactive'),
+        (Transition.TRANSITION_ACTIVATE, 'no image yet'),
+        (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+        (Transition.TRANSITION_CLEANUP, 'unconfigured'),
+        (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, 'finalized'),
+    ):
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = client.call_async(request)
+        listener.until(node, future.done, f'answer to transition {transition}')
+        assert future.result().success
+        listener.until_status(node, WARN, words)
+    assert node.stop(signal.SIGINT)[0] == 0, node.text
     assert 'Traceback' not in node.text
 
 

@@ -51,7 +51,7 @@ class Tremor:
 
     def __call__(self, seconds: float) -> np.ndarray:
         """Return the (C,) values at a time."""
-        values: np.ndarray = (
-            self._weights * np.sin(self._rates * seconds + self._phases)
-        ).sum(axis=1)
+        values: np.ndarray = (self._weights * np.sin(self._rates * seconds + self._phases)).sum(
+            axis=1
+        )
         return values

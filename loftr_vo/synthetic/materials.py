@@ -8,6 +8,7 @@ returns (H, W) float32 in [0, 1] with detail from the whole surface down to a fe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import cv2
@@ -202,9 +203,7 @@ def carton(rng: Rng, size: Size, scale: float) -> np.ndarray:
     y, x = int(rng.uniform(0.1, 0.5) * height), int(rng.uniform(0.05, 0.5) * width)
     label = poster(rng, (label_height, label_width), scale)
     board[y : y + label_height, x : x + label_width] = label
-    _fit_text(
-        board, _word(rng), (width // 10, height * 4 // 5), (width // 2, height // 8), 0.15
-    )
+    _fit_text(board, _word(rng), (width // 10, height * 4 // 5), (width // 2, height // 8), 0.15)
     for _ in range(4):
         _crack(board, rng, scale, 0.3)
     return _finished(board)
@@ -460,7 +459,7 @@ def _shop(front: np.ndarray, rng: Rng, scale: float) -> None:
     _fit_text(front, _word(rng), inset, (int(0.7 * width), int(0.12 * height)), ink)
     shares = np.sort(rng.uniform(0.1, 0.9, 2))
     edges = [0.05, *shares.tolist(), 0.95]
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in itertools.pairwise(edges):
         x0, x1 = int(left * width) + 3, int(right * width) - 3
         opening = front[int(0.36 * height) : int(0.93 * height), x0:x1]
         if opening.shape[1] < 8:

@@ -12,7 +12,7 @@ from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.stage import DOWN, Stage, light
 
 WIDTH, DEPTH, HEIGHT = 7.0, 5.6, 2.7  # metres along x, z, y
-LAP = 16.0  # seconds of one way round the room
+LAP = 15.0  # seconds of one way round the room
 _RADII = (1.75, 1.15)  # metres, of the way round
 _EYE_HEIGHT = 1.45
 _FINE = 280.0  # texels per metre of things that are looked at closely
@@ -39,9 +39,7 @@ def room_path(rng: np.random.Generator) -> CameraPath:
     def pose(seconds: float) -> np.ndarray:
         angle = 2 * np.pi * seconds / LAP
         shake, (aside, up) = tremor(seconds), glance(seconds)
-        position = np.array(
-            [_RADII[0] * np.sin(angle), -_EYE_HEIGHT, _RADII[1] * np.cos(angle)]
-        )
+        position = np.array([_RADII[0] * np.sin(angle), -_EYE_HEIGHT, _RADII[1] * np.cos(angle)])
         # `angle` looks straight out of the ellipse; a quarter turn more looks along the way.
         yaw = angle + 0.45 + aside + shake[3]
         return looking_along(position + shake[:3], yaw, -0.12 + up + shake[4], shake[5])
@@ -101,7 +99,7 @@ def _furnish(stage: Stage) -> list[tuple[np.ndarray, tuple[float, float], float]
         (0.0, 0.0, (0.95, 0.45, 0.6), 0.5, wood, wood, cloth),
     )
     for x, z, size, heading, front, side, top in standing:
-        stage.box(side, top, (x, 0.0, z), size, heading, 200.0, front)
+        stage.box(side, top, np.array([x, 0.0, z]), size, heading, 200.0, front)
     for x, height, z, size, heading in (
         (-1.5, 0.85, 2.5, (0.4, 0.3, 0.3), 0.3),
         (-1.05, 0.85, 2.5, (0.25, 0.42, 0.2), -0.4),
@@ -111,7 +109,7 @@ def _furnish(stage: Stage) -> list[tuple[np.ndarray, tuple[float, float], float]
         (-2.95, 0.75, 1.9, (0.5, 0.35, 0.35), -2.2),
         (0.1, 0.45, 0.05, (0.35, 0.22, 0.25), 1.0),
     ):
-        stage.box(paper, paper, (x, -height, z), size, heading, _FINE)
+        stage.box(paper, paper, np.array([x, -height, z]), size, heading, _FINE)
     return [
         (np.array([x, z]), (size[0], size[2]), heading) for x, z, size, heading, *_ in standing
     ]

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,13 +15,29 @@ import torch
 from loftr_vo.camera import Camera
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.frame import Frame
+from loftr_vo.synthetic.camera_path import CameraPath
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
 from loftr_vo.synthetic.scene import Rectangles
-from loftr_vo.synthetic.street import build_street, street_path
+from loftr_vo.synthetic.stage import Stage
+from loftr_vo.synthetic.street import LONGEST_DRIVE, build_street, street_path
 from loftr_vo.trajectory import Trajectory
 
-KINDS = {'room': (build_room, room_path), 'street': (build_street, street_path)}
+
+@dataclass(frozen=True)
+class _Place:
+    """A scene, the way of the camera in it, and the seconds that it may last."""
+
+    build: Callable[[np.random.Generator], Stage]
+    path: Callable[[np.random.Generator], CameraPath]
+    longest: float = math.inf
+
+
+_PLACES = {
+    'room': _Place(build_room, room_path),
+    'street': _Place(build_street, street_path, LONGEST_DRIVE),
+}
+KINDS = tuple(_PLACES)
 FIELD_OF_VIEW = 75.0  # degrees, horizontally
 _BLUR_SAMPLES = 5
 _BLOCK = 80  # pixels
@@ -64,11 +82,11 @@ class SyntheticSequence(Sequence):
         self._seed = seed
         self._noise = noise
         self._exposure = exposure
-        build, make_path = KINDS[kind]
+        place = _PLACES[kind]
         # One generator each, so that the path stays when a painter draws more or less.
-        self._scene, self._bank = build(np.random.default_rng([seed, 0])).build()
+        self._scene, self._bank = place.build(np.random.default_rng([seed, 0])).build()
         self._scene = dataclasses.replace(self._scene, contrast=self._scene.contrast * contrast)
-        self._path = make_path(np.random.default_rng([seed, 1]))
+        self._path = place.path(np.random.default_rng([seed, 1]))
         self._times = np.arange(frames) / rate
         self._stamps = _START + np.round(self._times * 1e9).astype(np.int64)
         poses = np.stack([self._path(time) for time in self._times])
@@ -175,6 +193,11 @@ def _check(
         raise ValueError(f'a sequence needs one frame or more, got {frames}')
     if not rate > 0:
         raise ValueError(f'the rate must be positive, got {rate}')
+    longest = _PLACES[kind].longest
+    if (frames - 1) / rate > longest:
+        raise ValueError(
+            f'the {kind} ends after {longest:g} s: {frames} frames at {rate:g} Hz are too many'
+        )
     if not 0 <= contrast <= 1:
         raise ValueError(f'the contrast must lie in [0, 1], got {contrast}')
     if noise < 0 or exposure < 0:

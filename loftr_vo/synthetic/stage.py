@@ -46,7 +46,7 @@ class Stage:
     def upright(
         self,
         painter: Painter,
-        centre: Sequence[float],
+        centre: np.ndarray,
         outward: np.ndarray,
         size: tuple[float, float],
         scale: float | None = None,
@@ -72,7 +72,7 @@ class Stage:
         self,
         side: Painter,
         top: Painter,
-        foot: Sequence[float],
+        foot: np.ndarray,
         size: tuple[float, float, float],
         heading: float = 0.0,
         scale: float | None = None,
@@ -93,7 +93,7 @@ class Stage:
         width, height, depth = size
         across = np.array([np.cos(heading), 0.0, -np.sin(heading)])
         along = np.array([np.sin(heading), 0.0, np.cos(heading)])
-        middle = np.asarray(foot, float) - DOWN * height / 2
+        middle = foot - DOWN * height / 2
         for outward, reach, breadth, painter in (
             (-along, depth / 2, width, front or side),
             (along, depth / 2, width, front or side),
@@ -112,7 +112,7 @@ class Stage:
     def place(
         self,
         picture: np.ndarray,
-        centre: Sequence[float],
+        centre: np.ndarray,
         right: np.ndarray,
         down: np.ndarray,
         size: tuple[float, float],
@@ -134,7 +134,7 @@ class Stage:
                 part = picture[top : top + TILE, left : left + TILE]
                 middle = np.array([left + part.shape[1] / 2, top + part.shape[0] / 2])
                 offset = (middle - np.array([width, height]) / 2) / density
-                self._centres.append(np.asarray(centre) + offset[0] * right + offset[1] * down)
+                self._centres.append(centre + offset[0] * right + offset[1] * down)
                 self._axes.append(np.stack([right, down]))
                 self._half_sizes.append(np.array(part.shape[::-1]) / 2 / density + _OVERLAP)
                 self._densities.append(density)

@@ -13,6 +13,7 @@ import numpy as np
 from loftr_vo.synthetic import materials
 from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.stage import DOWN, TILE, Stage, light
+from loftr_vo.synthetic.textures import fractal_noise
 
 SPEED = 5.0  # metres a second
 STRAIGHT, RADIUS, TURN = 32.0, 26.0, np.radians(65.0)
@@ -190,7 +191,7 @@ def _map(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _asphalt(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    stains = cv2.resize(materials.fractal_noise(rng, 1024).astype(np.float32), size[::-1])
+    stains = cv2.resize(fractal_noise(rng, 1024).astype(np.float32), size[::-1])
     asphalt = 0.2 + 0.3 * stains + rng.normal(0, 0.05, size).astype(np.float32)
     for _ in range(size[0] * size[1] // 12000):
         x, y = int(rng.integers(size[1])), int(rng.integers(size[0]))

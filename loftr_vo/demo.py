@@ -1,0 +1,334 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: a rendered camera, streamed over DDS to the node in a process of its own, scored.
+
+It uses the node only as any other program would: by its topics.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from loftr_vo.demo_pictures import draw_pictures
+from loftr_vo.estimate import State
+from loftr_vo.evaluation.report import write_json
+from loftr_vo.evaluation.running import FrameRecord, Run
+from loftr_vo.evaluation.scoring import Alignment, align, require_evo, score_alignment
+from loftr_vo.frame import Frame
+from loftr_vo.odometry import VisualOdometry
+from loftr_vo.synthetic.sequence import SyntheticSequence
+from loftr_vo.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from loftr_vo.ros.camera_simulator import CameraSimulator
+    from loftr_vo.ros.odometry_listener import OdometryListener
+
+LEAST_TRACKED = 0.95
+LARGEST_ERROR = 5.0  # percent of the path
+_DOMAIN = '77'
+_FASTEST, _SLOWEST = 10.0, 2.0  # Hz
+_LOAD = 0.7  # share of a frame's time that the network may take
+_TRIAL = 12  # frames from which it is found how fast the network is here
+_START_TIMEOUT = 120.0  # seconds
+_SILENCE_TIMEOUT = 30.0
+_STOP_TIMEOUT = 15.0
+
+
+class DemoError(RuntimeError):
+    """The demo could not go on; says why, and where to look."""
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Frames that were sent, and what came back.
+
+    Attributes:
+        stamps: nanoseconds of the frames sent.
+        listener: what came back.
+        rate: frames a second sent.
+    """
+
+    stamps: list[int]
+    listener: OdometryListener
+    rate: float
+
+
+def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)) -> int:
+    """Stream a rendered room through the node, score the odometry, and write pictures.
+
+    Args:
+        output: folder for what is written; made if absent.
+        frames: how many to stream.
+        size: (H, W) of the pictures.
+
+    Returns:
+        The exit code: 0 if the node tracked the camera, else 1.
+    """
+    # The demo neither disturbs nor hears a robot on the same network.
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    os.environ.setdefault('ROS_DOMAIN_ID', _DOMAIN)
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        require_evo()
+        with _node_process(output / 'node.log') as node:
+            sequence = SyntheticSequence('room', frames, size)
+            rendered = list(_progress(sequence, 'rendering the camera', frames))
+            rate = _sustainable_rate(rendered[:_TRIAL])
+            stream = _stream(rendered, rate, node)
+    except DemoError as error:
+        print(f'loftr_vo: the demo failed: {error}', file=sys.stderr)
+        return 1
+    return _report(output, sequence, rendered, stream)
+
+
+@contextmanager
+def _node_process(log: Path) -> Iterator[Callable[[], None]]:
+    """Run ``vo_node``; the value raises ``DemoError`` when called after the node ended."""
+    parameters = {'queue_policy': 'all', 'publish_tf': 'false'}
+    words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+    command = [sys.executable, '-m', 'loftr_vo.ros.node', '--ros-args', *words]
+    with log.open('w') as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+
+    def check() -> None:
+        if process.poll() is not None:
+            tail = '\n'.join(log.read_text(errors='replace').splitlines()[-15:])
+            raise DemoError(f'the node ended with code {process.returncode}:\n{tail}')
+
+    try:
+        yield check
+        process.send_signal(signal.SIGINT)
+        process.wait(_STOP_TIMEOUT)
+        if process.returncode != 0:
+            check()
+    except subprocess.TimeoutExpired as error:
+        raise DemoError(f'the node did not end within {_STOP_TIMEOUT:.0f} s of SIGINT') from error
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _sustainable_rate(frames: list[Frame]) -> float:
+    """Return the camera's rate in Hz at which this machine keeps up."""
+    odometry = VisualOdometry()
+    seconds = []
+    for frame in frames:
+        start = time.perf_counter()
+        odometry.track(frame)
+        seconds.append(time.perf_counter() - start)
+    typical = float(np.median(seconds[2:]))
+    return float(np.clip(np.floor(2 * _LOAD / typical) / 2, _SLOWEST, _FASTEST))
+
+
+def _stream(frames: list[Frame], rate: float, check_node: Callable[[], None]) -> _Stream:
+    """Send the frames at ``rate``, and wait for the last one's odometry."""
+    try:
+        import rclpy
+    except ImportError as error:
+        raise DemoError(
+            f'ROS 2 is not installed ({error}); use "make demo", or source a ROS distribution'
+        ) from error
+    from loftr_vo.ros.camera_simulator import CameraSimulator
+    from loftr_vo.ros.odometry_listener import OdometryListener
+
+    rclpy.init()
+    node = rclpy.create_node('demo_camera')
+    camera = CameraSimulator(node, frames[0].camera)
+    listener = OdometryListener(node)
+    ears = threading.Thread(target=_spin, args=(node,), daemon=True)
+    ears.start()
+    try:
+        _await(lambda: camera.is_heard, _START_TIMEOUT, check_node, listener)
+        stamps = _send(frames, rate, camera, listener, check_node)
+        _await_replies(stamps[-1], check_node, listener)
+    finally:
+        rclpy.shutdown()
+        ears.join()
+    return _Stream(stamps, listener, rate)
+
+
+def _spin(node: Any) -> None:
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+
+    try:
+        rclpy.spin(node)
+    except ExternalShutdownException:
+        pass
+
+
+def _send(
+    frames: list[Frame],
+    rate: float,
+    camera: CameraSimulator,
+    listener: OdometryListener,
+    check_node: Callable[[], None],
+) -> list[int]:
+    """Publish each frame when it is due; return the stamps, nanoseconds of the system clock."""
+    stamps: list[int] = []
+    start = time.monotonic()
+    progress = _progress(frames, f'streaming at {rate:g} Hz', len(frames))
+    for index, frame in enumerate(progress):
+        check_node()
+        time.sleep(max(0.0, start + index / rate - time.monotonic()))
+        stamps.append(time.time_ns())
+        camera.publish(frame.image, stamps[-1])
+        progress.set_postfix_str(f'{len(listener.heard)} odometries')
+    return stamps
+
+
+def _await(
+    condition: Callable[[], bool],
+    timeout: float,
+    check_node: Callable[[], None],
+    listener: OdometryListener,
+) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        check_node()
+        if time.monotonic() > deadline:
+            said = listener.last_status or 'it has said nothing'
+            raise DemoError(f'waited {timeout:.0f} s for the node; its status: {said}')
+        time.sleep(0.05)
+
+
+def _await_replies(last: int, check_node: Callable[[], None], listener: OdometryListener) -> None:
+    """Wait for the last frame, as long as others keep coming in; what is missing is dropped."""
+
+    def done() -> bool:
+        return bool(listener.heard) and bool(
+            listener.heard[-1].stamp >= last and listener.heard[-1].status
+        )
+
+    while not done():
+        known = len(listener.heard)
+        try:
+            _await(
+                lambda known=known: done() or len(listener.heard) > known,  # type: ignore[misc]
+                _SILENCE_TIMEOUT,
+                check_node,
+                listener,
+            )
+        except DemoError:
+            if not listener.heard:
+                raise
+            return
+
+
+def _report(
+    output: Path, sequence: SyntheticSequence, frames: list[Frame], stream: _Stream
+) -> int:
+    """Score, draw, print; return the exit code."""
+    truth = sequence.ground_truth
+    assert truth is not None  # rendered scenes have it
+    run = _as_run(stream.listener)
+    alignment = align(run.trajectory, Trajectory(np.array(stream.stamps), truth.poses), False)
+    metrics = _metrics(frames, run, alignment, stream)
+    write_json(output / 'metrics.json', metrics)
+    run.trajectory.write_tum(output / 'trajectory.txt')
+    draw_pictures(output, alignment, stream.listener.pictures, metrics)
+    print(_table(metrics))
+    print(f'\nPictures are in {output}: demo.gif, top_view.png, error.png, contact_sheet.jpg')
+    failures = _failures(metrics)
+    for failure in failures:
+        print(f'loftr_vo: the demo failed: {failure}', file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _as_run(listener: OdometryListener) -> Run:
+    records = [
+        FrameRecord(
+            stamp=heard.stamp,
+            state=State(heard.status.get('state', State.LOST.value)),
+            reason=heard.status.get('reason', ''),
+            pose=heard.pose,
+            matches=int(heard.status.get('matches', 0)),
+            inliers=int(heard.status.get('inliers', 0)),
+            parallax=float(heard.status.get('parallax', 0.0)),
+            is_keyframe=False,
+            metric=False,
+            latency_ms=(heard.arrival - heard.stamp) / 1e6,
+        )
+        for heard in listener.heard
+    ]
+    return Run(records)
+
+
+def _metrics(
+    frames: list[Frame], run: Run, alignment: Alignment, stream: _Stream
+) -> dict[str, Any]:
+    scores = score_alignment(alignment)
+    latencies = [record.latency_ms for record in run.records]
+    return {
+        'frames': len(frames),
+        'tracked': run.tracked,
+        'dropped': len(frames) - run.frames,
+        'path_length_m': scores.path_length_m,
+        'ate_rmse_m': scores.ate_rmse_m,
+        'ate_percent': scores.ate_percent,
+        'rpe_rotation_deg': scores.rpe_rotation_deg,
+        'latency_ms_median': float(np.median(latencies)),
+        'latency_ms_p95': float(np.percentile(latencies, 95)),
+        'matches_median': float(np.median([record.matches for record in run.records])),
+        'inliers_median': float(np.median([record.inliers for record in run.records])),
+        'rate_hz': stream.rate,
+        'width': frames[0].image.shape[1],
+        'height': frames[0].image.shape[0],
+    }
+
+
+def _table(metrics: dict[str, Any]) -> str:
+    share = 100.0 * metrics['tracked'] / metrics['frames']
+    size = f'{metrics["width"]}x{metrics["height"]}'
+    rows = [
+        ('camera', f'{metrics["frames"]} frames of {size} at {metrics["rate_hz"]:g} Hz'),
+        ('tracked', f'{metrics["tracked"]} frames ({share:.1f} %)'),
+        ('dropped', f'{metrics["dropped"]} frames'),
+        ('matches', f'{metrics["matches_median"]:.0f}, {metrics["inliers_median"]:.0f} inliers'),
+        ('path', f'{metrics["path_length_m"]:.2f} m'),
+        (
+            'error (ATE)',
+            f'{1e3 * metrics["ate_rmse_m"]:.1f} mm, {metrics["ate_percent"]:.2f} % of the path, '
+            'after Sim(3) alignment',
+        ),
+        ('rotation', f'{metrics["rpe_rotation_deg"]:.3f} deg error per frame'),
+        (
+            'latency',
+            f'{metrics["latency_ms_median"]:.0f} ms median, {metrics["latency_ms_p95"]:.0f} ms '
+            'p95, from publishing a picture to its odometry',
+        ),
+    ]
+    return '\n' + '\n'.join(f'  {name:<12} {value}' for name, value in rows)
+
+
+def _failures(metrics: dict[str, Any]) -> list[str]:
+    failures = []
+    if metrics['tracked'] < LEAST_TRACKED * metrics['frames']:
+        failures.append(
+            f'{metrics["tracked"]} of {metrics["frames"]} frames are tracked, '
+            f'less than {LEAST_TRACKED:.0%}; see node.log'
+        )
+    if not metrics['ate_percent'] <= LARGEST_ERROR:
+        failures.append(
+            f'the trajectory is {metrics["ate_percent"]:.1f} % off, more than {LARGEST_ERROR:g} %'
+        )
+    return failures
+
+
+def _progress(frames: Any, what: str, count: int) -> tqdm[Frame]:
+    # A log file gets a line now and then, a terminal a moving bar.
+    interval = 0.1 if sys.stderr.isatty() else 10.0
+    return tqdm(frames, what, count, unit='frame', mininterval=interval)

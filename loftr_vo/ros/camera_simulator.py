@@ -1,0 +1,67 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A camera driver without a camera: publishes frames as ``image`` and ``camera_info``."""
+
+from __future__ import annotations
+
+import array
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from loftr_vo.camera import Camera
+from loftr_vo.ros.messages import header
+
+OPTICAL_FRAME = 'camera_optical_frame'
+
+
+class CameraSimulator:
+    """Publishes pictures of one camera, reliably and in order.
+
+    Args:
+        node: to publish with.
+        camera: the calibration that goes with every picture.
+    """
+
+    def __init__(self, node: Node, camera: Camera) -> None:
+        quality = QoSProfile(
+            history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE
+        )
+        self._camera = camera
+        self._images = node.create_publisher(Image, 'image', quality)
+        self._infos = node.create_publisher(CameraInfo, 'camera_info', quality)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether someone has subscribed to both topics."""
+        publishers = (self._images, self._infos)
+        return all(publisher.get_subscription_count() for publisher in publishers)
+
+    def publish(self, image: np.ndarray, stamp: int) -> None:
+        """Publish a (H, W) uint8 picture taken at ``stamp`` nanoseconds."""
+        camera = self._camera
+        height, width = image.shape
+        self._infos.publish(
+            CameraInfo(
+                header=header(stamp, OPTICAL_FRAME),
+                height=height,
+                width=width,
+                distortion_model=camera.distortion_model,
+                d=camera.distortion.tolist(),
+                k=camera.matrix.ravel(),
+                r=np.eye(3).ravel(),
+                p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+            )
+        )
+        self._images.publish(
+            Image(
+                header=header(stamp, OPTICAL_FRAME),
+                height=height,
+                width=width,
+                encoding='mono8',
+                step=width,
+                data=array.array('B', image.tobytes()),
+            )
+        )

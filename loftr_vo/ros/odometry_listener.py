@@ -1,0 +1,83 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Someone who uses the node's output: keeps every odometry, its state and its picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import Image
+
+from loftr_vo.ros.body import BODY_FROM_OPTICAL
+from loftr_vo.ros.messages import nanoseconds
+
+_DEPTH = 100
+
+
+@dataclass
+class Heard:
+    """What the node said of one frame.
+
+    Attributes:
+        stamp: nanoseconds, the frame's.
+        arrival: nanoseconds of the system clock, when its odometry came in.
+        pose: (4, 4) world from camera, optical axes.
+        status: the values of ``~/status`` after it by name; empty until that came.
+    """
+
+    stamp: int
+    arrival: int
+    pose: np.ndarray
+    status: dict[str, str] = field(default_factory=dict)
+
+
+class OdometryListener:
+    """Subscribes to ``odom``, ``~/status`` and ``~/match_image`` of a node.
+
+    Args:
+        node: to subscribe with.
+        publisher: name of the node that is listened to.
+        clock: nanoseconds of the clock that frames are stamped with.
+    """
+
+    def __init__(
+        self, node: Node, publisher: str = 'loftr_vo', clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._clock = clock
+        self.heard: list[Heard] = []
+        self.pictures: dict[int, np.ndarray] = {}
+        """(H, W, 3) uint8 BGR pictures of the matches by the frame's stamp."""
+        self.last_status = ''
+        for kind, topic, callback in (
+            (Odometry, 'odom', self._on_odometry),
+            (DiagnosticStatus, f'{publisher}/status', self._on_status),
+            (Image, f'{publisher}/match_image', self._on_picture),
+        ):
+            node.create_subscription(kind, topic, callback, _DEPTH)
+
+    def _on_odometry(self, message: Odometry) -> None:
+        body = np.eye(4)
+        position, turn = message.pose.pose.position, message.pose.pose.orientation
+        body[:3, 3] = position.x, position.y, position.z
+        body[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
+        # The node's camera looks along the body's x axis and sits at its origin.
+        pose = np.linalg.inv(BODY_FROM_OPTICAL) @ body @ BODY_FROM_OPTICAL
+        self.heard.append(Heard(nanoseconds(message.header.stamp), self._clock(), pose))
+
+    def _on_status(self, message: DiagnosticStatus) -> None:
+        self.last_status = message.message
+        # A status has no stamp; the node publishes each right after the odometry it is about.
+        if self.heard:
+            self.heard[-1].status = {pair.key: pair.value for pair in message.values}
+
+    def _on_picture(self, message: Image) -> None:
+        pixels = np.frombuffer(message.data, np.uint8)
+        picture = pixels.reshape(message.height, message.width, 3)
+        self.pictures[nanoseconds(message.header.stamp)] = picture

@@ -1,0 +1,63 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Packaging for ament (colcon build) and for pip."""
+
+from glob import glob
+
+from setuptools import find_packages, setup
+
+NAME = 'loftr_vo'
+SHARE = f'share/{NAME}'
+EVALUATION = ['evo', 'matplotlib']
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    description="Visual odometry from LoFTR matches: a camera's pictures in, its motion out.",
+    license='Apache-2.0',
+    maintainer='The loftr_vo authors',
+    maintainer_email='loftr-vo@users.noreply.github.com',
+    packages=find_packages(include=[NAME, f'{NAME}.*']),
+    package_data={NAME: ['weights/*', 'training/*.yaml']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
+        (SHARE, ['package.xml', 'LICENSE']),
+        (f'{SHARE}/launch', glob('launch/*.launch.py')),
+        (f'{SHARE}/config', glob('config/*.yaml')),
+        (f'{SHARE}/rviz', glob('rviz/*.rviz')),
+    ],
+    entry_points={
+        'console_scripts': [
+            f'vo_node = {NAME}.ros.node:main',
+            f'loftr_vo = {NAME}.cli:main',
+        ],
+    },
+    python_requires='>=3.10',
+    install_requires=[
+        'numpy',
+        'opencv-python',
+        'platformdirs',
+        'PyYAML',
+        'rosbags',
+        'rosbags-image',
+        'scipy',
+        'torch',
+        'tqdm',
+    ],
+    extras_require={
+        # ROS 2 Jazzy from pip, for machines without a ROS distribution.
+        'ros': [
+            'ros-rclpy[fastrtps]==7.1.6',
+            'ros-diagnostic-msgs==5.3.6',
+            'ros-geometry-msgs==5.3.6',
+            'ros-nav-msgs==5.3.6',
+            'ros-sensor-msgs==5.3.6',
+            'ros-std-srvs==5.3.6',
+            'ros-visualization-msgs==5.3.6',
+        ],
+        # evo is GPL-3.0: only who scores trajectories installs it.
+        'evaluation': EVALUATION,
+        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'ruff'],
+    },
+    zip_safe=False,
+)
