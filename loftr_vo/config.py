@@ -59,10 +59,11 @@ class MatcherSettings:
         choices=('auto', 'float32', 'float16', 'bfloat16'),
     )
     image_size: int = setting(
-        640,
-        'Longer side of the picture that the network sees; larger pictures are shrunk to it.',
+        0,
+        'How large a picture the network sees: as many pixels as a 4:3 picture of this width; '
+        'larger ones are shrunk to it. 0 is 640 on a GPU and 480 on the CPU.',
         unit='px',
-        low=64,
+        low=0,
         high=2048,
     )
     max_matches: int = setting(
@@ -156,7 +157,7 @@ class RecoverySettings:
     """What to do when lost."""
 
     keyframes: int = setting(
-        5, 'Keyframes kept to recover against when lost.', low=1, high=100, runtime=True
+        6, 'Keyframes kept: refined together, and tried one by one when lost.', low=2, high=100, runtime=True
     )
     restart_after: float = setting(
         2.0,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +22,8 @@ _PRECISIONS = {
     'float16': torch.float16,
     'bfloat16': torch.bfloat16,
 }
+# Where image_size leaves it open.
+_CPU_SIZE, _GPU_SIZE = 480, 640
 _SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
 
 
@@ -83,6 +86,11 @@ class Matcher:
         self.settings = settings
         self.model.config = dataclasses.replace(self.model.config, threshold=settings.threshold)
 
+    @property
+    def image_size(self) -> int:
+        """See the setting; zero resolved."""
+        return self.settings.image_size or (_CPU_SIZE if self.device.type == 'cpu' else _GPU_SIZE)
+
     @torch.inference_mode()
     def encode(self, image: np.ndarray) -> EncodedPicture:
         """Run the CNN on an (H, W) uint8 picture.
@@ -91,7 +99,7 @@ class Matcher:
             PictureError: a picture too small to match.
         """
         shape = image.shape
-        working = working_shape(shape, self.settings.image_size)
+        working = working_shape(shape, self.image_size)
         if working != shape:
             shrinking = working[0] * working[1] < shape[0] * shape[1]
             method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
@@ -129,23 +137,26 @@ class Matcher:
 
 
 def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:
-    """(H, W) that the network sees: the longer side at most image_size, both multiples of 8.
+    """(H, W) that the network sees, both multiples of 8.
 
-    Each side is rounded by itself, which stretches the picture by a few pixels and spares the
-    network padding and masks.
+    The area is bounded, not a side: a wide picture has as many cells as a square one. Each side is
+    rounded by itself, which stretches the picture by a few pixels and spares the network padding
+    and masks.
+
+    Args:
+        shape: (H, W) of the picture.
+        image_size: width of a 4:3 picture of the largest area.
 
     Raises:
         PictureError: less than four cells along a side.
     """
-    shrink = min(1.0, image_size / max(shape))
-    height, width = (
-        max(COARSE_STRIDE, round(side * shrink / COARSE_STRIDE) * COARSE_STRIDE) for side in shape
-    )
+    area = shape[0] * shape[1]
+    shrink = min(1.0, math.sqrt(0.75 * image_size**2 / max(area, 1)))
+    height, width = (round(side * shrink / COARSE_STRIDE) * COARSE_STRIDE for side in shape)
     if min(height, width) < _SMALLEST_SIDE:
         raise PictureError(
-            f'a picture of {shape[1]}x{shape[0]} pixels is too small to match: at '
-            f'matcher.image_size {image_size} it has {width}x{height}, and needs '
-            f'{_SMALLEST_SIDE} on each side'
+            f'a picture of {shape[1]}x{shape[0]} pixels is too small to match: the network would '
+            f'see {width}x{height}, and needs {_SMALLEST_SIDE} on each side'
         )
     return height, width
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,11 +103,12 @@ class SyntheticSequence(Sequence):
     def frame(self, index: int) -> Frame:
         """Render one frame; its pose is that of the middle of the exposure."""
         time = float(self._times[index])
-        light, depth = self._see(self._path(time))
-        if self._exposure:
-            moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
-            views = [self._see(self._path(time + self._exposure * m))[0] for m in moments]
-            light = np.mean(views, axis=0)
+        with _one_thread():
+            light, depth = self._see(self._path(time))
+            if self._exposure:
+                moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
+                views = [self._see(self._path(time + self._exposure * m))[0] for m in moments]
+                light = np.mean(views, axis=0)
         rng = np.random.default_rng([self._seed, 2, index])
         grey = light * 255.0 + rng.normal(0.0, self._noise, light.shape)
         image = np.clip(np.round(grey), 0, 255).astype(np.uint8)
@@ -138,6 +140,17 @@ class SyntheticSequence(Sequence):
             supersampling=2,
         )
         return seen.image[0].numpy(), seen.depth[0].numpy()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on blocks this small, several mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def in_view(scene: Rectangles, pose: np.ndarray, camera: Camera) -> Rectangles:

@@ -1,0 +1,48 @@
+# Two commands on a fresh machine with Python and make:
+#   make demo   the ROS node on a rendered camera; pictures in results/demo/
+#   make test   all tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --disable-pip-version-check --quiet
+READY := $(VENV)/.ready
+REQUIREMENTS := $(addprefix requirements/,runtime.txt ros.txt test.txt)
+
+# Nothing of this is heard on the network, nor by a robot's nodes on this machine. To listen in on
+# the demo: make demo DOMAIN=42, and ROS_DOMAIN_ID=42 ros2 topic list elsewhere.
+DOMAIN := $(shell echo $$((1 + $$$$ % 100)))
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+export ROS_DOMAIN_ID := $(DOMAIN)
+# A sourced ROS distribution would shadow the packages in $(VENV), for another Python.
+unexport PYTHONPATH
+
+.PHONY: demo test lint setup clean
+.DELETE_ON_ERROR:
+
+demo: setup
+	$(BIN)/loftr_vo demo -o results/demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY)
+
+$(READY): setup.py setup.cfg Makefile requirements/torch.txt $(REQUIREMENTS)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	  echo 'The pinned packages are there for Python 3.11 to 3.13, and $(PYTHON) is another or'; \
+	  echo 'none. Name one that fits: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; } >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+	  echo 'Python cannot make virtual environments; on Debian and Ubuntu it takes the package'; \
+	  echo 'python3-venv.'; rm -rf $(VENV); exit 1; } >&2
+	$(PIP) -r requirements/torch.txt
+	$(PIP) -c requirements/torch.txt $(addprefix -r ,$(REQUIREMENTS))
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build install log results *.egg-info

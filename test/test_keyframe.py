@@ -1,0 +1,127 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A keyframe and the depth of its cells."""
+
+import numpy as np
+import pytest
+from exact_world import HEIGHT, WIDTH, ExactMatcher, World, camera, pose
+
+from loftr_vo.frame import Frame
+from loftr_vo.keyframe import Keyframe
+from loftr_vo.subpixel import LocatedMatches
+
+CELL = 8
+
+
+@pytest.fixture
+def keyframe():
+    frame = Frame(np.zeros((HEIGHT, WIDTH), np.uint8), 0, camera())
+    encoded = ExactMatcher(World()).encode(frame.image)
+    return Keyframe(0, frame, encoded, pose((1.0, 2.0, 3.0), (30, 0, 0)), np.eye(6), 4.0)
+
+
+@pytest.fixture
+def scattered():
+    """Points as matches leave them in the other picture: a grid, moved and shaken."""
+    random = np.random.default_rng(3)
+    x, y = np.meshgrid(np.arange(20, 300, CELL), np.arange(20, 220, CELL))
+    points = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+    return points + random.uniform(-3, 3, points.shape)
+
+
+def slanted(points):
+    """Inverse depth of a plane: it is linear in the picture."""
+    return 0.3 + 0.0008 * points[:, 0] - 0.0004 * points[:, 1]
+
+
+def test_a_new_keyframe_knows_only_the_usual_depth(keyframe):
+    assert keyframe.inverse_depth == pytest.approx(np.full(1200, 0.25))
+    assert not keyframe.known.any()
+    points, confidence = keyframe.points()
+    assert points.shape == (0, 3)
+    assert confidence.shape == (0,)
+
+
+def test_its_rays_are_those_of_the_cells(keyframe):
+    assert keyframe.rays[0] == pytest.approx([-159.5 / 260, -119.5 / 260, 1.0])
+    assert keyframe.rays[41] == pytest.approx([(8 - 159.5) / 260, (8 - 119.5) / 260, 1.0])
+
+
+def test_a_plane_is_inherited(keyframe, scattered):
+    variances = np.full(len(scattered), 0.005**2)
+    keyframe.inherit_depth(scattered, slanted(scattered), variances)
+    centres = keyframe.encoded.cell_centres()
+    inner = ((centres > 28) & (centres < (WIDTH - 32, HEIGHT - 32))).all(axis=1)
+    assert keyframe.known[inner].mean() > 0.95
+    cells = np.flatnonzero(inner & keyframe.known)
+    error = keyframe.inverse_depth[cells] - slanted(centres[cells])
+    assert np.abs(error / slanted(centres[cells])).max() < 0.015
+    assert (np.abs(error) < 3 * np.sqrt(keyframe.variance[cells])).all()
+    assert (keyframe.variance[cells] >= 0.99 * 0.005**2).all()
+
+
+def test_cells_away_from_all_points_inherit_nothing(keyframe, scattered):
+    left = scattered[scattered[:, 0] < 150]
+    keyframe.inherit_depth(left, slanted(left), np.full(len(left), 1e-4))
+    right = keyframe.encoded.cell_centres()[:, 0] > 180
+    assert (keyframe.inverse_depth[right] == 0.25).all()
+    assert not keyframe.known[right].any()
+    assert keyframe.known[~right].any()
+
+
+def test_two_surfaces_are_not_mixed(keyframe, scattered):
+    near = scattered[:, 0] < 160
+    keyframe.inherit_depth(scattered, np.where(near, 1.0, 0.4), np.full(len(scattered), 1e-4))
+    known = keyframe.inverse_depth[keyframe.known]
+    on_one = (np.abs(known - 1.0) < 0.12) | (np.abs(known - 0.4) < 0.05)
+    assert on_one.all()
+    assert {True, False} == set(known > 0.7)
+
+
+@pytest.mark.parametrize('count', [0, 3])
+def test_a_few_points_change_nothing(keyframe, scattered, count):
+    few = scattered[:count]
+    keyframe.inherit_depth(few, slanted(few), np.full(count, 1e-4))
+    assert (keyframe.inverse_depth == 0.25).all()
+    assert not keyframe.known.any()
+
+
+def test_known_cells_are_points_in_the_world(keyframe):
+    cells = np.array([100, 700])
+    keyframe.inverse_depth[cells] = 1 / np.array([2.0, 5.0])
+    keyframe.variance[cells] = [1e-8, 1e-3]
+    points, confidence = keyframe.points()
+    in_keyframe = keyframe.rays[cells] * [[2.0], [5.0]]
+    expected = in_keyframe @ keyframe.pose[:3, :3].T + (1.0, 2.0, 3.0)
+    assert points == pytest.approx(expected)
+    assert confidence[0] > 0.99 > confidence[1] > 0
+
+
+def test_a_depth_behind_the_camera_is_not_known(keyframe):
+    keyframe.inverse_depth[:], keyframe.variance[:] = -0.25, 1e-8
+    assert not keyframe.known.any()
+
+
+def test_the_usual_depth_follows_the_known_cells(keyframe):
+    keyframe.inverse_depth[:100], keyframe.variance[:100] = 0.1, 1e-6
+    keyframe.refresh_usual_depth()
+    assert keyframe.usual_depth == pytest.approx(10.0)
+
+
+def test_the_usual_depth_stays_where_nothing_is_known(keyframe):
+    keyframe.refresh_usual_depth()
+    assert keyframe.usual_depth == 4.0
+
+
+def test_observations_count_errors_in_standard_deviations(keyframe):
+    """Whatever the direction: here two pixels along one diagonal, a tenth along the other."""
+    diagonal = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2)
+    information = diagonal.T @ np.diag([1 / 2.0**2, 1 / 0.1**2]) @ diagonal
+    cells = np.array([300, 301])
+    truth = keyframe.encoded.cell_centres()[cells]
+    shift = diagonal * [[2.0], [0.1]]
+    located = LocatedMatches(truth + shift, np.stack([information] * 2), np.ones(2, bool))
+    observations = keyframe.observed(cells, located, keyframe.frame.camera)
+    error = (observations.rays1 - keyframe.rays[cells])[:, :2]
+    whitened = np.einsum('nij,nj->ni', observations.whitening, error)
+    assert np.linalg.norm(whitened, axis=1) == pytest.approx([1.0, 1.0])

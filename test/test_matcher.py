@@ -1,0 +1,215 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The streaming matcher around the network: sizes, pixels, device, precision."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from exact_world import World, camera, pose
+
+from loftr_vo.config import MatcherSettings
+from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
+from loftr_vo.loftr.model import Features
+from loftr_vo.matcher import (
+    DeviceError,
+    EncodedPicture,
+    Matcher,
+    PictureError,
+    resolve_device,
+    resolve_precision,
+    working_shape,
+)
+
+ON_CPU = MatcherSettings(device='cpu')
+
+
+@pytest.fixture(scope='module')
+def pair():
+    world = World()
+    return [world.see(pose((x, 0.0, 0.0), (2 * x, 0, 0))).image for x in (0.0, 0.15)]
+
+
+@pytest.fixture(scope='module')
+def matcher():
+    return Matcher(ON_CPU)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'image_size', 'expected'),
+    [
+        ((240, 320), 640, (240, 320)),
+        ((480, 640), 640, (480, 640)),
+        ((480, 640), 320, (240, 320)),
+        ((640, 480), 320, (320, 240)),
+        ((370, 1226), 640, (304, 1008)),
+        ((241, 323), 640, (240, 320)),
+        ((245, 325), 640, (248, 328)),
+        ((40, 40), 640, (40, 40)),
+    ],
+)
+def test_the_network_sees_multiples_of_eight(shape, image_size, expected):
+    assert working_shape(shape, image_size) == expected
+
+
+@pytest.mark.parametrize('aspect', [0.4, 0.75, 1.0, 3.3])
+def test_a_shrunk_picture_has_the_area_asked_for_and_keeps_its_aspect(aspect):
+    for image_size in range(160, 1000, 70):
+        height, width = working_shape((round(1500 * aspect), 1500), image_size)
+        assert height * width == pytest.approx(0.75 * image_size**2, rel=0.12)
+        assert height / width == pytest.approx(aspect, rel=0.08)
+
+
+@pytest.mark.parametrize('shape', [(16, 16), (20, 320), (320, 20), (1, 1), (0, 5)])
+def test_a_tiny_picture_is_refused(matcher, shape):
+    with pytest.raises(PictureError, match=f'{shape[1]}x{shape[0]} pixels is too small'):
+        matcher.encode(np.zeros(shape, np.uint8))
+
+
+def test_a_long_picture_shrunk_too_far_is_refused():
+    with pytest.raises(PictureError, match='3000x100 pixels is too small'):
+        working_shape((100, 3000), 160)
+
+
+def test_cells_of_a_picture_of_its_own_size_lie_on_their_first_pixel():
+    encoded = EncodedPicture(Features(torch.empty(1, 1, 2, 3), torch.empty(0)), (16, 24), (16, 24))
+    expected = [[0, 0], [8, 0], [16, 0], [0, 8], [8, 8], [16, 8]]
+    assert np.array_equal(encoded.cell_centres(), expected)
+
+
+def test_cells_of_a_shrunk_picture_lie_in_the_middle_of_what_that_pixel_was():
+    """Halved in x, a third in y: pixel 0 came from 0 and 1, and from 0, 1 and 2."""
+    encoded = EncodedPicture(Features(torch.empty(1, 1, 2, 2), torch.empty(0)), (48, 32), (16, 16))
+    assert np.array_equal(encoded.pixels_per_working_pixel, [2.0, 3.0])
+    expected = [[0.5, 1.0], [16.5, 1.0], [0.5, 25.0], [16.5, 25.0]]
+    assert encoded.cell_centres() == pytest.approx(np.array(expected))
+
+
+def test_it_matches_as_the_network_does(matcher, pair):
+    direct = load_weights('compact').match(*pair)
+    streamed = matcher.match(*map(matcher.encode, pair))
+    assert len(direct) > 100
+    assert np.array_equal(np.sort(streamed.cells), np.sort(direct.cells))
+    first, second = (each.select(np.argsort(each.cells)) for each in (streamed, direct))
+    assert first.keypoints0 == pytest.approx(second.keypoints0, abs=1e-4)
+    assert first.keypoints1 == pytest.approx(second.keypoints1, abs=1e-2)
+    assert first.confidence == pytest.approx(second.confidence, abs=1e-3)
+    assert first.spread == pytest.approx(second.spread, abs=1e-2)
+
+
+def test_matches_are_arrays_of_the_promised_types(matcher, pair):
+    matches = matcher.match(*map(matcher.encode, pair))
+    assert matches.keypoints0.dtype == matches.keypoints1.dtype == np.float32
+    assert matches.confidence.dtype == matches.spread.dtype == np.float32
+    assert matches.cells.dtype == np.int64
+    assert len(np.unique(matches.cells)) == len(matches)
+    last = np.array(pair[1].shape[::-1]) - 1
+    assert ((matches.keypoints1 >= 0) & (matches.keypoints1 <= last)).all()
+    centres = matcher.encode(pair[0]).cell_centres()
+    assert matches.keypoints0 == pytest.approx(centres[matches.cells])
+
+
+def test_a_picture_is_not_changed_by_encoding(matcher, pair):
+    before = pair[0].copy()
+    matcher.encode(pair[0])
+    assert np.array_equal(pair[0], before)
+
+
+def test_keypoints_of_a_shrunk_picture_are_in_its_own_pixels(pair):
+    """A picture matched with itself: every point is found where it is, at any working size."""
+    matcher = Matcher(dataclasses.replace(ON_CPU, image_size=240))
+    encoded = matcher.encode(pair[0])
+    assert encoded.working_shape == (176, 240)
+    matches = matcher.match(encoded, encoded)
+    assert len(matches) > 100
+    assert np.abs(np.median(matches.keypoints1 - matches.keypoints0, axis=0)).max() < 0.15
+
+
+def test_pictures_of_two_sizes_match():
+    matcher = Matcher(dataclasses.replace(ON_CPU, image_size=320))
+    world = World()
+    small = world.see(pose()).image
+    large = world.see(pose(), through=camera(640, 480, 520.0)).image
+    matches = matcher.match(matcher.encode(small), matcher.encode(large))
+    assert len(matches) > 100
+    expected = (matches.keypoints0 + 0.5) * 2 - 0.5
+    assert np.median(np.linalg.norm(matches.keypoints1 - expected, axis=1)) < 0.75
+
+
+def test_a_picture_of_nothing_has_next_to_no_matches(matcher, pair):
+    black = matcher.encode(np.zeros_like(pair[0]))
+    assert len(matcher.match(matcher.encode(pair[0]), black)) < 25
+
+
+def test_the_most_confident_matches_are_kept(matcher, pair):
+    few = Matcher(dataclasses.replace(ON_CPU, max_matches=64))
+    best = few.match(*map(few.encode, pair))
+    everything = matcher.match(*map(matcher.encode, pair))
+    assert len(best) == 64
+    assert np.sort(best.confidence) == pytest.approx(np.sort(everything.confidence)[-64:])
+
+
+def test_the_threshold_may_change_while_running(pair):
+    matcher = Matcher(ON_CPU)
+    encoded = [matcher.encode(image) for image in pair]
+    many = matcher.match(*encoded)
+    matcher.configure(dataclasses.replace(ON_CPU, threshold=0.8))
+    sure = matcher.match(*encoded)
+    assert 0 < len(sure) < len(many)
+    assert sure.confidence.min() >= 0.8
+
+
+def test_a_model_that_is_given_is_used(pair):
+    torch.manual_seed(0)
+    untrained = LoFTR(LoFTRConfig.compact())
+    settings = dataclasses.replace(ON_CPU, weights='no-such-weights')
+    matcher = Matcher(settings, untrained)
+    assert not matcher.model.training
+    matcher.match(*map(matcher.encode, pair))
+
+
+def test_bfloat16_finds_nearly_the_same(matcher, pair):
+    rough = Matcher(dataclasses.replace(ON_CPU, precision='bfloat16'))
+    coarse = rough.match(*map(rough.encode, pair))
+    exact = matcher.match(*map(matcher.encode, pair))
+    shared, at, where = np.intersect1d(coarse.cells, exact.cells, return_indices=True)
+    assert len(shared) > 0.7 * len(exact)
+    distance = np.linalg.norm(coarse.keypoints1[at] - exact.keypoints1[where], axis=1)
+    assert np.median(distance) < 0.2
+
+
+def test_auto_takes_what_is_there():
+    expected = 'cuda' if torch.cuda.is_available() else 'cpu'
+    assert resolve_device('auto').type == expected
+    assert resolve_device('cpu') == torch.device('cpu')
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a CUDA device')
+@pytest.mark.parametrize('name', ['cuda', 'cuda:0', 'cuda:3'])
+def test_cuda_where_there_is_none_is_an_error_that_says_what_to_do(name):
+    with pytest.raises(DeviceError, match=r"'cuda.*nvidia-smi.*matcher\.device"):
+        resolve_device(name)
+    with pytest.raises(DeviceError):
+        Matcher(dataclasses.replace(ON_CPU, device=name))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_a_gpu_that_is_not_there_is_an_error():
+    with pytest.raises(DeviceError, match='GPU'):
+        resolve_device(f'cuda:{torch.cuda.device_count()}')
+
+
+@pytest.mark.parametrize('name', ['gpu', 'meta', 'cuda:x', '', 'mps'])
+def test_an_unknown_device_is_an_error_that_names_the_known(name):
+    with pytest.raises(DeviceError, match='auto, cpu, cuda or cuda:N'):
+        resolve_device(name)
+
+
+def test_auto_precision_depends_on_the_device():
+    cpu, cuda = torch.device('cpu'), torch.device('cuda')
+    assert resolve_precision('auto', cpu) == torch.float32
+    assert resolve_precision('auto', cuda) == torch.float16
+    assert resolve_precision('bfloat16', cpu) == torch.bfloat16
+    assert resolve_precision('float32', cuda) == torch.float32

@@ -1,0 +1,98 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A resting camera rests; a creeping one is followed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from exact_world import pose
+
+from loftr_vo.matches import Matches
+from loftr_vo.stillness import RestDetector
+
+COUNT = 200
+THRESHOLD = 0.3  # pixels
+KEYFRAME = SimpleNamespace(rays=np.ones((COUNT, 3)))
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(4)
+
+
+def motion(random, shift=0.0, cells=None, noise=0.1):
+    """Return what the detector reads of a motion: matches ``shift`` pixels to the right."""
+    cells = np.arange(COUNT) if cells is None else cells
+    rest = np.stack([cells * 1.5, cells * 0.5], axis=1) + (shift, 0.0)
+    keypoints1 = (rest + random.normal(0, noise, rest.shape)).astype(np.float32)
+    one = np.ones(len(cells), np.float32)
+    return SimpleNamespace(
+        matches=Matches(keypoints1, keypoints1, one, one, cells),
+        inliers=np.ones(len(cells), bool),
+    )
+
+
+def shaken(random):
+    return pose(random.normal(0, 0.01, 3), random.normal(0, 0.1, 3))
+
+
+def test_a_resting_camera_keeps_its_pose_bit_by_bit(random):
+    detector, first = RestDetector(), shaken(random)
+    held, resting = detector.settle(KEYFRAME, motion(random), first, THRESHOLD)
+    assert not resting
+    assert np.array_equal(held, first)
+    for _ in range(100):
+        held, resting = detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+        assert resting
+        assert np.array_equal(held, first)
+
+
+def test_a_step_is_followed_at_once(random):
+    detector = RestDetector()
+    detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+    moved = shaken(random)
+    held, resting = detector.settle(KEYFRAME, motion(random, 1.0), moved, THRESHOLD)
+    assert not resting
+    assert np.array_equal(held, moved)
+
+
+def test_a_creeping_camera_is_followed_in_the_end(random):
+    """0.05 px a frame: never more behind than the threshold and what noise adds to it."""
+    detector = RestDetector()
+    for frame in range(60):
+        shift = 0.05 * frame
+        where = pose((shift, 0.0, 0.0))
+        held, _ = detector.settle(KEYFRAME, motion(random, shift), where, THRESHOLD)
+        assert shift - held[0, 3] < THRESHOLD + 0.05
+    assert held[0, 3] > 2.5
+
+
+def test_another_keyframe_ends_the_comparison(random):
+    detector = RestDetector()
+    detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+    other = SimpleNamespace(rays=KEYFRAME.rays)
+    assert not detector.settle(other, motion(random), shaken(random), THRESHOLD)[1]
+
+
+def test_too_few_common_cells_do_not_prove_rest(random):
+    detector = RestDetector()
+    detector.settle(KEYFRAME, motion(random, cells=np.arange(0, 105)), np.eye(4), THRESHOLD)
+    after = motion(random, cells=np.arange(95, COUNT))
+    assert not detector.settle(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
+
+
+def test_outliers_have_no_say(random):
+    detector = RestDetector()
+    detector.settle(KEYFRAME, motion(random), np.eye(4), THRESHOLD)
+    after = motion(random)
+    after.inliers[:120] = False
+    after.matches.keypoints1[:120] += 50
+    assert detector.settle(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
+
+
+def test_a_threshold_of_zero_never_rests(random):
+    detector = RestDetector()
+    for _ in range(3):
+        still = motion(random, noise=0.0)
+        assert not detector.settle(KEYFRAME, still, np.eye(4), 0.0)[1]
