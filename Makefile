@@ -33,8 +33,8 @@ lint: setup
 setup: $(READY)
 
 $(READY): setup.py setup.cfg Makefile requirements/torch.txt $(REQUIREMENTS)
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
-	  echo 'The pinned packages are there for Python 3.11 to 3.13, and $(PYTHON) is another or'; \
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { \
+	  echo 'The pinned packages are there for Python 3.11 to 3.14, and $(PYTHON) is another or'; \
 	  echo 'none. Name one that fits: make PYTHON=python3.12 $(MAKECMDGOALS)'; exit 1; } >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
 	  echo 'Python cannot make virtual environments; on Debian and Ubuntu it takes the package'; \

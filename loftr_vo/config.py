@@ -128,7 +128,7 @@ class KeyframeSettings:
     """When a keyframe gives way to the next."""
 
     max_parallax: float = setting(
-        4.0,
+        1.5,
         'Median parallax to the keyframe from which the frame becomes the next one.',
         unit='deg',
         low=0.5,

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 LEAST_TRACKED = 0.95
 LARGEST_ERROR = 5.0  # percent of the path
+# Every frame counts, so that a machine that is busy for a moment changes the latency only.
+PARAMETERS = {'queue_policy': 'all', 'publish_tf': 'false'}
 _FASTEST, _SLOWEST = 10.0, 2.0  # Hz
 _LOAD = 0.5  # share of a frame's time that the network may take
 _TRIAL = 12  # frames from which it is found how fast the network is here
@@ -51,6 +54,10 @@ _STOP_TIMEOUT = 15.0
 
 class DemoError(RuntimeError):
     """The demo could not go on; says why, and where to look."""
+
+
+class NodeSilentError(DemoError):
+    """The node runs but does not answer."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,7 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
 @contextmanager
 def _node_process(log: Path) -> Iterator[Callable[[], None]]:
     """Run ``vo_node``; the value raises ``DemoError`` when called after the node ended."""
-    parameters = {'queue_policy': 'all', 'publish_tf': 'false'}
-    words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
+    words = [word for name, value in PARAMETERS.items() for word in ('-p', f'{name}:={value}')]
     command = [sys.executable, '-m', 'loftr_vo.ros.node', '--ros-args', *words]
     environment = {**os.environ, 'OMP_NUM_THREADS': str(_THREADS)}
     with log.open('w') as file:
@@ -156,9 +162,9 @@ def _stream(frames: list[Frame], rate: float, check_node: Callable[[], None]) ->
     ears = threading.Thread(target=_spin, args=(node,), daemon=True)
     ears.start()
     try:
-        _await(lambda: camera.is_heard, _START_TIMEOUT, check_node, listener)
+        _await(partial(_is_ready, camera, listener), _START_TIMEOUT, check_node, listener)
         stamps = _send(frames, rate, camera, listener, check_node)
-        _await_replies(stamps[-1], check_node, listener)
+        _await_replies(stamps, check_node, listener)
     finally:
         rclpy.shutdown()
         ears.join()
@@ -171,6 +177,17 @@ def _spin(node: Any) -> None:
 
     with suppress(ExternalShutdownException):
         rclpy.spin(node)
+
+
+def _is_ready(camera: CameraSimulator, listener: OdometryListener) -> bool:
+    """Whether the node hears the camera and is heard itself.
+
+    Raises:
+        DemoError: it says that it cannot start.
+    """
+    if listener.fault:
+        raise DemoError(f'the node says: {listener.fault}')
+    return camera.is_heard and bool(listener.last_message)
 
 
 def _send(
@@ -189,7 +206,7 @@ def _send(
         time.sleep(max(0.0, start + index / rate - time.monotonic()))
         stamps.append(time.time_ns())
         camera.publish(frame.image, stamps[-1])
-        progress.set_postfix_str(f'{len(listener.heard)} odometries', refresh=False)
+        progress.set_postfix_str(f'{len(listener.odometry)} odometries', refresh=False)
     return stamps
 
 
@@ -203,30 +220,25 @@ def _await(
     while not condition():
         check_node()
         if time.monotonic() > deadline:
-            said = listener.last_status or 'it has said nothing'
-            raise DemoError(f'waited {timeout:.0f} s for the node; its status: {said}')
+            said = listener.last_message or 'it has said nothing'
+            raise NodeSilentError(f'waited {timeout:.0f} s for the node; its status: {said}')
         time.sleep(0.05)
 
 
-def _await_replies(last: int, check_node: Callable[[], None], listener: OdometryListener) -> None:
-    """Wait for the last frame, as long as others keep coming in; what is missing is dropped."""
+def _await_replies(
+    stamps: list[int], check_node: Callable[[], None], listener: OdometryListener
+) -> None:
+    """Wait for the last frame as long as others come in; what is missing then was dropped."""
 
-    def done() -> bool:
-        return bool(listener.heard) and bool(
-            listener.heard[-1].stamp >= last and listener.heard[-1].status
-        )
+    def more_than(known: int) -> bool:
+        return len(listener.statuses) > known or stamps[-1] in listener.statuses
 
-    while not done():
-        known = len(listener.heard)
+    while stamps[-1] not in listener.statuses:
+        known = len(listener.statuses)
         try:
-            _await(
-                lambda known=known: done() or len(listener.heard) > known,  # type: ignore[misc]
-                _SILENCE_TIMEOUT,
-                check_node,
-                listener,
-            )
-        except DemoError:
-            if not listener.heard:
+            _await(partial(more_than, known), _SILENCE_TIMEOUT, check_node, listener)
+        except NodeSilentError:
+            if not listener.odometry:
                 raise
             return
 
@@ -252,21 +264,23 @@ def _report(
 
 
 def _as_run(listener: OdometryListener) -> Run:
-    records = [
-        FrameRecord(
-            stamp=heard.stamp,
-            state=State(heard.status.get('state', State.LOST.value)),
-            reason=heard.status.get('reason', ''),
-            pose=heard.pose,
-            matches=int(heard.status.get('matches', 0)),
-            inliers=int(heard.status.get('inliers', 0)),
-            parallax=float(heard.status.get('parallax', 0.0)),
-            is_keyframe=False,
-            metric=False,
-            latency_ms=(heard.arrival - heard.stamp) / 1e6,
+    records = []
+    for heard in listener.odometry:
+        status = listener.statuses.get(heard.stamp, {})
+        records.append(
+            FrameRecord(
+                stamp=heard.stamp,
+                state=State(status.get('state', State.LOST.value)),
+                reason=status.get('reason', ''),
+                pose=heard.pose,
+                matches=int(status.get('matches', 0)),
+                inliers=int(status.get('inliers', 0)),
+                parallax=float(status.get('parallax', 0.0)),
+                is_keyframe=False,
+                metric=False,
+                latency_ms=(heard.arrival - heard.stamp) / 1e6,
+            )
         )
-        for heard in listener.heard
-    ]
     return Run(records)
 
 

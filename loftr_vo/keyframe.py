@@ -15,6 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from loftr_vo.camera import Camera
+from loftr_vo.config import GeometrySettings
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import rays_from_points
 from loftr_vo.matcher import EncodedPicture
@@ -109,6 +110,13 @@ class Keyframe:
             self.inverse_depth[cells],
             self.variance[cells],
         )
+
+    def threshold(self, settings: GeometrySettings) -> float:
+        """Return ``ransac_threshold`` in pixels of the camera.
+
+        What is not refined on the full picture is as exact as the network's picture is fine.
+        """
+        return settings.ransac_threshold * max(1.0, self.encoded.pixels_per_working_pixel.mean())
 
     @property
     def known(self) -> np.ndarray:

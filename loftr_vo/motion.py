@@ -112,7 +112,7 @@ def estimate_motion(
     focal = frame.camera.focal
     observations = keyframe.observed(matches.cells, located, frame.camera)
     rays0, rays1 = observations.rays0, observations.rays1
-    two_view = essential_motion(rays0, rays1, settings.ransac_threshold / focal)
+    two_view = essential_motion(rays0, rays1, keyframe.threshold(settings) / focal)
     if two_view is None:
         raise MotionError('no motion agrees with the matches')
     _check_support(two_view.inliers, settings)
@@ -130,7 +130,7 @@ def estimate_motion(
             f'parallax of {median_parallax:.2f} deg is too little for depth, '
             f'{settings.min_parallax:g} deg is needed: move the camera sideways'
         )
-    inliers = agreeing(refined, settings.ransac_threshold / focal)
+    inliers = agreeing(refined, keyframe.threshold(settings) / focal)
     _check_support(inliers, settings)
     angle = parallax(rays0, rays1, refined.rotation)[inliers]
     return Motion(

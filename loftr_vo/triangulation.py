@@ -96,7 +96,7 @@ def _update(
     camera = older.frame.camera
     observations = keyframe.observed(cells, located, camera)
     refined = refine_depth(observations, *split(inverse_transform(older.pose) @ keyframe.pose))
-    good = agreeing(refined, settings.ransac_threshold / camera.focal)
+    good = agreeing(refined, keyframe.threshold(settings) / camera.focal)
     good &= refined.inverse_depth > 0
     cells = cells[good]
     keyframe.inverse_depth[cells] = refined.inverse_depth[good]

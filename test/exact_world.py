@@ -52,7 +52,9 @@ class World:
         textures = np.stack([dead_leaves(painter, 256) for _ in range(8)]).astype(np.float32)
         self._bank = TextureBank.from_textures(torch.from_numpy(textures))
         generator = torch.Generator().manual_seed(seed)
-        self._scene = Rectangles.cat([_walls(self._bank, generator), _boxes(self._bank, generator)])
+        self._scene = Rectangles.cat(
+            [_walls(self._bank, generator), _boxes(self._bank, generator)]
+        )
         self._noise = noise
         self._noise_source = np.random.default_rng([seed, 1])
         self._shown = {}
@@ -79,6 +81,10 @@ class World:
     def film(self, poses, start=0.0):
         """Return the frames of a camera that goes through ``poses``, one every ``PERIOD``."""
         return [self.see(each, start + index * PERIOD) for index, each in enumerate(poses)]
+
+    def forget(self, image):
+        """Have no more to say of a picture."""
+        del self._shown[image.tobytes()]
 
     def shown(self, picture):
         """Return the frame and the pose that belong to the bytes of a picture, or None."""

@@ -22,7 +22,7 @@ from loftr_vo.geometry import (
 PIXEL = 1 / FOCAL
 
 PULLED_BY_OUTLIERS = pytest.mark.xfail(
-    strict=True, reason="OpenCV's USAC_MAGSAC gives outliers of several pixels a weight"
+    strict=True, reason="OpenCV's USAC_MAGSAC ends in a fit that gross outliers still pull"
 )
 
 

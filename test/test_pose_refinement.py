@@ -72,9 +72,7 @@ def test_derivatives_are_those_of_the_residual(random):
             depths + depth_step,
         ).residual
 
-    linear = pose_refinement._linearise(
-        observations, views.rotation, views.translation, depths
-    )
+    linear = pose_refinement._linearise(observations, views.rotation, views.translation, depths)
     by_pose = numerical(lambda step: residual(step, 0.0), 6)
     by_depth = numerical(lambda step: residual(np.zeros(6), step), 1)[..., 0]
     assert linear.by_pose == pytest.approx(by_pose, rel=1e-5, abs=1e-4)
@@ -102,9 +100,7 @@ def test_truth_is_found_from_a_perturbed_start(random, known):
 def test_a_turn_on_the_spot_needs_no_depth(random):
     views = two_views(random, 100, translation=(0.0, 0.0, 0.0))
     observations = observe(random, views)
-    observations = replace(
-        observations, prior=np.full(100, 0.3), variance=np.full(100, 0.15**2)
-    )
+    observations = replace(observations, prior=np.full(100, 0.3), variance=np.full(100, 0.15**2))
     refined = refine_pose(observations, perturbed(views)[0], np.zeros(3))
     assert degrees_between(refined.rotation, views.rotation) < 1e-3
     assert np.linalg.norm(refined.translation) < 1e-4
@@ -139,9 +135,7 @@ def test_a_fixed_length_reaches_the_minimum_from_afar(random):
     views = two_views(random, 500, translation=(0.06, 0.002, 0.02), degrees=(1.0, 0.3, -0.2))
     observations = observe(random, views, known=0.0, noise=0.2, stated=0.2)
     unit = views.translation / np.linalg.norm(views.translation)
-    observations = replace(
-        observations, prior=np.full(500, 0.015), variance=np.full(500, 1e6)
-    )
+    observations = replace(observations, prior=np.full(500, 0.015), variance=np.full(500, 1e6))
     turn = Rotation.from_euler('yxz', [0.3, 0.05, 0.03], degrees=True).as_matrix()
     tilt = Rotation.from_euler('yxz', [2.0, 1.0, -5.0], degrees=True).as_matrix()
     far = refine_pose(observations, turn @ views.rotation, tilt @ unit, fixed_length=True)
@@ -226,6 +220,4 @@ def test_a_point_behind_the_camera_does_not_agree(random):
     observations = observe(random, views, known=0.0)
     refined = refine_depth(observations, views.rotation, -views.translation)
     assert not agreeing(refined, 1 / FOCAL).any()
-    assert agreeing(
-        refine_depth(observations, views.rotation, views.translation), 1 / FOCAL
-    ).all()
+    assert agreeing(refine_depth(observations, views.rotation, views.translation), 1 / FOCAL).all()

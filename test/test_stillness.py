@@ -24,7 +24,7 @@ def random():
 def motion(random, shift=0.0, cells=None, noise=0.1):
     """Return what the detector reads of a motion: matches ``shift`` pixels to the right."""
     cells = np.arange(COUNT) if cells is None else cells
-    rest = np.stack([cells * 1.5, cells * 0.5], axis=1) + (shift, 0.0)
+    rest = np.stack([cells * 1.5 + shift, cells * 0.5], axis=1)
     keypoints1 = (rest + random.normal(0, noise, rest.shape)).astype(np.float32)
     one = np.ones(len(cells), np.float32)
     return SimpleNamespace(

@@ -18,6 +18,8 @@ from loftr_vo.drawing import draw_matches
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.matches import Matches
 
+_IMAGE_SIZE = 640
+
 
 def register(subparsers: Any) -> None:
     """Add ``match`` to the parser."""
@@ -38,7 +40,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         '--image-size',
         type=int,
-        default=MatcherSettings().image_size,
+        default=_IMAGE_SIZE,
         metavar='PIXELS',
         help='larger pictures are shrunk to this longer side first (default: %(default)s)',
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-_KINDS = ('room', 'street')
+KINDS = ('room', 'street')
 
 
 def register(subparsers: Any) -> None:
@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
         help='render a sequence with exact ground truth',
         description='Render a camera moving through a scene, and write a sequence folder.',
     )
-    parser.add_argument('kind', choices=_KINDS, help='the scene')
+    parser.add_argument('kind', choices=KINDS, help='the scene')
     parser.add_argument(
         '-o', '--output', type=Path, metavar='DIR', help='default: results/KIND-SEED'
     )

@@ -164,6 +164,8 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
     if estimate is None:
         return {}
     return {
+        # DiagnosticStatus has no header; this says which picture the rest is about.
+        'stamp': str(estimate.stamp),
         'matches': str(estimate.match_count),
         'inliers': str(estimate.inlier_count),
         'parallax': f'{estimate.parallax:.3f}',

@@ -38,6 +38,8 @@ from loftr_vo.ros.transforms import Extrinsics
 _PATIENCE = 3.0
 _STATUS_PERIOD = 0.5
 _DIAGNOSTICS_PERIOD = 1.0
+# Of the frames to warm up on where the setting leaves the size open; the matcher shrinks them.
+_WARM_UP_WIDTH = 640
 
 
 def load_odometry(settings: Settings) -> Any:
@@ -51,7 +53,7 @@ def load_odometry(settings: Settings) -> Any:
     from loftr_vo.odometry import VisualOdometry
 
     odometry = VisualOdometry(settings)
-    for frame in _noise(settings.matcher.image_size):
+    for frame in _noise(settings.matcher.image_size or _WARM_UP_WIDTH):
         odometry.track(frame)
     odometry.reset()
     return odometry

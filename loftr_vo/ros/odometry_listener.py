@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -21,21 +21,19 @@ from loftr_vo.ros.messages import nanoseconds
 _DEPTH = 100
 
 
-@dataclass
+@dataclass(frozen=True)
 class Heard:
-    """What the node said of one frame.
+    """What ``odom`` said of one frame.
 
     Attributes:
         stamp: nanoseconds, the frame's.
-        arrival: nanoseconds of the system clock, when its odometry came in.
+        arrival: nanoseconds of the listener's clock, when it came in.
         pose: (4, 4) world from camera, optical axes.
-        status: the values of ``~/status`` after it by name; empty until that came.
     """
 
     stamp: int
     arrival: int
     pose: np.ndarray
-    status: dict[str, str] = field(default_factory=dict)
 
 
 class OdometryListener:
@@ -45,16 +43,24 @@ class OdometryListener:
         node: to subscribe with.
         publisher: name of the node that is listened to.
         clock: nanoseconds of the clock that frames are stamped with.
+
+    Attributes:
+        odometry: in the order in which it came.
+        statuses: the values of ``~/status`` by name, by the stamp of the frame they are about.
+        pictures: (H, W, 3) uint8 BGR, of the matches, by the frame's stamp.
+        last_message: of ``~/status``; empty before the first.
+        fault: the same while its level is ERROR, else empty.
     """
 
     def __init__(
         self, node: Node, publisher: str = 'loftr_vo', clock: Callable[[], int] = time.time_ns
     ) -> None:
         self._clock = clock
-        self.heard: list[Heard] = []
+        self.odometry: list[Heard] = []
+        self.statuses: dict[int, dict[str, str]] = {}
         self.pictures: dict[int, np.ndarray] = {}
-        """(H, W, 3) uint8 BGR pictures of the matches by the frame's stamp."""
-        self.last_status = ''
+        self.last_message = ''
+        self.fault = ''
         for kind, topic, callback in (
             (Odometry, 'odom', self._on_odometry),
             (DiagnosticStatus, f'{publisher}/status', self._on_status),
@@ -69,13 +75,14 @@ class OdometryListener:
         body[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
         # The node's camera looks along the body's x axis and sits at its origin.
         pose = np.linalg.inv(BODY_FROM_OPTICAL) @ body @ BODY_FROM_OPTICAL
-        self.heard.append(Heard(nanoseconds(message.header.stamp), self._clock(), pose))
+        self.odometry.append(Heard(nanoseconds(message.header.stamp), self._clock(), pose))
 
     def _on_status(self, message: DiagnosticStatus) -> None:
-        self.last_status = message.message
-        # A status has no stamp; the node publishes each right after the odometry it is about.
-        if self.heard:
-            self.heard[-1].status = {pair.key: pair.value for pair in message.values}
+        self.last_message = message.message
+        self.fault = message.message if message.level == DiagnosticStatus.ERROR else ''
+        values = {pair.key: pair.value for pair in message.values}
+        if 'stamp' in values:
+            self.statuses[int(values['stamp'])] = values
 
     def _on_picture(self, message: Image) -> None:
         pixels = np.frombuffer(message.data, np.uint8)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import textwrap
 from collections.abc import Iterable
@@ -75,15 +76,19 @@ def with_unit(about: Description) -> str:
 
 def constraints(about: Description) -> str:
     """Return in words which values a setting takes and when it may change."""
-    words = []
+    when = 'at run time too' if about.runtime else 'at start only'
+    return f'{values}; {when}' if (values := allowed(about)) else when
+
+
+def allowed(about: Description) -> str:
+    """Return in words which values a setting takes; empty where any will do."""
     if about.choices:
-        words.append(f'one of {", ".join(about.choices)}')
-    if about.low is not None or about.high is not None:
-        low = '' if about.low is None else f'{about.low:g}'
-        high = '' if about.high is None else f'{about.high:g}'
-        words.append(f'{low}..{high}')
-    words.append('at run time too' if about.runtime else 'at start only')
-    return '; '.join(words)
+        return f'one of {", ".join(about.choices)}'
+    if about.low is None and about.high is None:
+        return ''
+    low = '' if about.low is None else f'{about.low:g}'
+    high = '' if about.high is None else f'{about.high:g}'
+    return f'{low}..{high}'
 
 
 def parameter_file() -> str:
@@ -112,9 +117,32 @@ def parameter_file() -> str:
     return '\n'.join(lines) + '\n'
 
 
+def markdown_table() -> str:
+    """Return the table of the README: every parameter with its default, explained."""
+    lines = [
+        '| parameter | default | values | run time | meaning |',
+        '|---|---|---|---|---|',
+    ]
+    for settings in (NodeSettings(), Settings()):
+        for name, value, about in describe(settings):
+            runtime = 'yes' if about.runtime else ''
+            cells = (f'`{name}`', f'`{_scalar(value)}`', allowed(about), runtime, with_unit(about))
+            lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines) + '\n'
+
+
 def _scalar(value: Any) -> str:
     return yaml.safe_dump(value, width=math.inf).splitlines()[0]
 
 
+def _main() -> None:
+    parser = argparse.ArgumentParser(
+        prog='python -m loftr_vo.ros.parameters',
+        description='Print every parameter with its default as a ROS parameter file.',
+    )
+    parser.add_argument('--markdown', action='store_true', help="as the README's table instead")
+    print(markdown_table() if parser.parse_args().markdown else parameter_file(), end='')
+
+
 if __name__ == '__main__':
-    print(parameter_file(), end='')
+    _main()

@@ -1,0 +1,28 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share."""
+
+import os
+
+# Before torch is imported, and for the processes that tests start: one thread each. On a machine
+# with few cores more of them wait for each other, and sums in another order round otherwise.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import cv2
+import pytest
+import torch
+
+
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason='there is no CUDA device')
+    for item in items:
+        if 'gpu' in item.keywords:
+            item.add_marker(skip)

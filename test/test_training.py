@@ -1,0 +1,312 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training: what is true of a pair, the losses, and a run that can be stopped and continued."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from loftr_vo.loftr.config import LoFTRConfig
+from loftr_vo.loftr.model import LoFTR
+from loftr_vo.loftr.weights import load_weights
+from loftr_vo.synthetic.pairs import PairGenerator
+from loftr_vo.synthetic.textures import TextureBank
+from loftr_vo.training import trainer as trainer_module
+from loftr_vo.training import validation
+from loftr_vo.training.config import Stage, TrainingConfig
+from loftr_vo.training.curve import draw_curve
+from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
+from loftr_vo.training.supervision import CELL, supervise
+from loftr_vo.training.trainer import CHECKPOINT, LOG, WEIGHTS, Trainer
+
+SIZE = (48, 64)
+ROWS, COLUMNS = SIZE[0] // CELL, SIZE[1] // CELL
+
+
+@pytest.fixture(scope='module')
+def pairs():
+    return PairGenerator(TextureBank.random(6, 64, seed=1), seed=5).draw(8, SIZE)
+
+
+def warp(pairs, b, source, x, y):
+    """Return where a pixel of one picture of pair b lies in the other, its depth there and here."""
+    matrix = pairs.intrinsics[b].double().numpy()
+    motion = pairs.second_from_first[b].double().numpy()
+    motion = motion if source == 0 else np.linalg.inv(motion)
+    ray = np.linalg.inv(matrix) @ np.array([x, y, 1.0])
+    point = motion[:3, :3] @ (ray * float(pairs.depths[source, b, y, x])) + motion[:3, 3]
+    seen = matrix @ point
+    return seen[:2] / seen[2], point[2]
+
+
+def nearest_cell(position):
+    """Return row and column of the cell a position belongs to; cell (i, j) is pixel (8 j, 8 i)."""
+    column, row = np.round(np.asarray(position) / CELL).astype(int)
+    return (row, column) if 0 <= row < ROWS and 0 <= column < COLUMNS else None
+
+
+def test_true_matches_are_where_depth_and_pose_put_them(pairs):
+    truth = supervise(pairs)
+    checked = 0
+    for b, cell in zip(*np.nonzero(truth.matched.numpy()), strict=True):
+        row, column = divmod(int(cell), COLUMNS)
+        position, depth = warp(pairs, b, 0, CELL * column, CELL * row)
+        assert truth.position[b, cell].numpy() == pytest.approx(position, abs=0.02)
+        partner = divmod(int(truth.partner[b, cell]), COLUMNS)
+        assert partner == nearest_cell(position)
+        # What the second picture shows there is as far away: nothing hides it.
+        x, y = np.round(position).astype(int)
+        around = pairs.depths[1, b, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+        assert ((around / depth - 1).abs() < 0.15).any()
+        back, _ = warp(pairs, b, 1, CELL * partner[1], CELL * partner[0])
+        assert nearest_cell(back) == (row, column)
+        checked += 1
+    assert checked > 100
+
+
+def test_each_cell_is_matched_at_most_once(pairs):
+    truth = supervise(pairs)
+    for matched, partner in zip(truth.matched, truth.partner, strict=True):
+        taken = partner[matched].tolist()
+        assert len(taken) == len(set(taken))
+
+
+def test_what_leaves_the_picture_is_unmatchable_and_nothing_is_both(pairs):
+    truth = supervise(pairs)
+    assert not (truth.matched & truth.unmatchable).any()
+    gone = 0
+    for b in range(8):
+        for cell in range(ROWS * COLUMNS):
+            row, column = divmod(cell, COLUMNS)
+            if pairs.moving[0, b, CELL * row, CELL * column]:
+                assert not truth.unmatchable[b, cell] and not truth.matched[b, cell]
+                continue
+            (x, y), depth = warp(pairs, b, 0, CELL * column, CELL * row)
+            if depth < 0.01 or not (-0.1 < x < SIZE[1] - 0.9 and -0.1 < y < SIZE[0] - 0.9):
+                assert truth.unmatchable[b, cell]
+                gone += 1
+    assert gone > 20
+
+
+def test_a_pair_that_does_not_move_matches_itself():
+    pairs = PairGenerator(TextureBank.random(6, 64, seed=1), seed=5).draw(2, SIZE)
+    still = dataclasses.replace(
+        pairs,
+        depths=pairs.depths[:1].expand(2, -1, -1, -1),
+        moving=torch.zeros_like(pairs.moving),
+        second_from_first=torch.eye(4).expand(2, 4, 4),
+    )
+    truth = supervise(still)
+    # The first row and column lie on the picture's very edge, where rounding decides.
+    assert truth.matched.view(2, ROWS, COLUMNS)[:, 1:, 1:].all()
+    cells = torch.arange(ROWS * COLUMNS).expand(2, -1)
+    assert torch.equal(truth.partner[truth.matched], cells[truth.matched])
+
+
+def dual_softmax(logits):
+    return logits.log_softmax(dim=2) + logits.log_softmax(dim=1)
+
+
+def test_coarse_loss_vanishes_for_certain_and_true_matches():
+    partner = torch.tensor([[2, 0, 1]])
+    matched = torch.ones(1, 3, dtype=torch.bool)
+    right = 40.0 * torch.nn.functional.one_hot(partner, 3).float()
+    wrong = 40.0 * torch.nn.functional.one_hot(partner.roll(1), 3).float()
+    blank = torch.zeros(1, 3, 3)
+    losses = [coarse_loss(dual_softmax(x), matched, partner).item() for x in (right, blank, wrong)]
+    assert losses[0] == pytest.approx(0.0, abs=1e-6)
+    assert losses[0] < losses[1] < losses[2]
+    # By hand: 0.25 (1 - p)^2 (-log p), with p = 1/9 everywhere.
+    assert losses[1] == pytest.approx(0.25 * (8 / 9) ** 2 * np.log(9), rel=1e-5)
+
+
+def test_coarse_loss_raises_true_matches_and_ignores_the_rest():
+    torch.manual_seed(0)
+    logits = torch.randn(1, 4, 4, requires_grad=True)
+    partner = torch.tensor([[1, 0, 3, 2]])
+    matched = torch.tensor([[True, True, False, False]])
+    log_p = dual_softmax(logits)
+    log_p.retain_grad()
+    coarse_loss(log_p, matched, partner).backward()
+    assert log_p.grad[0, 0, 1] < 0 and log_p.grad[0, 1, 0] < 0
+    assert log_p.grad[0, 2:].abs().max() == 0
+    assert logits.grad[0, 0, 1] < 0
+
+
+def test_unmatched_loss_lowers_the_best_confidence():
+    unmatchable = torch.tensor([[True, False]])
+    log_p = torch.tensor([[[0.9, 0.05], [0.9, 0.05]]]).log().requires_grad_()
+    loss = unmatched_loss(log_p, unmatchable)
+    loss.backward()
+    assert log_p.grad[0, 0, 0] > 0
+    assert log_p.grad[0, 0, 1] == 0 and log_p.grad[0, 1].abs().max() == 0
+    low = unmatched_loss(torch.full((1, 2, 2), 1e-4).log(), unmatchable)
+    assert low < 1e-6 < loss
+    assert torch.isfinite(unmatched_loss(torch.zeros(1, 2, 2), unmatchable))
+
+
+def test_fine_loss_is_the_weighted_squared_distance_within_the_window():
+    target = torch.tensor([[0.1, 0.2], [-0.3, 0.4], [2.0, 2.0]])
+    spread = torch.tensor([0.5, 0.25, 0.1])
+    assert fine_loss(target, target, spread) == 0
+    offset = (target + torch.tensor([[0.1, 0.0], [0.0, 0.2], [5.0, 5.0]])).requires_grad_()
+    loss = fine_loss(offset, target, spread)
+    # Weights 2 and 4 over their mean, 3; the third lies outside the window.
+    assert loss.item() == pytest.approx((0.01 * 2 / 3 + 0.04 * 4 / 3) / 2, rel=1e-5)
+    loss.backward()
+    assert offset.grad[0, 0] > 0 and offset.grad[1, 1] > 0
+    assert offset.grad[2].abs().max() == 0
+
+
+def test_losses_of_nothing_are_zero():
+    nothing = torch.zeros(1, 3, dtype=torch.bool)
+    log_p = dual_softmax(torch.randn(1, 3, 3))
+    assert coarse_loss(log_p, nothing, torch.zeros(1, 3, dtype=torch.long)) == 0
+    assert unmatched_loss(log_p, nothing) == 0
+    far = torch.full((4, 2), 3.0)
+    assert fine_loss(torch.zeros(4, 2), far, torch.ones(4)) == 0
+
+
+def test_learning_rate_rises_stays_and_falls():
+    config = TrainingConfig(
+        stages=(Stage(60, 48, 64, 1), Stage(40, 48, 64, 1)),
+        learning_rate=1.0,
+        warmup_steps=10,
+        cooldown=0.2,
+    )
+    rates = [config.learning_rate_at(step) for step in range(config.steps)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:80] == pytest.approx([1.0] * 71)
+    assert np.all(np.diff(rates[80:]) < 0)
+    assert 0 < rates[-1] < 0.06
+    assert config.stage_at(59) is config.stages[0]
+    assert config.stage_at(60) is config.stages[1]
+
+
+def test_config_comes_from_yaml_and_refuses_unknown_fields(tmp_path):
+    path = tmp_path / 'run.yaml'
+    path.write_text(
+        'model: {threshold: 0.3}\nstages: [{steps: 3, height: 48, width: 64, batch: 2}]\n'
+    )
+    config = TrainingConfig.from_yaml(path)
+    assert config.model == dataclasses.replace(LoFTRConfig.compact(), threshold=0.3)
+    assert config.stages == (Stage(3, 48, 64, 2),)
+    path.write_text('learning_rat: 1.0\n')
+    with pytest.raises(ValueError, match=r"unknown fields \['learning_rat'\]"):
+        TrainingConfig.from_yaml(path)
+
+
+@pytest.fixture
+def quick_validation(monkeypatch):
+    monkeypatch.setattr(trainer_module, 'validate', lambda model, device: {'recall': 0.5})
+
+
+def tiny(steps, **changes):
+    values = {
+        'stages': (Stage(steps, *SIZE, 1),),
+        'warmup_steps': 2,
+        'cooldown': 0.0,
+        'fine_matches': 16,
+        'textures': 4,
+        'texture_size': 64,
+        'checkpoint_every': 4,
+        'threads': 1,
+    }
+    return TrainingConfig(**{**values, **changes})
+
+
+def test_training_lowers_the_loss_on_a_pair_that_stays(tmp_path, quick_validation):
+    trainer = Trainer(tiny(30), tmp_path)
+    fixed = trainer.pairs.draw(1, SIZE)
+    trainer.pairs.draw = lambda *_: fixed
+    losses = []
+    step = trainer._train_step
+    trainer._train_step = lambda: losses.append(step()) or losses[-1]
+    trainer.run()
+    coarse = [entry['coarse'] for entry in losses]
+    assert np.mean(coarse[-5:]) < 0.7 * np.mean(coarse[:5])
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path, quick_validation):
+    Trainer(tiny(4), tmp_path).run()
+    saved = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert saved['step'] == 4
+
+    resumed = Trainer(tiny(6), tmp_path)
+    assert resumed.step == 4
+    for name, value in resumed.model.state_dict().items():
+        assert torch.equal(value, saved['model'][name]), name
+    moments = resumed.optimizer.state_dict()['state']
+    assert torch.equal(moments[0]['exp_avg'], saved['optimizer']['state'][0]['exp_avg'])
+    resumed.run()
+    assert resumed.step == 6
+    log = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert [entry['step'] for entry in log] == [4, 6]
+    after = torch.load(tmp_path / CHECKPOINT, weights_only=True)['model']
+    assert any(not torch.equal(after[name], saved['model'][name]) for name in after)
+
+
+def test_a_finished_run_has_nothing_to_do(tmp_path, quick_validation):
+    Trainer(tiny(2), tmp_path).run()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    Trainer(tiny(2), tmp_path).run()
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_an_interrupted_write_leaves_the_checkpoint_before(
+    tmp_path, quick_validation, monkeypatch
+):
+    trainer = Trainer(tiny(4), tmp_path)
+    trainer.run()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+
+    def full_disk(state, path):
+        path.write_bytes(b'half of a check')
+        raise OSError('no space left on device')
+
+    monkeypatch.setattr(torch, 'save', full_disk)
+    with pytest.raises(OSError, match='no space left'):
+        trainer._checkpoint({})
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    monkeypatch.undo()
+    assert Trainer(tiny(4), tmp_path).step == 4
+
+
+def test_weights_of_a_run_load_as_any_others(tmp_path, quick_validation):
+    trainer = Trainer(tiny(2), tmp_path)
+    trainer.run()
+    model = load_weights(tmp_path / WEIGHTS)
+    assert model.config == trainer.config.model
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_validation_scores_lie_in_range_and_leave_the_mode(monkeypatch):
+    monkeypatch.setattr(validation, '_SIZE', SIZE)
+    monkeypatch.setattr(validation, '_PAIRS', 2)
+    validation.held_out.cache_clear()
+    try:
+        torch.manual_seed(0)
+        model = LoFTR(dataclasses.replace(LoFTRConfig.compact(), threshold=0.0)).train()
+        scores = validation.validate(model, torch.device('cpu'))
+    finally:
+        validation.held_out.cache_clear()
+    assert model.training
+    assert set(scores) == {'precision', 'recall', 'false_rate', 'fine_error_px'}
+    for name in ('precision', 'recall', 'false_rate'):
+        assert 0 <= scores[name] <= 1
+
+
+def test_the_curve_is_drawn_from_the_log(tmp_path):
+    names = ('loss', 'coarse', 'unmatched', 'fine', 'precision', 'recall', 'false_rate')
+    entries = [
+        {'step': step, 'fine_error_px': 1.0, **dict.fromkeys(names, 0.5)} for step in (1, 2)
+    ]
+    (tmp_path / LOG).write_text('\n'.join(json.dumps(entry) for entry in entries))
+    draw_curve(tmp_path / LOG, tmp_path / 'curve.png')
+    assert (tmp_path / 'curve.png').read_bytes().startswith(b'\x89PNG')
+    draw_curve(tmp_path / 'absent', tmp_path / 'none.png')
+    assert not (tmp_path / 'none.png').exists()
