@@ -18,17 +18,22 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.linalg import block_diag
 
 from loftr_vo.geometry import transform
 from loftr_vo.keyframe import Keyframe, Link
-from loftr_vo.pose_refinement import huber_cost, huber_weights, projection_jacobian, whitened
+from loftr_vo.pose_refinement import (
+    directions_keeping_length,
+    huber_cost,
+    huber_weights,
+    projection_jacobian,
+    whitened,
+)
 
 _ITERATIONS = 8
 _CONVERGED = 1e-4
 # Relative standard deviation of a depth about the usual one; it only keeps depths finite.
 _LOOSE = 30.0
-# Information per unit of the largest, that holds the first baseline's length.
-_STIFF = 1e6
 
 
 @dataclass
@@ -107,7 +112,8 @@ class _Problem:
             (block / diagonal[:, None]).T @ block
             for block, diagonal in zip(pose_depth, depth_depth, strict=True)
         )
-        covariance = np.linalg.pinv(reduced, hermitian=True)
+        basis = self._free_directions()
+        covariance = basis @ np.linalg.pinv(basis.T @ reduced @ basis, hermitian=True) @ basis.T
         for index, keyframe in enumerate(self.window):
             if index >= self.fixed:
                 keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
@@ -176,11 +182,16 @@ class _Problem:
                     hessian[rows, columns] += np.tensordot(
                         weighted, by_second, axes=([0, 1], [0, 1])
                     )
-        if self.fixed == 1 and self.free:
-            unit = self.state.positions[1] - self.state.positions[0]
-            unit = unit / max(np.linalg.norm(unit), 1e-12)
-            hessian[:3, :3] += np.outer(unit, unit) * _STIFF * max(1.0, np.trace(hessian))
         return hessian, gradient, pose_depth, depth_depth, depth_gradient
+
+    def _free_directions(self) -> np.ndarray:
+        """Basis of the steps (6F, D); one direction less where a baseline keeps its length."""
+        if self.fixed > 1:
+            return np.eye(6 * self.free)
+        return block_diag(
+            directions_keeping_length(self.state.positions[1] - self.state.positions[0]),
+            np.eye(6 * (self.free - 1)),
+        )
 
     def _stepped(
         self, hessian, gradient, pose_depth, depth_depth, depth_gradient, damping
@@ -190,9 +201,11 @@ class _Problem:
             scaled = block / diagonal[:, None]
             reduced -= scaled.T @ block
             right -= scaled.T @ slope
-        step = np.linalg.lstsq(reduced + damping * np.diag(np.diag(hessian)), -right, rcond=None)[
-            0
-        ]
+        basis = self._free_directions()
+        hessian = basis.T @ hessian @ basis
+        step = basis @ np.linalg.solve(
+            basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian)), -basis.T @ right
+        )
         rotations, positions = list(self.state.rotations), list(self.state.positions)
         for index in range(self.fixed, len(self.window)):
             part = step[6 * (index - self.fixed) :][:6]

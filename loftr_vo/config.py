@@ -157,7 +157,11 @@ class RecoverySettings:
     """What to do when lost."""
 
     keyframes: int = setting(
-        6, 'Keyframes kept: refined together, and tried one by one when lost.', low=2, high=100, runtime=True
+        6,
+        'Keyframes kept: refined together, and tried one by one when lost.',
+        low=2,
+        high=100,
+        runtime=True,
     )
     restart_after: float = setting(
         2.0,

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from loftr_vo.camera import Camera
 from loftr_vo.demo_pictures import draw_pictures
 from loftr_vo.estimate import State
 from loftr_vo.evaluation.report import write_json
@@ -48,6 +49,7 @@ _TRIAL = 12  # frames from which it is found how fast the network is here
 # The camera gets a core of its own: threads that fight for one are slower than fewer.
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 _START_TIMEOUT = 120.0  # seconds
+_SETTLING = 1.0
 _SILENCE_TIMEOUT = 30.0
 _STOP_TIMEOUT = 15.0
 
@@ -65,14 +67,16 @@ class _Stream:
     """Frames that were sent, and what came back.
 
     Attributes:
-        stamps: nanoseconds of the frames sent.
-        listener: what came back.
+        frames: as rendered.
+        stamps: nanoseconds at which they were sent.
         rate: frames a second sent.
+        listener: what came back.
     """
 
+    frames: list[Frame]
     stamps: list[int]
-    listener: OdometryListener
     rate: float
+    listener: OdometryListener
 
 
 def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)) -> int:
@@ -93,15 +97,18 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
     output.mkdir(parents=True, exist_ok=True)
     try:
         require_evo()
-        with _node_process(output / 'node.log') as node:
+        with _node_process(output / 'node.log') as check_node:
             sequence = SyntheticSequence('room', frames, size)
-            rendered = list(_progress(sequence, 'rendering the camera', frames))
-            rate = _sustainable_rate(rendered[:_TRIAL])
-            stream = _stream(rendered, rate, node)
+            with _ros(sequence.camera) as (camera, listener):
+                rendered = list(_progress(sequence, 'rendering the camera', frames))
+                rate = _sustainable_rate(rendered[:_TRIAL])
+                _await(partial(_is_ready, camera, listener), _START_TIMEOUT, check_node, listener)
+                stamps = _send(rendered, rate, camera, listener, check_node)
+                _await_replies(stamps, check_node, listener)
     except DemoError as error:
         print(f'loftr_vo: the demo failed: {error}', file=sys.stderr)
         return 1
-    return _report(output, sequence, rendered, stream)
+    return _report(output, sequence, _Stream(rendered, stamps, rate, listener))
 
 
 @contextmanager
@@ -144,8 +151,9 @@ def _sustainable_rate(frames: list[Frame]) -> float:
     return float(np.clip(np.floor(2 * _LOAD / typical) / 2, _SLOWEST, _FASTEST))
 
 
-def _stream(frames: list[Frame], rate: float, check_node: Callable[[], None]) -> _Stream:
-    """Send the frames at ``rate``, and wait for the last one's odometry."""
+@contextmanager
+def _ros(camera: Camera) -> Iterator[tuple[CameraSimulator, OdometryListener]]:
+    """Take part in ROS as a camera and as one who uses the odometry."""
     try:
         import rclpy
     except ImportError as error:
@@ -157,18 +165,14 @@ def _stream(frames: list[Frame], rate: float, check_node: Callable[[], None]) ->
 
     rclpy.init()
     node = rclpy.create_node('demo_camera')
-    camera = CameraSimulator(node, frames[0].camera)
-    listener = OdometryListener(node)
+    simulator, listener = CameraSimulator(node, camera), OdometryListener(node)
     ears = threading.Thread(target=_spin, args=(node,), daemon=True)
     ears.start()
     try:
-        _await(partial(_is_ready, camera, listener), _START_TIMEOUT, check_node, listener)
-        stamps = _send(frames, rate, camera, listener, check_node)
-        _await_replies(stamps, check_node, listener)
+        yield simulator, listener
     finally:
         rclpy.shutdown()
         ears.join()
-    return _Stream(stamps, listener, rate)
 
 
 def _spin(node: Any) -> None:
@@ -199,6 +203,8 @@ def _send(
 ) -> list[int]:
     """Publish each frame when it is due; return the stamps, nanoseconds of the system clock."""
     stamps: list[int] = []
+    # Each side learns of the other's topics by itself, and neither when the other has.
+    time.sleep(_SETTLING)
     start = time.monotonic()
     progress = _progress(frames, f'streaming at {rate:g} Hz', len(frames))
     for index, frame in enumerate(progress):
@@ -230,28 +236,30 @@ def _await_replies(
 ) -> None:
     """Wait for the last frame as long as others come in; what is missing then was dropped."""
 
-    def more_than(known: int) -> bool:
-        return len(listener.statuses) > known or stamps[-1] in listener.statuses
+    def complete() -> bool:
+        heard = listener.odometry
+        return bool(heard) and heard[-1].stamp == stamps[-1] and stamps[-1] in listener.statuses
 
-    while stamps[-1] not in listener.statuses:
-        known = len(listener.statuses)
+    def going_on(known: int) -> bool:
+        return len(listener.odometry) > known or complete()
+
+    while not complete():
         try:
-            _await(partial(more_than, known), _SILENCE_TIMEOUT, check_node, listener)
+            known = len(listener.odometry)
+            _await(partial(going_on, known), _SILENCE_TIMEOUT, check_node, listener)
         except NodeSilentError:
             if not listener.odometry:
                 raise
             return
 
 
-def _report(
-    output: Path, sequence: SyntheticSequence, frames: list[Frame], stream: _Stream
-) -> int:
+def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
     """Score, draw, print; return the exit code."""
     truth = sequence.ground_truth
     assert truth is not None  # rendered scenes have it
     run = _as_run(stream.listener)
     alignment = align(run.trajectory, Trajectory(np.array(stream.stamps), truth.poses), False)
-    metrics = _metrics(frames, run, alignment, stream)
+    metrics = _metrics(run, alignment, stream)
     write_json(output / 'metrics.json', metrics)
     run.trajectory.write_tum(output / 'trajectory.txt')
     draw_pictures(output, alignment, stream.listener.pictures, metrics)
@@ -284,15 +292,13 @@ def _as_run(listener: OdometryListener) -> Run:
     return Run(records)
 
 
-def _metrics(
-    frames: list[Frame], run: Run, alignment: Alignment, stream: _Stream
-) -> dict[str, Any]:
+def _metrics(run: Run, alignment: Alignment, stream: _Stream) -> dict[str, Any]:
     scores = score_alignment(alignment)
     latencies = [record.latency_ms for record in run.records]
     return {
-        'frames': len(frames),
+        'frames': len(stream.frames),
         'tracked': run.tracked,
-        'dropped': len(frames) - run.frames,
+        'dropped': len(stream.frames) - run.frames,
         'path_length_m': scores.path_length_m,
         'ate_rmse_m': scores.ate_rmse_m,
         'ate_percent': scores.ate_percent,
@@ -302,8 +308,8 @@ def _metrics(
         'matches_median': float(np.median([record.matches for record in run.records])),
         'inliers_median': float(np.median([record.inliers for record in run.records])),
         'rate_hz': stream.rate,
-        'width': frames[0].image.shape[1],
-        'height': frames[0].image.shape[0],
+        'width': stream.frames[0].image.shape[1],
+        'height': stream.frames[0].image.shape[0],
     }
 
 

@@ -21,6 +21,7 @@ _TRUE = (165, 165, 165)
 _ESTIMATE = (60, 140, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MAP_HEIGHT = 250
+_MAP_MARGIN = 44
 _SHEET = (3, 3)  # rows, columns
 _GIF_FRAMES = 50
 _GIF_WIDTH = 560
@@ -104,7 +105,7 @@ def _map(alignment: Alignment, stamp: int, width: int) -> np.ndarray:
     true, found = alignment.true.positions[:, [0, 2]], alignment.estimated.positions[:, [0, 2]]
     extent = np.vstack([true, found])
     low, span = extent.min(axis=0), np.ptp(extent, axis=0)
-    area = np.array([width * 0.6, _MAP_HEIGHT]) - 50
+    area = np.array([width * 0.6, _MAP_HEIGHT]) - 2 * _MAP_MARGIN
     scale = float((area / np.maximum(span, 1e-6)).min())
 
     def on_canvas(points: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ class Estimate:
     """The pose after one frame, how sure it is, and why.
 
     The world is the optical frame of the camera (x right, y down, z forward) at the first frame.
-    Lengths are metres if ``metric``, else units of the first baseline.
+    Lengths are metres if ``metric``, else in the median depth of what the first keyframe saw.
 
     Attributes:
         stamp: nanoseconds, the frame's.

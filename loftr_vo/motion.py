@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,11 +23,21 @@ from loftr_vo.geometry import (
 )
 from loftr_vo.keyframe import Keyframe, Link
 from loftr_vo.matches import Matches
-from loftr_vo.pose_refinement import Observations, RefinedPose, agreeing, refine_depth, refine_pose
+from loftr_vo.pose_refinement import (
+    Observations,
+    RefinedPose,
+    agreeing,
+    fit_rotation,
+    refine_depth,
+    refine_pose,
+)
 from loftr_vo.triangulation import locate_matches
 
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
+_OUTLYING = 3.0  # standard deviations
+# Standard deviations, median of what noise alone leaves (1.18 for two normal components).
+_AS_NOISE = 1.3
 # Relative standard deviation of the usual depth, before anything is triangulated.
 _GUESSED = 0.5
 # Cells that must come out in front of both cameras for the first depths to be believed.
@@ -103,6 +114,11 @@ def estimate_motion(
     Raises:
         MotionError: too few matches, or too few that agree.
     """
+    if frame.image.shape != keyframe.frame.image.shape:
+        sizes = [
+            f'{image.shape[1]}x{image.shape[0]}' for image in (frame.image, keyframe.frame.image)
+        ]
+        raise MotionError(f'the picture is {sizes[0]}, the keyframe {sizes[1]} pixels')
     if len(matches) < settings.min_inliers:
         raise MotionError(
             f'only {len(matches)} matches with the keyframe, {settings.min_inliers} are needed'
@@ -196,10 +212,15 @@ def _first_depths(
     refined = refine_pose(
         free.select(two_view.inliers), two_view.rotation, two_view.direction, fixed_length=True
     )
+    # Nothing holds these depths yet, so a single outlier can bend them: once more without.
+    chosen = np.flatnonzero(two_view.inliers)[refined.error < _OUTLYING]
+    refined = refine_pose(
+        free.select(chosen), refined.rotation, refined.translation, fixed_length=True
+    )
     if np.mean(refined.inverse_depth > 0) < _IN_FRONT:
         raise MotionError('the first depths do not lie in front of the camera')
-    refined = _complete(free, two_view.inliers, refined)
-    scale = usual_depth * float(np.median(refined.inverse_depth[two_view.inliers]))
+    refined = _complete(free, chosen, refined)
+    scale = usual_depth * float(np.median(refined.inverse_depth[chosen]))
     to_unit = np.diag([scale] * 3 + [1.0] * 3)
     return replace(
         refined,
@@ -213,14 +234,26 @@ def _first_depths(
 def _guessed_pose(
     observations: Observations, two_view: TwoView, usual_depth: float
 ) -> RefinedPose:
-    """Follow the motion while nothing is triangulated: all is taken to be at the usual depth."""
+    """Follow the motion while nothing is triangulated: all is taken to be at the usual depth.
+
+    A turn on the spot is taken for one: depths left free would explain noise by translation.
+    """
     count = len(observations.prior)
     guessed = replace(
         observations,
         prior=np.full(count, 1 / usual_depth),
         variance=np.full(count, (_GUESSED / usual_depth) ** 2),
     )
-    refined = refine_pose(guessed.select(two_view.inliers), two_view.rotation, np.zeros(3))
+    chosen = guessed.select(two_view.inliers)
+    refined = refine_pose(chosen, two_view.rotation, np.zeros(3))
+    turn, error = fit_rotation(chosen)
+    if np.median(error) < _AS_NOISE:
+        refined = replace(
+            refined,
+            **dataclasses.asdict(refine_depth(chosen, turn, np.zeros(3))),
+            rotation=turn,
+            translation=np.zeros(3),
+        )
     return _complete(guessed, two_view.inliers, refined)
 
 

@@ -20,7 +20,7 @@ from loftr_vo.keyframe import Keyframe
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.matcher import EncodedPicture, Matcher
 from loftr_vo.motion import Motion, MotionError, estimate_motion, pose_covariance
-from loftr_vo.picture_quality import complaint
+from loftr_vo.picture_quality import complaint, emptiness
 from loftr_vo.stillness import RestDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 
@@ -180,7 +180,7 @@ class VisualOdometry:
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
         became_keyframe = self._gives_way(keyframe, motion, resting)
         if became_keyframe:
-            self._hand_over(self._tracked, clock)
+            self._pose = self._hand_over(self._tracked, clock).pose
         state = State.TRACKING if self._initialised else State.INITIALISING
         reason = motion.remark if state is State.INITIALISING else ('resting' if resting else '')
         return self._estimate(frame, state, reason, clock, motion, keyframe, became_keyframe)
@@ -220,10 +220,11 @@ class VisualOdometry:
             ]
         if self.settings.keyframe.refine_window and len(window) > 2:
             refine_window(window, fixed=max(1, len(window) // 2))
-            self._pose = window[-1].pose
 
     def _look_back(self) -> list[Keyframe]:
         """Keyframes before the last two, the newest first."""
+        if not self.settings.geometry.refine_matches:
+            return []
         return list(self._keyframes)[-3::-1]
 
     def _return_to(self, keyframe: Keyframe) -> None:
@@ -255,8 +256,10 @@ class VisualOdometry:
     ) -> Estimate:
         """Hold the pose, be less sure of it, and start anew after a while."""
         if not self._initialised:
-            self._keyframes.clear()
-            self._add_keyframe(frame, encoded, 1.0, self._pose, self._covariance)
+            if not emptiness(frame.image):
+                usual_depth = self._keyframe.usual_depth
+                self._keyframes.clear()
+                self._add_keyframe(frame, encoded, usual_depth, self._pose, self._covariance)
             return self._estimate(frame, State.INITIALISING, f'starting anew: {reason}', clock)
         if self._lost_since is None:
             self._lost_since = frame.stamp
@@ -264,7 +267,7 @@ class VisualOdometry:
         drift = np.full(6, _LOST_DRIFT * max(lost_for, 0.1))
         drift[:3] *= self._keyframe.usual_depth
         covariance = self._covariance + np.diag(drift**2)
-        usable = not complaint(frame.image, self._keyframe.frame.image)
+        usable = not emptiness(frame.image)
         if usable and lost_for > self.settings.recovery.restart_after:
             usual_depth = self._keyframe.usual_depth
             self._keyframes.clear()

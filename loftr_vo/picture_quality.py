@@ -18,12 +18,19 @@ def complaint(image: np.ndarray, reference: np.ndarray) -> str:
     Args:
         image, reference: (H, W) uint8; the reference was good to match.
     """
+    if empty := emptiness(image):
+        return empty
+    if sharpness(image) < _BLURRED * sharpness(reference):
+        return 'the picture is blurred'
+    return ''
+
+
+def emptiness(image: np.ndarray) -> str:
+    """Say why nothing can be seen in an (H, W) uint8 picture; empty where something can."""
     if np.percentile(image, 95) < _BLACK:
         return 'the picture is black: lens covered or no light'
     if float(image.std()) < _BLANK:
         return 'the picture is blank: nothing in it to match'
-    if sharpness(image) < _BLURRED * sharpness(reference):
-        return 'the picture is blurred'
     return ''
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 # Huber's constant for 95 % efficiency on Gaussian errors.
 _HUBER = 1.345
@@ -112,9 +113,11 @@ def refine_pose(
     for _ in range(_ITERATIONS):
         linear = _linearise(observations, rotation, translation, depths)
         hessian, gradient, eliminate = _reduced(observations, linear, depths)
-        if fixed_length:
-            hessian = hessian + _length_constraint(translation, hessian)
-        step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), -gradient)
+        free = directions_keeping_length(translation) if fixed_length else np.eye(6)
+        hessian = free.T @ hessian @ free
+        step = free @ np.linalg.solve(
+            hessian + damping * np.diag(np.diag(hessian)), -free.T @ gradient
+        )
         candidate = (
             cv2.Rodrigues(step[3:])[0] @ rotation,
             _kept_length(translation + step[:3], translation, fixed_length),
@@ -159,6 +162,20 @@ def refine_depth(
     )
 
 
+def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation (3, 3), frame from keyframe, of a camera that only turns.
+
+    Returns:
+        The rotation (Kabsch 1976), and the errors (N,) it leaves, in standard deviations.
+    """
+    rays0 = observations.rays0 / np.linalg.norm(observations.rays0, axis=1, keepdims=True)
+    rays1 = observations.rays1 / np.linalg.norm(observations.rays1, axis=1, keepdims=True)
+    rotation = Rotation.align_vectors(rays1, rays0)[0].as_matrix()
+    turned = observations.rays0 @ rotation.T
+    error = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
+    return rotation, np.linalg.norm(whitened(observations.whitening, error), axis=1)
+
+
 def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
     """Inliers (N,) bool: near where they should be, for what they say of themselves.
 
@@ -181,8 +198,7 @@ def _solution(
 ) -> RefinedPose:
     linear = _linearise(observations, rotation, translation, depths)
     hessian, _, _ = _reduced(observations, linear, depths)
-    if fixed_length:
-        hessian = hessian + _length_constraint(translation, hessian)
+    free = directions_keeping_length(translation) if fixed_length else np.eye(6)
     error = np.linalg.norm(linear.residual, axis=1)
     # Matches are not as good as they say where the residuals are larger than their sigma.
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
@@ -190,7 +206,7 @@ def _solution(
     return RefinedPose(
         rotation,
         translation,
-        np.linalg.pinv(hessian, hermitian=True) * excess,
+        free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T * excess,
         depths,
         excess / (information.sum(axis=1) + 1 / observations.variance),
         error,
@@ -287,12 +303,12 @@ def huber_weights(error: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
 
 
-def _length_constraint(translation: np.ndarray, hessian: np.ndarray) -> np.ndarray:
-    """Information (6, 6) so large that the translation keeps its length."""
-    unit = translation / np.linalg.norm(translation)
-    constraint = np.zeros((6, 6))
-    constraint[:3, :3] = np.outer(unit, unit) * 1e6 * max(1.0, float(np.trace(hessian)))
-    return constraint
+def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
+    """Basis (6, 5) of the steps (translation, rotation) that keep the translation's length."""
+    across = np.linalg.svd(translation[None])[2][1:]  # (2, 3)
+    basis = np.zeros((6, 5))
+    basis[:3, :2], basis[3:, 2:] = across.T, np.eye(3)
+    return basis
 
 
 def _kept_length(moved: np.ndarray, before: np.ndarray, fixed: bool) -> np.ndarray:

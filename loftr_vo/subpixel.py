@@ -21,14 +21,18 @@ from loftr_vo.matches import Matches
 _WINDOW = 15  # pixels
 _LEVELS = 1
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
-_LARGEST_RETURN = 0.5  # pixels, between a point and where tracking there and back brings it
+# Pixels, across the edges, between a point and where tracking there and back brings it.
+_LARGEST_RETURN = 0.5
+# OpenCV's threshold on texture; low, since what texture tells is weighed here.
+_LEAST_EIGENVALUE = 1e-6
 # What texture does not tell: perspective and light change within the window, in pixels.
 _MODEL_SIGMA = 0.1
 _NETWORK_SIGMA = 0.3  # pixels of the camera; the network is not surer than this, whatever it says
 _LEAST_NOISE = 1.0  # grey levels; rounding, interpolation, compression
 _CONSISTENT = 3.0  # standard deviations between both words
-# Sum of squares of the Scharr kernel scaled to grey levels a pixel: what noise adds to a gradient.
-_SCHARR_NOISE = 0.23
+# What noise adds to the squared gradient: the sum of squares of the Scharr kernel, 0.23, and half
+# as much again, since it differs from window to window and none may pass for texture.
+_SCHARR_NOISE = 0.345
 # Immerkær's mask (Fast Noise Variance Estimation, 1996): blind to edges, six times the noise.
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
@@ -100,7 +104,7 @@ def locate(
     start = matches.keypoints1
     forward, found = _track(image0, image1, matches.keypoints0, start)
     back, found_back = _track(image1, image0, forward, matches.keypoints0)
-    returned = np.linalg.norm(back - matches.keypoints0, axis=1) < _LARGEST_RETURN
+    returned = _across_edges(back - matches.keypoints0, texture) < _LARGEST_RETURN
     information = _with_model_error(texture)
     moved = (forward - start).astype(np.float64)
     tracked = found & found_back & returned
@@ -127,6 +131,13 @@ def _with_model_error(information: np.ndarray) -> np.ndarray:
     return np.linalg.solve(np.eye(2) + _MODEL_SIGMA**2 * information, information)
 
 
+def _across_edges(difference: np.ndarray, texture: np.ndarray) -> np.ndarray:
+    """Length (N,) in pixels of differences (N, 2); directions count by how sure they are."""
+    squared = np.einsum('ni,nij,nj->n', difference, texture, difference)
+    surest = np.linalg.eigvalsh(texture)[:, -1]
+    return np.sqrt(np.maximum(squared, 0) / np.maximum(surest, 1e-9))
+
+
 def _distance(
     difference: np.ndarray, information: np.ndarray, network_variance: np.ndarray
 ) -> np.ndarray:
@@ -148,5 +159,6 @@ def _track(
         maxLevel=_LEVELS,
         criteria=_CRITERIA,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        minEigThreshold=_LEAST_EIGENVALUE,
     )
     return moved[:, 0], found[:, 0] > 0

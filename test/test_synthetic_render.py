@@ -195,6 +195,18 @@ def test_taps_keep_detail_across_a_long_footprint():
     assert contrast[1] < 0.1
 
 
+@pytest.mark.parametrize('taps', [1, 2, 4])
+def test_footprints_lie_around_their_position(taps):
+    ramp = torch.linspace(0, 1, 256)
+    textures = TextureBank.from_textures(ramp.expand(256, 256)[None].clone())
+    place = torch.stack([torch.linspace(64, 192, 100), torch.full((100,), 128.0)], -1)
+    index = torch.zeros(100, dtype=torch.long)
+    footprint = torch.tensor([[12.0, 0.0], [0.0, 2.0]]).expand(100, 2, 2)
+    value = sample(textures, index, place, footprint, taps)
+    # Texel k has its centre at k + 1/2.
+    assert torch.allclose(value, (place[:, 0] - 0.5) / 255, atol=1e-3)
+
+
 def test_supersampling_averages_outlines():
     world = scene([[0, 0, 5], [0.013, 0, 2]], [[0, 0, 0], [0, 0, 0]], [[9, 9], [0.3, 0.3]])
     dark_on_light = TextureBank.from_textures(

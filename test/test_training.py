@@ -32,7 +32,7 @@ def pairs():
 
 
 def warp(pairs, b, source, x, y):
-    """Return where a pixel of one picture of pair b lies in the other, its depth there and here."""
+    """Return where a pixel of one picture of pair b lies in the other, and its depth there."""
     matrix = pairs.intrinsics[b].double().numpy()
     motion = pairs.second_from_first[b].double().numpy()
     motion = motion if source == 0 else np.linalg.inv(motion)
@@ -150,7 +150,7 @@ def test_unmatched_loss_lowers_the_best_confidence():
 
 def test_fine_loss_is_the_weighted_squared_distance_within_the_window():
     target = torch.tensor([[0.1, 0.2], [-0.3, 0.4], [2.0, 2.0]])
-    spread = torch.tensor([0.5, 0.25, 0.1])
+    spread = torch.tensor([0.5, 0.25, 0.1], requires_grad=True)
     assert fine_loss(target, target, spread) == 0
     offset = (target + torch.tensor([[0.1, 0.0], [0.0, 0.2], [5.0, 5.0]])).requires_grad_()
     loss = fine_loss(offset, target, spread)
@@ -159,6 +159,8 @@ def test_fine_loss_is_the_weighted_squared_distance_within_the_window():
     loss.backward()
     assert offset.grad[0, 0] > 0 and offset.grad[1, 1] > 0
     assert offset.grad[2].abs().max() == 0
+    # A spread that had a gradient would be learnt to be large wherever the loss is.
+    assert spread.grad is None
 
 
 def test_losses_of_nothing_are_zero():
