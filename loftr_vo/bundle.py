@@ -203,9 +203,9 @@ class _Problem:
             right -= scaled.T @ slope
         basis = self._free_directions()
         hessian = basis.T @ hessian @ basis
-        step = basis @ np.linalg.solve(
-            basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian)), -basis.T @ right
-        )
+        damped = basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian))
+        # Least squares, since a keyframe without links leaves its pose open.
+        step = basis @ np.linalg.lstsq(damped, -basis.T @ right, rcond=None)[0]
         rotations, positions = list(self.state.rotations), list(self.state.positions)
         for index in range(self.fixed, len(self.window)):
             part = step[6 * (index - self.fixed) :][:6]

@@ -107,9 +107,14 @@ def translation_from_depth(
 
 
 def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) matrix of a motion."""
+    """(4, 4) matrix of a motion, its rotation freed of rounding.
+
+    Poses are made from poses without end, and the transpose stands for the inverse: unless each
+    rotation is brought back to SO(3), rounding grows until they are rotations no longer.
+    """
+    u, _, v = np.linalg.svd(rotation)
     matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = rotation, translation
+    matrix[:3, :3], matrix[:3, 3] = u @ v, translation
     return matrix
 
 

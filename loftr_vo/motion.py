@@ -36,8 +36,8 @@ from loftr_vo.triangulation import locate_matches
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
 _OUTLYING = 3.0  # standard deviations
-# Standard deviations, median of what noise alone leaves (1.18 for two normal components).
-_AS_NOISE = 1.3
+# Standard deviations, in median; noise alone leaves 1.18, and a turn's perspective adds to it.
+_AS_NOISE = 2.0
 # Relative standard deviation of the usual depth, before anything is triangulated.
 _GUESSED = 0.5
 # Cells that must come out in front of both cameras for the first depths to be believed.
@@ -133,19 +133,14 @@ def estimate_motion(
         raise MotionError('no motion agrees with the matches')
     _check_support(two_view.inliers, settings)
     known = keyframe.known[matches.cells] & two_view.inliers
-    median_parallax = float(np.median(parallax(rays0, rays1, two_view.rotation)[two_view.inliers]))
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
         refined = _pose_with_depth(observations, two_view, known, expected)
         refined = _complete(observations, two_view.inliers, refined)
-    elif median_parallax >= settings.min_parallax:
-        refined = _first_depths(observations, two_view, keyframe.usual_depth)
     else:
-        refined = _guessed_pose(observations, two_view, keyframe.usual_depth)
-        remark = (
-            f'parallax of {median_parallax:.2f} deg is too little for depth, '
-            f'{settings.min_parallax:g} deg is needed: move the camera sideways'
-        )
+        remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
+        start = _guessed_pose if remark else _first_depths
+        refined = start(observations, two_view, keyframe.usual_depth)
     inliers = agreeing(refined, keyframe.threshold(settings) / focal)
     _check_support(inliers, settings)
     angle = parallax(rays0, rays1, refined.rotation)[inliers]
@@ -231,6 +226,19 @@ def _first_depths(
     )
 
 
+def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySettings) -> str:
+    """Say why nothing can be triangulated; empty where it can."""
+    if np.median(fit_rotation(inliers)[1]) < _AS_NOISE:
+        return 'the camera rests or only turns: move it sideways to see depth'
+    angle = float(np.median(parallax(inliers.rays0, inliers.rays1, two_view.rotation)))
+    if angle < settings.min_parallax:
+        return (
+            f'parallax of {angle:.2f} deg is too little for depth, '
+            f'{settings.min_parallax:g} deg is needed: move the camera sideways'
+        )
+    return ''
+
+
 def _guessed_pose(
     observations: Observations, two_view: TwoView, usual_depth: float
 ) -> RefinedPose:
@@ -248,11 +256,9 @@ def _guessed_pose(
     refined = refine_pose(chosen, two_view.rotation, np.zeros(3))
     turn, error = fit_rotation(chosen)
     if np.median(error) < _AS_NOISE:
+        depth = refine_depth(chosen, turn, np.zeros(3))
         refined = replace(
-            refined,
-            **dataclasses.asdict(refine_depth(chosen, turn, np.zeros(3))),
-            rotation=turn,
-            translation=np.zeros(3),
+            refined, rotation=turn, translation=np.zeros(3), **dataclasses.asdict(depth)
         )
     return _complete(guessed, two_view.inliers, refined)
 

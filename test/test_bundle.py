@@ -116,10 +116,6 @@ def test_one_fixed_pose_keeps_the_length_of_the_first_baseline(scene):
     assert after == pytest.approx(before, rel=5e-3)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason='the damping scales with the stiff baseline, so steps across it are too short',
-)
 def test_one_fixed_pose_gives_the_truth_up_to_scale(scene):
     keyframes = window(scene, perturbed={1, 2, 3})
     refine_window(keyframes, fixed=1)

@@ -22,7 +22,7 @@ from loftr_vo.geometry import (
 PIXEL = 1 / FOCAL
 
 PULLED_BY_OUTLIERS = pytest.mark.xfail(
-    strict=True, reason="OpenCV's USAC_MAGSAC ends in a fit that gross outliers still pull"
+    strict=True, reason="OpenCV's USAC ends in a fit that gross outliers still pull"
 )
 
 
@@ -49,8 +49,8 @@ def with_outliers(random, views, share):
     ('translation', 'degrees'),
     [
         pytest.param((0.3, 0.0, 0.0), (0.0, 0.0, 0.0), marks=PULLED_BY_OUTLIERS),
-        pytest.param((0.0, 0.0, 0.5), (0.0, 0.0, 0.0), marks=PULLED_BY_OUTLIERS),
-        pytest.param((0.0, 0.0, -0.5), (1.0, 2.0, -10.0), marks=PULLED_BY_OUTLIERS),
+        ((0.0, 0.0, 0.5), (0.0, 0.0, 0.0)),
+        ((0.0, 0.0, -0.5), (1.0, 2.0, -10.0)),
         ((0.3, -0.1, 0.15), (8.0, -3.0, 2.0)),
     ],
 )
@@ -136,8 +136,17 @@ def test_a_motion_and_its_inverse_cancel(random):
     motion = transform(views.rotation, views.translation)
     assert inverse_transform(motion) @ motion == pytest.approx(np.eye(4), abs=1e-12)
     rotation, translation = split(motion)
-    assert np.array_equal(rotation, views.rotation)
+    assert rotation == pytest.approx(views.rotation, abs=1e-12)
     assert np.array_equal(translation, views.translation)
+
+
+def test_rotations_stay_rotations_when_composed_without_end(random):
+    motion = transform(two_views(random, 1).rotation, np.ones(3))
+    pose = motion
+    for _ in range(500):
+        pose = pose @ inverse_transform(inverse_transform(pose) @ pose @ motion)
+        pose = transform(*split(pose))
+    assert pose[:3, :3] @ pose[:3, :3].T == pytest.approx(np.eye(3), abs=1e-12)
 
 
 def test_skew_is_the_cross_product(random):

@@ -25,22 +25,6 @@ from loftr_vo.synthetic.sequence import SyntheticSequence
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu'})
 COUNT = 14
 
-FEW_OUTLIERS_BEND_IT = pytest.mark.xfail(
-    strict=True, reason='the first depths are not refined to the minimum: see test_pose_refinement'
-)
-TAKEN_FOR_MOTION = pytest.mark.xfail(
-    strict=True, reason='with depth left free, noise is explained by a small translation'
-)
-MOVED_BY_HAND_OVER = pytest.mark.xfail(
-    strict=True, reason='trying the last frame as a keyframe refines the window, and the pose'
-)
-NEVER_SHARP_ENOUGH = pytest.mark.xfail(
-    strict=True, reason='a picture is compared for ever with the last keyframe, of another place'
-)
-OTHER_SIZE = pytest.mark.xfail(
-    strict=True, reason='Lucas-Kanade between pictures of two sizes is an error of OpenCV'
-)
-
 
 def sideways(index):
     """Where the walking camera is at a frame: 6 cm a frame to the right, a little up and down."""
@@ -137,7 +121,6 @@ class TestStart:
         assert max(np.linalg.norm(each.pose[:3, 3]) for each in estimates) < 0.03
         assert not any(each.points.size for each in estimates)
 
-    @TAKEN_FOR_MOTION
     def test_a_turn_on_the_spot_is_followed_exactly(self, world):
         turn = [pose(degrees=(3 * index, index, 0)) for index in range(6)]
         estimates = list(odometry_in(world, outliers=0.0).stream(world.film(turn)))
@@ -191,7 +174,6 @@ class TestTracking:
         assert np.ptp(found) < 0.04 * found.mean()
         assert rotation_errors(estimates, WALK).max() < 0.5
 
-    @FEW_OUTLIERS_BEND_IT
     def test_a_few_outliers_change_next_to_nothing(self, world, walk):
         settings = replace(ON_CPU, {'geometry.refine_matches': False})
         clean, dirty = (
@@ -401,7 +383,6 @@ class TestLost:
         scale_after = np.linalg.norm(moved[:3, 3]) / np.linalg.norm(truth[:3, 3])
         assert 0.5 < scale_after / scale_before < 2.0
 
-    @MOVED_BY_HAND_OVER
     def test_elsewhere_the_pose_is_held_exactly(self, world, walk, elsewhere):
         other, frames = elsewhere
         odometry = odometry_in(world, other, outliers=0.0)
@@ -417,7 +398,6 @@ class TestLost:
         assert all(each.state is State.LOST for each in estimates)
         assert odometry.track(after(walk[4], 10)).state is State.TRACKING
 
-    @NEVER_SHARP_ENOUGH
     def test_a_place_less_sharp_than_the_last_is_a_place_to_start_in(self, world, walk):
         soft = World(seed=7, noise=0.0)
         settings = replace(ON_CPU, {'recovery.restart_after': 0.25})
@@ -471,7 +451,6 @@ class TestRobustness:
             odometry.track(Frame(np.zeros((16, 16), np.uint8), 1, camera(16, 16)))
         assert np.array_equal(odometry.track(walk[0]).pose, np.eye(4))
 
-    @OTHER_SIZE
     def test_a_camera_that_changes_its_size_is_followed_or_refused(self, world, walk):
         """Two working sizes match well; only an error that says what is wrong is as good."""
         odometry = odometry_in(world)

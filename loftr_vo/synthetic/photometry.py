@@ -23,6 +23,8 @@ def random_photometry(
         generator: source of randomness, on the same device.
         strength: 0 leaves the pictures as they are, 1 is the full range.
     """
+    if strength == 0:
+        return images
     images = random_shadow(images, generator, strength)
     images = random_blur(images, generator, strength)
     images = random_exposure(images, generator, strength)

@@ -72,9 +72,9 @@ def _warp(
     position = projected[..., :2] / distance.clamp_min(1e-3)[..., None]
     inside = (
         (distance > 1e-3)
-        & (position >= 0).all(-1)
-        & (position[..., 0] <= width - 1)
-        & (position[..., 1] <= height - 1)
+        & (position >= -0.5).all(-1)
+        & (position[..., 0] <= width - 0.5)
+        & (position[..., 1] <= height - 0.5)
     )
     found = _bilinear_inverse_depth(depths[1], position)
     agreeing = (1 - distance * found).abs() < _DEPTH_TOLERANCE
