@@ -55,6 +55,28 @@ class _Linearised:
     by_depth: np.ndarray  # (M, 2)
 
 
+@dataclass(frozen=True)
+class _System:
+    """Normal equations: of F free poses, and by keyframe of their C cells' depths."""
+
+    hessian: np.ndarray  # (6F, 6F)
+    gradient: np.ndarray  # (6F,)
+    pose_depth: list[np.ndarray]  # (C, 6F)
+    depth_depth: list[np.ndarray]  # (C,)
+    depth_gradient: list[np.ndarray]  # (C,)
+
+    def without_depths(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hessian and gradient of the poses once the depths are eliminated."""
+        hessian, gradient = self.hessian.copy(), self.gradient.copy()
+        for block, diagonal, slope in zip(
+            self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
+        ):
+            scaled = block / diagonal[:, None]
+            hessian -= scaled.T @ block
+            gradient -= scaled.T @ slope
+        return hessian, gradient
+
+
 def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
     """Adjust poses and depths of keyframes by the links between them, in place.
 
@@ -92,7 +114,7 @@ class _Problem:
         cost, damping = self._cost(self.state), 1e-4
         for _ in range(_ITERATIONS):
             system = self._normal_equations()
-            candidate = self._stepped(*system, damping)
+            candidate = self._stepped(system, damping)
             candidate_cost = self._cost(candidate)
             if candidate_cost < cost:
                 converged = cost - candidate_cost < _CONVERGED * cost
@@ -107,21 +129,18 @@ class _Problem:
 
     def write_back(self) -> None:
         """Give the keyframes their poses, depths and variances."""
-        hessian, _, pose_depth, depth_depth, _ = self._normal_equations()
-        reduced = hessian - sum(
-            (block / diagonal[:, None]).T @ block
-            for block, diagonal in zip(pose_depth, depth_depth, strict=True)
-        )
+        system = self._normal_equations()
+        reduced, _ = system.without_depths()
         basis = self._free_directions()
         covariance = basis @ np.linalg.pinv(basis.T @ reduced @ basis, hermitian=True) @ basis.T
         for index, keyframe in enumerate(self.window):
             if index >= self.fixed:
                 keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
             seen = self._seen(index)
-            scaled = pose_depth[index][seen] / depth_depth[index][seen, None]
+            scaled = system.pose_depth[index][seen] / system.depth_depth[index][seen, None]
             by_pose = np.einsum('ci,ij,cj->c', scaled, covariance, scaled)
             keyframe.inverse_depth[seen] = self.state.depths[index][seen]
-            keyframe.variance[seen] = 1 / depth_depth[index][seen] + by_pose
+            keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
 
     def _seen(self, index: int) -> np.ndarray:
         cells = [link.cells for anchor, _, link in self.links if anchor == index]
@@ -145,8 +164,7 @@ class _Problem:
             by_world @ baseline,
         )
 
-    def _normal_equations(self):
-        """Pose part (6F, 6F) and (6F,), coupling and depth parts by keyframe."""
+    def _normal_equations(self) -> _System:
         size = 6 * self.free
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         pose_depth = [np.zeros((len(depths), size)) for depths in self.state.depths]
@@ -182,7 +200,7 @@ class _Problem:
                     hessian[rows, columns] += np.tensordot(
                         weighted, by_second, axes=([0, 1], [0, 1])
                     )
-        return hessian, gradient, pose_depth, depth_depth, depth_gradient
+        return _System(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
     def _free_directions(self) -> np.ndarray:
         """Basis of the steps (6F, D); one direction less where a baseline keeps its length."""
@@ -193,16 +211,10 @@ class _Problem:
             np.eye(6 * (self.free - 1)),
         )
 
-    def _stepped(
-        self, hessian, gradient, pose_depth, depth_depth, depth_gradient, damping
-    ) -> _State:
-        reduced, right = hessian.copy(), gradient.copy()
-        for block, diagonal, slope in zip(pose_depth, depth_depth, depth_gradient, strict=True):
-            scaled = block / diagonal[:, None]
-            reduced -= scaled.T @ block
-            right -= scaled.T @ slope
+    def _stepped(self, system: _System, damping: float) -> _State:
+        reduced, right = system.without_depths()
         basis = self._free_directions()
-        hessian = basis.T @ hessian @ basis
+        hessian = basis.T @ system.hessian @ basis
         damped = basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian))
         # Least squares, since a keyframe without links leaves its pose open.
         step = basis @ np.linalg.lstsq(damped, -basis.T @ right, rcond=None)[0]
@@ -214,7 +226,11 @@ class _Problem:
         depths = [
             value - (slope + block @ step) / diagonal
             for value, slope, block, diagonal in zip(
-                self.state.depths, depth_gradient, pose_depth, depth_depth, strict=True
+                self.state.depths,
+                system.depth_gradient,
+                system.pose_depth,
+                system.depth_depth,
+                strict=True,
             )
         ]
         return _State(rotations, positions, depths)

@@ -76,9 +76,8 @@ class Matcher:
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
         model = load_weights(settings.weights) if model is None else model
-        self.model = model.to(
-            device=self.device, dtype=self.dtype, memory_format=torch.channels_last
-        ).eval()
+        self.model = model.to(self.device, self.dtype).eval()
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.configure(settings)
 
     def configure(self, settings: MatcherSettings) -> None:

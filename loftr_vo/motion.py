@@ -229,7 +229,7 @@ def _first_depths(
 def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySettings) -> str:
     """Say why nothing can be triangulated; empty where it can."""
     if np.median(fit_rotation(inliers)[1]) < _AS_NOISE:
-        return 'the camera rests or only turns: move it sideways to see depth'
+        return 'no parallax, the camera rests or only turns: move it sideways to see depth'
     angle = float(np.median(parallax(inliers.rays0, inliers.rays1, two_view.rotation)))
     if angle < settings.min_parallax:
         return (

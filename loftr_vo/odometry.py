@@ -47,6 +47,8 @@ class _Tracked:
 class VisualOdometry:
     """Follows one camera; give it frames in the order of their stamps."""
 
+    _keyframes: deque[Keyframe]
+
     def __init__(self, settings: Settings | None = None, model: LoFTR | None = None) -> None:
         """Load the network.
 
@@ -70,7 +72,7 @@ class VisualOdometry:
 
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
-        self._keyframes: deque[Keyframe] = deque(maxlen=self.settings.recovery.keyframes)
+        self._keyframes = deque(maxlen=self.settings.recovery.keyframes)
         self._keyframe_count = 0
         self._tracked: _Tracked | None = None
         self._rest = RestDetector()

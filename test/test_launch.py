@@ -14,6 +14,7 @@ import launch_testing.actions
 import rclpy
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from diagnostic_msgs.msg import DiagnosticStatus
+from launch import LaunchDescription
 from launch.actions import ExecuteProcess, IncludeLaunchDescription, SetEnvironmentVariable
 from launch_testing.asserts import assertExitCodes
 from launch_testing.tools import launch_process
@@ -22,8 +23,6 @@ from nav_msgs.msg import Odometry
 from paths import ROOT
 from ros_domain import isolate
 from std_srvs.srv import Trigger
-
-from launch import LaunchDescription
 
 COUNT, RATE = 6, 5.0
 WEIGHTS = 'compact'

@@ -104,13 +104,11 @@ class TrainingConfig:
                 f'{path}: unknown fields {sorted(unknown)}; known are {sorted(known)}'
             )
         if 'model' in values:
-            values['model'] = dataclasses.replace(
-                LoFTRConfig.compact(),
-                **{
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in values['model'].items()
-                },
-            )
+            differing: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values['model'].items()
+            }
+            values['model'] = dataclasses.replace(LoFTRConfig.compact(), **differing)
         if 'stages' in values:
             values['stages'] = tuple(Stage(**stage) for stage in values['stages'])
         return cls(**values)

@@ -50,7 +50,8 @@ class Trainer:
         self.output = output
         self.device = torch.device(device)
         self.step = 0
-        self.model = LoFTR(config.model).to(self.device, memory_format=torch.channels_last)
+        self.model = LoFTR(config.model).to(self.device)
+        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
