@@ -36,7 +36,6 @@ setup(
     install_requires=[
         'numpy',
         'opencv-python',
-        'platformdirs',
         'PyYAML',
         'rosbags',
         'rosbags-image',

@@ -184,7 +184,7 @@ class VisualOdometry:
         if became_keyframe:
             self._pose = self._hand_over(self._tracked, clock).pose
         state = State.TRACKING if self._initialised else State.INITIALISING
-        reason = motion.remark if state is State.INITIALISING else ('resting' if resting else '')
+        reason = motion.remark or ('resting' if resting else '')
         return self._estimate(frame, state, reason, clock, motion, keyframe, became_keyframe)
 
     def _gives_way(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the name of weights to a network: find or download the file, check it, load it.
 
-Files that are downloaded are kept in the user's cache directory (``LOFTR_VO_CACHE`` moves it),
-each beside its SHA-256 as it was when the file came; a file that changed since is refused.
+Files that are downloaded are kept in the user's cache directory, where PyTorch keeps its own
+(``LOFTR_VO_CACHE`` names another), each beside its SHA-256 as it was when the file came; a file that changed since is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import platformdirs
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -266,7 +265,7 @@ def _info(name: str) -> WeightsInfo:
 
 def _path(name: str) -> Path:
     if name in _PUBLISHED:
-        cache = os.environ.get('LOFTR_VO_CACHE') or platformdirs.user_cache_dir('loftr_vo')
+        cache = os.environ.get('LOFTR_VO_CACHE') or Path(torch.hub.get_dir(), 'loftr_vo')
         return Path(cache).expanduser() / _PUBLISHED[name].file
     return Path(str(resources.files('loftr_vo'))) / 'weights' / f'{name}.pt'
 
