@@ -5,7 +5,8 @@
 A cell of keyframe a, with inverse depth rho along the ray x, is seen in keyframe j in the
 direction of R_j^T (R_a x + rho (p_a - p_j)). All poses (R, p), world from keyframe, and all rho
 are adjusted so that this is where the matches lie (Triggs et al., Bundle Adjustment, 2000). Every
-depth is seen by few poses, so the depths are eliminated first and what is left is small.
+depth is seen by few poses, so the depths are eliminated first and what is left is small. What the
+frames between two keyframes taught of depth comes in as a weak prior.
 
 Estimating depth and motion one after the other, each taking the other as exact, makes the scale
 shrink where parallax is small (regression dilution); estimating them together does not.
@@ -32,8 +33,6 @@ from loftr_vo.pose_refinement import (
 
 _ITERATIONS = 8
 _CONVERGED = 1e-4
-# Relative standard deviation of a depth about the usual one; it only keeps depths finite.
-_LOOSE = 30.0
 
 
 @dataclass
@@ -107,7 +106,6 @@ class _Problem:
             [keyframe.pose[:3, 3].copy() for keyframe in window],
             [keyframe.inverse_depth.copy() for keyframe in window],
         )
-        self.usual = [1 / keyframe.usual_depth for keyframe in window]
 
     def solve(self) -> None:
         """Levenberg-Marquardt."""
@@ -168,14 +166,10 @@ class _Problem:
         size = 6 * self.free
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         pose_depth = [np.zeros((len(depths), size)) for depths in self.state.depths]
-        loose = [(usual * _LOOSE) ** -2 for usual in self.usual]
-        depth_depth = [
-            np.full(len(depths), prior)
-            for depths, prior in zip(self.state.depths, loose, strict=True)
-        ]
+        depth_depth = [1 / keyframe.learned_variance for keyframe in self.window]
         depth_gradient = [
-            prior * (depths - usual)
-            for depths, prior, usual in zip(self.state.depths, loose, self.usual, strict=True)
+            (depths - keyframe.learned_depth) / keyframe.learned_variance
+            for depths, keyframe in zip(self.state.depths, self.window, strict=True)
         ]
         for anchor, other, link in self.links:
             linear = self._linearise(self.state, anchor, other, link)
@@ -240,6 +234,7 @@ class _Problem:
         for anchor, other, link in self.links:
             linear = self._linearise(state, anchor, other, link)
             total += float(huber_cost(np.linalg.norm(linear.residual, axis=1)).sum())
-        for depths, usual in zip(state.depths, self.usual, strict=True):
-            total += float(np.sum(((depths - usual) / (usual * _LOOSE)) ** 2))
+        for depths, keyframe in zip(state.depths, self.window, strict=True):
+            squared = (depths - keyframe.learned_depth) ** 2
+            total += float(np.sum(squared / keyframe.learned_variance))
         return total

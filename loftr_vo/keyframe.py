@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _KNOWN = 0.3
 # Relative standard deviation, of nothing known but the scene's usual depth.
 _UNKNOWN = 10.0
+# The same in the window's refinement, where it only keeps depths finite.
+_LOOSE = 30.0
+_LEARNED_DISCOUNT = 20.0
 _NEIGHBOURS = 4
 # Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
 _ONE_SURFACE = 0.15
@@ -66,6 +69,7 @@ class Keyframe:
         rays: (C, 3), rays of the cells' centres, lens distortion taken out.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
+        learned_depth, learned_variance: (C,), see ``keep_learned_depth``.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
         links: where its cells are seen in other keyframes.
@@ -84,6 +88,8 @@ class Keyframe:
     rays: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
     variance: np.ndarray = field(init=False)
+    learned_depth: np.ndarray = field(init=False)
+    learned_variance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         centres = self.encoded.cell_centres()
@@ -93,6 +99,8 @@ class Keyframe:
         self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
         self._best_measured = np.full(len(self.rays), np.inf)
+        self.learned_depth = self.inverse_depth.copy()
+        self.learned_variance = np.full(len(self.rays), (_LOOSE / self.usual_depth) ** 2)
 
     def observed(self, cells: np.ndarray, located: LocatedMatches, camera: Camera) -> Observations:
         """Join where cells are seen in another picture with what is known of them.
@@ -150,8 +158,19 @@ class Keyframe:
         best = np.minimum(self._best_measured[cells], motion.measured_variance[inliers])
         self._best_measured[cells] = best
         self.inverse_depth[cells] = motion.inverse_depth[inliers]
-        self.variance[cells] = np.maximum(motion.depth_variance[inliers], best / 4)
+        floor = np.maximum(motion.depth_variance[inliers], best / 4)
+        # A frame from the same place measures nothing, and what is known stays known.
+        self.variance[cells] = np.minimum(self.variance[cells], floor)
         self.refresh_usual_depth()
+
+    def keep_learned_depth(self) -> None:
+        """Hold on to what the frames between this keyframe and the next taught of depth.
+
+        For the refinement of the window, which sees keyframes only. It is weighed little, since a
+        part of it comes from matches that the window has as links too.
+        """
+        self.learned_depth = self.inverse_depth.copy()
+        self.learned_variance = _LEARNED_DISCOUNT * self.variance
 
     def inherit_depth(
         self, points: np.ndarray, inverse_depths: np.ndarray, variances: np.ndarray

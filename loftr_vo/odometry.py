@@ -200,6 +200,7 @@ class VisualOdometry:
             tracked.frame, tracked.encoded, old.usual_depth, tracked.pose, tracked.covariance
         )
         if self._initialised:
+            old.keep_learned_depth()
             new.inherit_depth(*motion.seen_depth())
             matches = self._matcher.match(new.encoded, old.encoded)
             clock.lap('match')

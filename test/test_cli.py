@@ -152,7 +152,7 @@ def test_settings_are_options():
     [
         ('matcher.image_size', 'NAME=VALUE'),
         ('matcher.image_size=big', 'whole number'),
-        ('matcher.image_size=1', 'at least 64'),
+        ('matcher.image_size=-1', 'at least 0'),
         ('geometry.min_parallax=x', 'a number'),
         ('geometry.refine_matches=2', 'true or false'),
         ('matcher.colour=red', r'no setting .*matcher\.image_size'),

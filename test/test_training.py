@@ -85,7 +85,7 @@ def test_what_leaves_the_picture_is_unmatchable_and_nothing_is_both(pairs):
                 assert not truth.unmatchable[b, cell] and not truth.matched[b, cell]
                 continue
             (x, y), depth = warp(pairs, b, 0, CELL * column, CELL * row)
-            if depth < 0.01 or not (-0.1 < x < SIZE[1] - 0.9 and -0.1 < y < SIZE[0] - 0.9):
+            if depth < 0.01 or not (-0.6 < x < SIZE[1] - 0.4 and -0.6 < y < SIZE[0] - 0.4):
                 assert truth.unmatchable[b, cell]
                 gone += 1
     assert gone > 20

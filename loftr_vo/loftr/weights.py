@@ -3,7 +3,8 @@
 """From the name of weights to a network: find or download the file, check it, load it.
 
 Files that are downloaded are kept in the user's cache directory, where PyTorch keeps its own
-(``LOFTR_VO_CACHE`` names another), each beside its SHA-256 as it was when the file came; a file that changed since is refused.
+(``LOFTR_VO_CACHE`` names another), each beside its SHA-256 as it was when the file came; a file
+that changed since is refused.
 """
 
 from __future__ import annotations
