@@ -129,8 +129,7 @@ class Keyframe:
     @property
     def known(self) -> np.ndarray:
         """(C,) bool, cells whose depth is known well enough to give the scale."""
-        positive = self.inverse_depth > 0
-        return positive & (self.variance < (_KNOWN * self.inverse_depth) ** 2)
+        return is_known(self.inverse_depth, self.variance)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """Known cells in the world, (P, 3), and how sure they are, (P,) in [0, 1]."""
@@ -204,3 +203,8 @@ class Keyframe:
         self.inverse_depth[cells] = mean[one_surface]
         variance = np.sum(weight * variances[index], axis=1) + spread
         self.variance[cells] = variance[one_surface]
+
+
+def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Whether inverse depths (N,) of these variances (N,) are known well enough to be used."""
+    return (inverse_depth > 0) & (variance < (_KNOWN * inverse_depth) ** 2)

@@ -21,7 +21,7 @@ from loftr_vo.geometry import (
     transform,
     translation_from_depth,
 )
-from loftr_vo.keyframe import Keyframe, Link
+from loftr_vo.keyframe import Keyframe, Link, is_known
 from loftr_vo.matches import Matches
 from loftr_vo.pose_refinement import (
     Observations,
@@ -62,7 +62,6 @@ class Motion:
         measured_variance: (N,), of this measurement of depth alone.
         observations: what the motion was found from.
         parallax: degrees, median over inliers.
-        metric_depth: whether the length of the translation and the depths are of one scale.
         remark: what keeps the depth from being known, else empty.
     """
 
@@ -75,13 +74,16 @@ class Motion:
     measured_variance: np.ndarray
     observations: Observations
     parallax: float
-    metric_depth: bool
-    remark: str = ''
+    remark: str
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether the length of the translation and the depths are of one scale."""
+        return not self.remark
 
     def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inliers in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
-        chosen = self.inliers & (self.inverse_depth > 0)
-        chosen &= self.depth_variance < (0.3 * self.inverse_depth) ** 2
+        chosen = self.inliers & is_known(self.inverse_depth, self.depth_variance)
         rotation, translation = split(self.frame_from_keyframe)
         rho = self.inverse_depth[chosen]
         turned_z = self.observations.rays0[chosen] @ rotation[2]
@@ -154,8 +156,7 @@ def estimate_motion(
         _measured_variance(refined, observations),
         observations,
         float(np.median(angle)),
-        metric_depth=not remark,
-        remark=remark,
+        remark,
     )
 
 

@@ -176,8 +176,8 @@ class VisualOdometry:
         self._lost_since = None
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
-        self._initialised = self._initialised or motion.metric_depth
-        if motion.metric_depth and not resting:
+        self._initialised = self._initialised or motion.has_depth
+        if motion.has_depth and not resting:
             keyframe.learn(motion)
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
         became_keyframe = self._gives_way(keyframe, motion, resting)

@@ -17,7 +17,7 @@ from nav_msgs.msg import Odometry, Path
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from ros_domain import isolate
+from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
@@ -174,14 +174,6 @@ class Rig:
 
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    isolate()
-    rclpy.init()
-    yield
-    rclpy.shutdown()
 
 
 @pytest.fixture

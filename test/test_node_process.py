@@ -22,7 +22,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from ros_domain import isolate
+from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from scenery import K, sideways_view
 from sensor_msgs.msg import CameraInfo, Image
 
@@ -116,14 +116,6 @@ class Listener:
     def stamps(self):
         stamps = [message.header.stamp for message in self.odometry]
         return [stamp.sec * SECOND + stamp.nanosec for stamp in stamps]
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    isolate()
-    rclpy.init()
-    yield
-    rclpy.shutdown()
 
 
 @pytest.fixture

@@ -10,20 +10,12 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.parameter import Parameter
-from ros_domain import isolate
+from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 
 from loftr_vo.config import Description, NodeSettings, SettingError, Settings, describe
 from loftr_vo.ros import parameters
 
 EVERY = [*describe(NodeSettings()), *describe(Settings())]
-
-
-@pytest.fixture(scope='module', autouse=True)
-def ros():
-    isolate()
-    rclpy.init()
-    yield
-    rclpy.shutdown()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -134,6 +133,3 @@ def upright(angle: torch.Tensor) -> torch.Tensor:
     """Return (..., 3, 3) rotations about the y axis (down) by (...,) radians."""
     zero = torch.zeros_like(angle)
     return rotation_from_vector(torch.stack([zero, angle, zero], -1))
-
-
-DOWN_FACING = rotation_from_vector(torch.tensor([math.pi / 2, 0.0, 0.0]))
