@@ -31,9 +31,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return _refuse(error, arguments)
     except RuntimeError as error:
         # Imported late: only what has loaded torch can raise it.
+        from loftr_vo.device import DeviceLostError
         from loftr_vo.loftr.weights import WeightsError
 
-        if not isinstance(error, WeightsError):
+        if not isinstance(error, (DeviceLostError, WeightsError)):
             raise
         return _refuse(error, arguments)
 

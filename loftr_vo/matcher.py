@@ -13,22 +13,14 @@ import numpy as np
 import torch
 
 from loftr_vo.config import MatcherSettings
-from loftr_vo.loftr.model import COARSE_STRIDE, Features, LoFTR, cell_position
+from loftr_vo.device import device_faults, resolve_device, resolve_precision
+from loftr_vo.loftr.model import COARSE_STRIDE, Features, LoFTR, RawMatches, cell_position
 from loftr_vo.loftr.weights import load_weights
-from loftr_vo.matches import Matches
+from loftr_vo.matches import Matches, PendingMatches
 
-_PRECISIONS = {
-    'float32': torch.float32,
-    'float16': torch.float16,
-    'bfloat16': torch.bfloat16,
-}
 # Where image_size leaves it open.
 _CPU_SIZE, _GPU_SIZE = 480, 640
 _SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
-
-
-class DeviceError(ValueError):
-    """The device asked for is not to be had; says what to do."""
 
 
 class PictureError(ValueError):
@@ -71,13 +63,15 @@ class Matcher:
         Raises:
             WeightsError: the weights cannot be had.
             DeviceError: the device cannot.
+            DeviceLostError: the device fails, or has too little memory for the weights.
         """
         self.settings = settings
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
         model = load_weights(settings.weights) if model is None else model
-        self.model = model.to(self.device, self.dtype).eval()
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with device_faults(self.device):
+            self.model = model.to(self.device, self.dtype).eval()
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.configure(settings)
 
     def configure(self, settings: MatcherSettings) -> None:
@@ -96,6 +90,7 @@ class Matcher:
 
         Raises:
             PictureError: a picture too small to match.
+            DeviceLostError: the device failed, or has too little memory.
         """
         shape = image.shape
         working = working_shape(shape, self.image_size)
@@ -103,34 +98,45 @@ class Matcher:
             shrinking = working[0] * working[1] < shape[0] * shape[1]
             method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
             image = cv2.resize(image, working[::-1], interpolation=method)
-        tensor = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
-        return EncodedPicture(self.model.encode(tensor.to(self.dtype) / 255), shape, working)
+        with device_faults(self.device):
+            tensor = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
+            return EncodedPicture(self.model.encode(tensor.to(self.dtype) / 255), shape, working)
 
     @torch.inference_mode()
-    def match(self, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
-        """Match the keyframe, whose points stay on its grid, with a frame.
+    def match(self, keyframe: EncodedPicture, frame: EncodedPicture) -> PendingMatches:
+        """Start to match the keyframe, whose points stay on its grid, with a frame.
 
         Returns:
-            The matches in pixels of the pictures as they were given.
+            The matches to come, in pixels of the pictures as they were given.
+
+        Raises:
+            DeviceLostError: the device failed, or has too little memory.
         """
-        raw = self.model.match_features(
-            keyframe.features,
-            frame.features,
-            max_matches=self.settings.max_matches,
-            # Waiting for the number of matches costs nothing on the CPU, and refining only these
-            # saves most of the fine stage.
-            fixed_size=self.device.type != 'cpu',
-        )
-        valid = raw.valid[0].cpu().numpy()
-        cells = raw.cells0[0].cpu().numpy()[valid]
+        with device_faults(self.device):
+            raw = self.model.match_features(
+                keyframe.features,
+                frame.features,
+                max_matches=self.settings.max_matches,
+                # Waiting for the number of matches costs nothing on the CPU, and refining only
+                # these saves most of the fine stage.
+                fixed_size=self.device.type != 'cpu',
+            )
+        return PendingMatches(lambda: self._fetch(raw, keyframe, frame))
+
+    def _fetch(self, raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
+        """Bring matches to the host, in pixels of the pictures as they were given."""
+        with device_faults(self.device):
+            raw = RawMatches(*(rows[0].cpu() for rows in raw))
+        valid = raw.valid.numpy()
+        cells = raw.cells0.numpy()[valid]
         scale = frame.pixels_per_working_pixel
-        keypoints1 = (raw.keypoints1[0].cpu().numpy()[valid] + 0.5) * scale - 0.5
+        keypoints1 = (raw.keypoints1.numpy()[valid] + 0.5) * scale - 0.5
         inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
         return Matches(
             keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
             keypoints1=keypoints1.astype(np.float32),
-            confidence=raw.confidence[0].cpu().numpy()[valid],
-            spread=(raw.spread[0].cpu().numpy()[valid] * scale.mean()).astype(np.float32),
+            confidence=raw.confidence.numpy()[valid],
+            spread=(raw.spread.numpy()[valid] * scale.mean()).astype(np.float32),
             cells=cells,
         ).select(inside)
 
@@ -158,38 +164,3 @@ def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:
             f'see {width}x{height}, and needs {_SMALLEST_SIDE} on each side'
         )
     return height, width
-
-
-def resolve_device(name: str) -> torch.device:
-    """Turn auto, cpu, cuda or cuda:N into a device that is there.
-
-    Raises:
-        DeviceError: it is not; says why.
-    """
-    if name == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f'unknown device {name!r}: use auto, cpu, cuda or cuda:N') from error
-    if device.type == 'cuda':
-        if not torch.cuda.is_available():
-            built = 'with' if torch.backends.cuda.is_built() else 'without'
-            raise DeviceError(
-                f'device {name!r} is not available: this PyTorch was built {built} CUDA and finds '
-                'no usable GPU or driver; check nvidia-smi, or set matcher.device to auto or cpu'
-            )
-        if device.index is not None and device.index >= torch.cuda.device_count():
-            raise DeviceError(
-                f'device {name!r} is not there: {torch.cuda.device_count()} GPU(s) found'
-            )
-    elif device.type != 'cpu':
-        raise DeviceError(f'device {name!r} is not supported: use auto, cpu, cuda or cuda:N')
-    return device
-
-
-def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn a precision's name into a type; auto is float16 on a GPU and float32 on a CPU."""
-    if name == 'auto':
-        return torch.float16 if device.type == 'cuda' else torch.float32
-    return _PRECISIONS[name]

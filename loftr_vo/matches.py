@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,3 +43,25 @@ class Matches:
             self.spread[chosen],
             self.cells[chosen],
         )
+
+
+class PendingMatches:
+    """Matches on their way from the device.
+
+    Args:
+        fetch: waits for the matches and returns them; called once, when they are asked for.
+    """
+
+    def __init__(self, fetch: Callable[[], Matches]) -> None:
+        self._fetch = fetch
+        self._matches: Matches | None = None
+
+    def result(self) -> Matches:
+        """Return the matches, waiting for them if need be.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        if self._matches is None:
+            self._matches = self._fetch()
+        return self._matches

@@ -139,7 +139,7 @@ class VisualOdometry:
     def _motion(
         self, keyframe: Keyframe, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
     ) -> Motion:
-        matches = self._matcher.match(keyframe.encoded, encoded)
+        matches = self._matcher.match(keyframe.encoded, encoded).result()
         clock.lap('match')
         try:
             return estimate_motion(
@@ -202,7 +202,7 @@ class VisualOdometry:
         if self._initialised:
             old.keep_learned_depth()
             new.inherit_depth(*motion.seen_depth())
-            matches = self._matcher.match(new.encoded, old.encoded)
+            matches = self._matcher.match(new.encoded, old.encoded).result()
             clock.lap('match')
             triangulate_matches(new, old, matches, self.settings.geometry)
             for older in self._look_back():

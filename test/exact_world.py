@@ -14,7 +14,7 @@ from loftr_vo.camera import Camera
 from loftr_vo.frame import Frame
 from loftr_vo.loftr.model import Features
 from loftr_vo.matcher import EncodedPicture, working_shape
-from loftr_vo.matches import Matches
+from loftr_vo.matches import Matches, PendingMatches
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import Rectangles, boxes, rectangles, upright
 from loftr_vo.synthetic.textures import TextureBank, dead_leaves
@@ -131,13 +131,14 @@ class ExactMatcher:
         wrong = random.random(len(cells)) < self.outliers
         last = np.array(frame.shape[::-1]) - 1
         keypoints1[wrong] = random.uniform(0, last, (wrong.sum(), 2))
-        return Matches(
+        matches = Matches(
             keyframe.cell_centres()[cells].astype(np.float32),
             np.clip(keypoints1, 0, last).astype(np.float32),
             np.full(len(cells), 0.9, np.float32),
             np.full(len(cells), max(self.noise, 0.01), np.float32),
             cells,
         )
+        return PendingMatches(lambda: matches)
 
 
 def _common(centres, view0, view1):

@@ -32,7 +32,7 @@ def scene():
     for anchor in range(4):
         for other in range(4):
             if anchor != other:
-                matches = matcher.match(encoded[anchor], encoded[other])
+                matches = matcher.match(encoded[anchor], encoded[other]).result()
                 seen = frames[other].camera.undistort(matches.keypoints1)
                 pairs[anchor, other] = matches.cells, rays_from_points(seen)
     return SimpleNamespace(frames=frames, encoded=encoded, pairs=pairs)

@@ -13,12 +13,9 @@ from loftr_vo.config import MatcherSettings
 from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr.model import Features
 from loftr_vo.matcher import (
-    DeviceError,
     EncodedPicture,
     Matcher,
     PictureError,
-    resolve_device,
-    resolve_precision,
     working_shape,
 )
 
@@ -88,7 +85,7 @@ def test_cells_of_a_shrunk_picture_lie_in_the_middle_of_what_that_pixel_was():
 
 def test_it_matches_as_the_network_does(matcher, pair):
     direct = load_weights('compact').match(*pair)
-    streamed = matcher.match(*map(matcher.encode, pair))
+    streamed = matcher.match(*map(matcher.encode, pair)).result()
     assert len(direct) > 100
     assert np.array_equal(np.sort(streamed.cells), np.sort(direct.cells))
     first, second = (each.select(np.argsort(each.cells)) for each in (streamed, direct))
@@ -99,7 +96,7 @@ def test_it_matches_as_the_network_does(matcher, pair):
 
 
 def test_matches_are_arrays_of_the_promised_types(matcher, pair):
-    matches = matcher.match(*map(matcher.encode, pair))
+    matches = matcher.match(*map(matcher.encode, pair)).result()
     assert matches.keypoints0.dtype == matches.keypoints1.dtype == np.float32
     assert matches.confidence.dtype == matches.spread.dtype == np.float32
     assert matches.cells.dtype == np.int64
@@ -121,7 +118,7 @@ def test_keypoints_of_a_shrunk_picture_are_in_its_own_pixels(pair):
     matcher = Matcher(dataclasses.replace(ON_CPU, image_size=240))
     encoded = matcher.encode(pair[0])
     assert encoded.working_shape == (176, 240)
-    matches = matcher.match(encoded, encoded)
+    matches = matcher.match(encoded, encoded).result()
     assert len(matches) > 100
     assert np.abs(np.median(matches.keypoints1 - matches.keypoints0, axis=0)).max() < 0.15
 
@@ -131,7 +128,7 @@ def test_pictures_of_two_sizes_match():
     world = World()
     small = world.see(pose()).image
     large = world.see(pose(), through=camera(640, 480, 520.0)).image
-    matches = matcher.match(matcher.encode(small), matcher.encode(large))
+    matches = matcher.match(matcher.encode(small), matcher.encode(large)).result()
     assert len(matches) > 100
     expected = (matches.keypoints0 + 0.5) * 2 - 0.5
     error = matches.keypoints1 - expected
@@ -141,13 +138,13 @@ def test_pictures_of_two_sizes_match():
 
 def test_a_picture_of_nothing_has_next_to_no_matches(matcher, pair):
     black = matcher.encode(np.zeros_like(pair[0]))
-    assert len(matcher.match(matcher.encode(pair[0]), black)) < 25
+    assert len(matcher.match(matcher.encode(pair[0]), black).result()) < 25
 
 
 def test_the_most_confident_matches_are_kept(matcher, pair):
     few = Matcher(dataclasses.replace(ON_CPU, max_matches=64))
-    best = few.match(*map(few.encode, pair))
-    everything = matcher.match(*map(matcher.encode, pair))
+    best = few.match(*map(few.encode, pair)).result()
+    everything = matcher.match(*map(matcher.encode, pair)).result()
     assert len(best) == 64
     assert np.sort(best.confidence) == pytest.approx(np.sort(everything.confidence)[-64:])
 
@@ -155,9 +152,9 @@ def test_the_most_confident_matches_are_kept(matcher, pair):
 def test_the_threshold_may_change_while_running(pair):
     matcher = Matcher(ON_CPU)
     encoded = [matcher.encode(image) for image in pair]
-    many = matcher.match(*encoded)
+    many = matcher.match(*encoded).result()
     matcher.configure(dataclasses.replace(ON_CPU, threshold=0.8))
-    sure = matcher.match(*encoded)
+    sure = matcher.match(*encoded).result()
     assert 0 < len(sure) < len(many)
     assert sure.confidence.min() >= 0.8
 
@@ -168,50 +165,14 @@ def test_a_model_that_is_given_is_used(pair):
     settings = dataclasses.replace(ON_CPU, weights='no-such-weights')
     matcher = Matcher(settings, untrained)
     assert not matcher.model.training
-    matcher.match(*map(matcher.encode, pair))
+    matcher.match(*map(matcher.encode, pair)).result()
 
 
 def test_bfloat16_finds_nearly_the_same(matcher, pair):
     rough = Matcher(dataclasses.replace(ON_CPU, precision='bfloat16'))
-    coarse = rough.match(*map(rough.encode, pair))
-    exact = matcher.match(*map(matcher.encode, pair))
+    coarse = rough.match(*map(rough.encode, pair)).result()
+    exact = matcher.match(*map(matcher.encode, pair)).result()
     shared, at, where = np.intersect1d(coarse.cells, exact.cells, return_indices=True)
     assert len(shared) > 0.7 * len(exact)
     distance = np.linalg.norm(coarse.keypoints1[at] - exact.keypoints1[where], axis=1)
     assert np.median(distance) < 0.2
-
-
-def test_auto_takes_what_is_there():
-    expected = 'cuda' if torch.cuda.is_available() else 'cpu'
-    assert resolve_device('auto').type == expected
-    assert resolve_device('cpu') == torch.device('cpu')
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason='this machine has a CUDA device')
-@pytest.mark.parametrize('name', ['cuda', 'cuda:0', 'cuda:3'])
-def test_cuda_where_there_is_none_is_an_error_that_says_what_to_do(name):
-    with pytest.raises(DeviceError, match=r"'cuda.*nvidia-smi.*matcher\.device"):
-        resolve_device(name)
-    with pytest.raises(DeviceError):
-        Matcher(dataclasses.replace(ON_CPU, device=name))
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
-def test_a_gpu_that_is_not_there_is_an_error():
-    with pytest.raises(DeviceError, match='GPU'):
-        resolve_device(f'cuda:{torch.cuda.device_count()}')
-
-
-@pytest.mark.parametrize('name', ['gpu', 'meta', 'cuda:x', '', 'mps'])
-def test_an_unknown_device_is_an_error_that_names_the_known(name):
-    with pytest.raises(DeviceError, match='auto, cpu, cuda or cuda:N'):
-        resolve_device(name)
-
-
-def test_auto_precision_depends_on_the_device():
-    cpu, cuda = torch.device('cpu'), torch.device('cuda')
-    assert resolve_precision('auto', cpu) == torch.float32
-    assert resolve_precision('auto', cuda) == torch.float16
-    assert resolve_precision('bfloat16', cpu) == torch.bfloat16
-    assert resolve_precision('float32', cuda) == torch.float32

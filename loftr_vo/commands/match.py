@@ -52,8 +52,8 @@ def match_command(arguments: argparse.Namespace) -> int:
     """Match the two pictures."""
     image0, image1 = read_grey(arguments.image0), read_grey(arguments.image1)
     # Imported late: a picture that cannot be read is reported without loading torch.
+    from loftr_vo.device import resolve_device
     from loftr_vo.loftr.weights import load_weights
-    from loftr_vo.matcher import resolve_device
 
     weights = arguments.weights or MatcherSettings().weights
     model = load_weights(weights, resolve_device(arguments.device or 'auto'))

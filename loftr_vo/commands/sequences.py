@@ -157,7 +157,7 @@ def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
     if baseline is not None:
         return _Engine(ClassicalOdometry(baseline), baseline, 'cpu')
     # Imported late: the baselines and the messages of bad input need no torch.
-    from loftr_vo.matcher import resolve_device
+    from loftr_vo.device import resolve_device
     from loftr_vo.odometry import VisualOdometry
 
     device = str(resolve_device(settings.matcher.device))
