@@ -10,6 +10,9 @@ import numpy as np
 
 from loftr_vo.camera import Camera
 
+# A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
+JUMP_BACK = 10**9
+
 
 @dataclass(frozen=True)
 class Frame:

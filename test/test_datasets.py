@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import recordings
 from paths import DATA
+from recordings import MATRIX
+from rosbags.rosbag1 import Writer
 from rosbags.rosbag2 import StoragePlugin
+from rosbags.typesys import Stores, get_typestore
 
 from loftr_vo.datasets import DatasetError, open_sequence
 
@@ -143,6 +146,56 @@ def test_bag_pictures_with_padded_rows_and_colour(tmp_path, encoding, padding):
         bag.write('/camera/image', bag.image(sent, stamp, encoding, padding), stamp)
         bag.write('/camera/camera_info', bag.camera_info(stamp), stamp)
     (frame,) = open_sequence(tmp_path / 'bag')
+    np.testing.assert_array_equal(frame.image, picture)
+
+
+def test_late_pictures_and_pictures_that_come_twice_are_left_out(tmp_path):
+    stamps = recordings.STAMPS
+    with recordings.Bag(tmp_path / 'bag') as bag:
+        bag.write('/camera/camera_info', bag.camera_info(stamps[0]), 0)
+        order = (stamps[1], stamps[1], stamps[0], stamps[2])
+        for received, stamp in enumerate(order, start=1):
+            bag.write('/camera/image', bag.image(recordings.pictures()[0], stamp), received)
+    sequence = open_sequence(tmp_path / 'bag')
+    assert [frame.stamp for frame in sequence] == [stamps[1], stamps[2]]
+    assert sequence.left_out == 2
+
+
+def test_calibration_may_change_along_the_bag(tmp_path):
+    other = [50.0, 0, 32, 0, 50, 24, 0, 0, 1]
+    with recordings.Bag(tmp_path / 'bag') as bag:
+        for index, stamp in enumerate(recordings.STAMPS[:4]):
+            bag.write(
+                '/a/camera_info', bag.camera_info(stamp, other if index > 1 else MATRIX), stamp
+            )
+            bag.write('/a/image', bag.image(recordings.pictures()[0], stamp), stamp + 1)
+    frames = list(open_sequence(tmp_path / 'bag'))
+    assert [frame.camera.focal for frame in frames] == [60.0, 60.0, 50.0, 50.0]
+    assert frames[0].camera is frames[1].camera
+
+
+def test_ros_1_bag(tmp_path):
+    types = get_typestore(Stores.ROS1_NOETIC)
+    stamp, picture = recordings.STAMPS[0], recordings.pictures()[0]
+    time = types.types['builtin_interfaces/msg/Time'](stamp // 10**9, stamp % 10**9)
+    header = types.types['std_msgs/msg/Header'](seq=0, stamp=time, frame_id='camera')
+    image = types.types['sensor_msgs/msg/Image'](
+        header, *picture.shape, 'mono8', 0, picture.shape[1], picture.ravel()
+    )
+    region = types.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
+    info = types.types['sensor_msgs/msg/CameraInfo'](
+        header,
+        *(recordings.HEIGHT, recordings.WIDTH, 'plumb_bob', np.zeros(5), np.array(MATRIX)),
+        *(np.eye(3).ravel(), np.zeros(12), 0, 0, region),
+    )
+    with Writer(tmp_path / 'walk.bag') as bag:
+        for topic, message in (('/camera_info', info), ('/image', image)):
+            kind = message.__msgtype__
+            connection = bag.add_connection(topic, kind, typestore=types)
+            bag.write(connection, stamp, types.serialize_ros1(message, kind))
+    (frame,) = open_sequence(tmp_path / 'walk.bag')
+    assert frame.stamp == stamp
+    assert frame.camera.focal == 60.0
     np.testing.assert_array_equal(frame.image, picture)
 
 

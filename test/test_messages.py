@@ -14,13 +14,14 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
+from loftr_vo import image_messages
 from loftr_vo.camera import CalibrationError
+from loftr_vo.camera_info import camera_from_info, is_rectified
 from loftr_vo.estimate import Estimate, State
+from loftr_vo.image_messages import ImageError, depth_image, grey_image
 from loftr_vo.matches import Matches
-from loftr_vo.ros import images, messages
-from loftr_vo.ros.camera_info import camera_from_info, is_rectified
+from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health, Level
-from loftr_vo.ros.images import ImageError, depth_image, grey_image
 from loftr_vo.ros.markers import match_markers
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)
@@ -44,10 +45,10 @@ def image(pixels, encoding, padding=0, big_endian=False):
 @pytest.fixture
 def fresh_converter():
     """Have the choice of a converter made anew, in the test and after it."""
-    for cached in (images._converter, images._pixel_size):
+    for cached in (image_messages._converter, image_messages._pixel_size):
         cached.cache_clear()
     yield
-    for cached in (images._converter, images._pixel_size):
+    for cached in (image_messages._converter, image_messages._pixel_size):
         cached.cache_clear()
 
 

@@ -1,25 +1,22 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS bags, read without ROS: rosbag2 (MCAP or SQLite) and ROS 1."""
+"""The pictures in a ROS bag, as the node would get them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.image import ImageError, image_to_cvimage
-from rosbags.image.image import to_cvtype
-from rosbags.typesys import Stores, get_typestore
+from rosbags.highlevel import AnyReader
 
 from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.datasets.pictures import decode_grey
+from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
+from loftr_vo.datasets.bag_file import listing, messages, opened, stamp_of, topic_types, topics_of
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.frame import Frame
+from loftr_vo.frame import JUMP_BACK, Frame
+from loftr_vo.image_messages import ImageError, grey_image
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -27,7 +24,19 @@ CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagSequence(Sequence):
-    """The frames of one image topic of a bag, stamped as their headers say."""
+    """The frames of one image topic of a bag, stamped as their headers say.
+
+    Messages become pictures and cameras by the same code as in the node. As there, the
+    calibration is the last one before a picture, and a picture that is not later than the one
+    before it is left out.
+
+    Attributes:
+        path: the bag.
+        image_topic: where the pictures come from.
+        camera_frame: the name of the camera's optical frame, as the pictures' headers have it.
+        camera: the first calibration.
+        left_out: pictures of the last iteration that were late or came twice.
+    """
 
     def __init__(
         self,
@@ -51,92 +60,81 @@ class BagSequence(Sequence):
             CalibrationError: the camera in the bag is not calibrated.
         """
         super().__init__(path.resolve().stem, 'rosbag')
-        self.path = _storage(path)
-        with _opened(self.path) as reader:
-            types = {connection.topic: connection.msgtype for connection in reader.connections}
+        self.path = path
+        self.left_out = 0
+        with opened(path) as reader:
+            types = topic_types(reader)
             self.image_topic = _choose_image_topic(types, image_topic, path)
             self._count = reader.topics[self.image_topic].msgcount
-            if self._count == 0:
+            first = next(messages(reader, path, [self.image_topic]), None)
+            if first is None:
                 raise DatasetError(f'the topic {self.image_topic} in {path} has no messages')
-            self.camera = (
-                Camera.from_yaml(camera)
-                if camera
-                else _read_camera(
-                    reader,
-                    _choose_camera_info_topic(types, self.image_topic, camera_info_topic, path),
+            self.camera_frame = first[2].header.frame_id.lstrip('/')
+            self._info_topic = ''
+            if camera is None:
+                self._info_topic = _choose_camera_info_topic(
+                    types, self.image_topic, camera_info_topic, path
                 )
-            )
+            self.camera = Camera.from_yaml(camera) if camera else self._first_calibration(reader)
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Frame]:
-        before = None
-        with _opened(self.path) as reader:
-            for number, message in enumerate(_messages(reader, self.image_topic), start=1):
+        camera, before, number = self.camera, None, 0
+        self.left_out = 0
+        with opened(self.path) as reader:
+            for topic, _, message in messages(
+                reader, self.path, [self.image_topic, self._info_topic]
+            ):
+                if topic == self._info_topic:
+                    camera = self._calibration(message, camera)
+                    continue
+                number += 1
                 where = f'{self.path}: message {number} on {self.image_topic}'
-                stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+                stamp = stamp_of(message)
                 if before is not None and stamp <= before:
-                    raise DatasetError(
-                        f'{where} is stamped {stamp / 1e9:.9f} s, not after the one before it '
-                        f'({before / 1e9:.9f} s); frames must be in the order of time'
-                    )
+                    _refuse_jump(before, stamp, where)
+                    self.left_out += 1
+                    continue
                 before = stamp
-                image = _grey(message, where)
-                try:
-                    frame = Frame(image, stamp, self.camera)
-                except CalibrationError as error:
-                    raise CalibrationError(f'{where}: {error}') from error
-                yield frame
+                yield _frame(message, stamp, camera, where)
 
+    def _first_calibration(self, reader: AnyReader) -> Camera:
+        found = next(messages(reader, self.path, [self._info_topic]), None)
+        if found is None:
+            raise DatasetError(
+                f'the topic {self._info_topic} has no messages; name the calibration with --camera'
+            )
+        return self._calibration(found[2], None)
 
-@contextmanager
-def _opened(path: Path) -> Iterator[AnyReader]:
-    # Bags recorded before Iron do not carry the definitions of their messages.
-    known = get_typestore(Stores.ROS2_JAZZY)
-    try:
-        reader = AnyReader([path], default_typestore=known)
-        reader.open()
-    # The storage back ends let the errors of several libraries through.
-    except Exception as error:
-        raise DatasetError(f'{path} does not open as a bag: {error}') from error
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _storage(path: Path) -> Path:
-    """Return what the reader wants: a folder with metadata.yaml, or the one file in it."""
-    if path.is_file() or (path / 'metadata.yaml').exists():
-        return path
-    files = sorted([*path.glob('*.mcap'), *path.glob('*.db3')])
-    if len(files) != 1:
-        raise DatasetError(
-            f'{path} has {len(files)} bag files and no metadata.yaml; make one with '
-            f'"ros2 bag reindex {path}"'
-        )
-    return files[0]
+    def _calibration(self, message: Any, before: Camera | None) -> Camera:
+        """Return the camera that a message describes; ``before`` itself if that is the same."""
+        try:
+            camera = camera_from_info(_lower_case(message), is_rectified(self.image_topic))
+        except CalibrationError as error:
+            raise CalibrationError(f'{self._info_topic}: {error}') from error
+        return before if before is not None and same_camera(camera, before) else camera
 
 
 def _choose_image_topic(types: dict[str, str], wanted: str | None, path: Path) -> str:
     images = [
         topic
-        for topic, kind in types.items()
-        if kind in (RAW, COMPRESSED) and not topic.endswith('/compressedDepth')
+        for topic in topics_of(types, (RAW, COMPRESSED))
+        if not topic.endswith('/compressedDepth')
     ]
     if wanted in images:
         return wanted
     if wanted is not None:
         raise DatasetError(
             f'{path} has no image topic {wanted}; its image topics are: '
-            f'{_listing(images)}; all its topics: {_listing(types)}'
+            f'{listing(images)}; all its topics: {listing(types)}'
         )
     if not images:
-        raise DatasetError(f'{path} has no image topic; its topics are: {_listing(types)}')
+        raise DatasetError(f'{path} has no image topic; its topics are: {listing(types)}')
     if len(images) > 1:
         raise DatasetError(
-            f'{path} has several image topics, choose one with --image-topic: {_listing(images)}'
+            f'{path} has several image topics, choose one with --image-topic: {listing(images)}'
         )
     return images[0]
 
@@ -144,18 +142,17 @@ def _choose_image_topic(types: dict[str, str], wanted: str | None, path: Path) -
 def _choose_camera_info_topic(
     types: dict[str, str], image_topic: str, wanted: str | None, path: Path
 ) -> str:
-    infos = [topic for topic, kind in types.items() if kind == CAMERA_INFO]
+    infos = topics_of(types, (CAMERA_INFO,))
     if wanted in infos:
         return wanted
     if wanted is not None:
         raise DatasetError(
-            f'{path} has no CameraInfo topic {wanted}; its CameraInfo topics are: '
-            f'{_listing(infos)}'
+            f'{path} has no CameraInfo topic {wanted}; its CameraInfo topics are: {listing(infos)}'
         )
     if not infos:
         raise DatasetError(
             f'{path} has no CameraInfo topic; name the calibration with --camera. '
-            f'Its topics are: {_listing(types)}'
+            f'Its topics are: {listing(types)}'
         )
     # By the convention of image_transport, camera_info lies beside the image topic.
     base = image_topic.removesuffix('/compressed').rpartition('/')[0]
@@ -165,72 +162,31 @@ def _choose_camera_info_topic(
     if len(infos) > 1:
         raise DatasetError(
             f'{path} has several CameraInfo topics, choose one with --camera-info-topic: '
-            f'{_listing(infos)}'
+            f'{listing(infos)}'
         )
     return infos[0]
 
 
-def _listing(topics: Any) -> str:
-    return ', '.join(sorted(topics)) or 'none'
+def _lower_case(info: Any) -> Any:
+    """Return a CameraInfo with the fields as ROS 2 spells them; ROS 1 has D, K, R and P."""
+    if hasattr(info, 'k'):
+        return info
+    return SimpleNamespace(**{name.lower(): value for name, value in vars(info).items()})
 
 
-def _messages(reader: AnyReader, topic: str) -> Iterator[Any]:
-    connections = [connection for connection in reader.connections if connection.topic == topic]
-    for connection, _, data in reader.messages(connections=connections):
-        try:
-            yield reader.deserialize(data, connection.msgtype)
-        except AnyReaderError as error:
-            raise DatasetError(f'a message on {topic} does not decode: {error}') from error
-
-
-def _read_camera(reader: AnyReader, topic: str) -> Camera:
-    info = next(_messages(reader, topic), None)
-    if info is None:
+def _refuse_jump(before: int, stamp: int, where: str) -> None:
+    if before - stamp > JUMP_BACK:
         raise DatasetError(
-            f'the topic {topic} has no messages; name the calibration with --camera'
+            f'{where} is stamped {stamp / 1e9:.9f} s, long before the one before it '
+            f'({before / 1e9:.9f} s); the clock was set back while this bag was recorded, or a '
+            'replay that looped; frames must be in the order of time'
         )
-    # ROS 1 spells the fields with capitals.
-    matrix = info.k if hasattr(info, 'k') else info.K
-    distortion = info.d if hasattr(info, 'd') else info.D
-    try:
-        return Camera(
-            info.width,
-            info.height,
-            np.reshape(matrix, (3, 3)),
-            info.distortion_model,
-            distortion,
-        )
-    except CalibrationError as error:
-        raise CalibrationError(f'{topic}: {error}') from error
 
 
-def _grey(message: Any, where: str) -> np.ndarray:
-    if hasattr(message, 'format'):
-        image = decode_grey(np.asarray(message.data))
-        if image is None:
-            raise DatasetError(f'{where} does not decode as a picture ({message.format!r})')
-        return image
+def _frame(message: Any, stamp: int, camera: Camera, where: str) -> Frame:
     try:
-        return image_to_cvimage(_without_padding(message, where), 'mono8')
+        return Frame(grey_image(message), stamp, camera)
     except ImageError as error:
-        raise DatasetError(f'{where} cannot be turned grey: {error}') from error
-
-
-def _without_padding(message: Any, where: str) -> Any:
-    """Return the image message with rows that follow each other without a gap."""
-    depth, _, _, channels = to_cvtype(message.encoding)
-    row = message.width * channels * depth // 8
-    data = np.asarray(message.data, np.uint8)
-    if message.step < row or data.size < message.step * message.height:
-        raise DatasetError(
-            f'{where} is cut short: {data.size} bytes in rows of {message.step} do not hold '
-            f'{message.width}x{message.height} pixels of {message.encoding}'
-        )
-    rows = data[: message.step * message.height].reshape(message.height, message.step)
-    return SimpleNamespace(
-        height=message.height,
-        width=message.width,
-        encoding=message.encoding,
-        is_bigendian=message.is_bigendian,
-        data=np.ascontiguousarray(rows[:, :row]),
-    )
+        raise DatasetError(f'{where}: {error}') from error
+    except CalibrationError as error:
+        raise CalibrationError(f'{where}: {error}') from error

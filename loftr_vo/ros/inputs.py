@@ -21,8 +21,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.config import NodeSettings
-from loftr_vo.ros.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.transforms import Extrinsics

@@ -13,15 +13,12 @@ from typing import Any
 
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.estimate import Estimate
-from loftr_vo.frame import Frame
+from loftr_vo.frame import JUMP_BACK, Frame
+from loftr_vo.image_messages import ImageError, grey_image
 from loftr_vo.ros.health import Health
-from loftr_vo.ros.images import ImageError, grey_image
 from loftr_vo.ros.inputs import Arrival
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.messages import nanoseconds
-
-# A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
-JUMP_BACK = 10**9
 
 
 @dataclass(frozen=True)
