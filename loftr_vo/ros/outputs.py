@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.config import NodeSettings
-from loftr_vo.drawing import draw_matches
+from loftr_vo.drawing import draw_matches, heading
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.frame import Frame
 from loftr_vo.matches import Matches
@@ -164,10 +164,9 @@ class Outputs:
             return
         if estimate.keyframe_image is None:
             return
-        lines = [
-            f'{estimate.state.value.upper()} {estimate.reason}'.rstrip(),
-            f'{estimate.match_count} matches, {estimate.inlier_count} inliers, {rate:.1f} Hz',
-        ]
+        lines = heading(
+            estimate.state, estimate.reason, estimate.match_count, estimate.inlier_count, rate
+        )
         matches, inliers = estimate.matches, estimate.inliers
         if matches is None or inliers is None:
             matches, inliers = NO_MATCHES, np.zeros(0, bool)
