@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from loftr_vo.commands import demo, match, render, sequences, weights
+from loftr_vo.commands import demo, match, play, record, render, score, sequences, weights
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--traceback', action='store_true', help='show where in the code an error comes from'
     )
     subparsers = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
-    for module in (sequences, match, weights, render, demo):
+    for module in (sequences, score, record, play, match, weights, render, demo):
         module.register(subparsers)
     return parser
 

@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
+from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 64, 48
 STAMPS = [1311868169163497925 + index * 100000007 for index in range(5)]
@@ -133,9 +134,9 @@ class Bag:
     def type(self, name):
         return self.types.types[name]
 
-    def header(self, stamp):
+    def header(self, stamp, frame='camera'):
         time = self.type('builtin_interfaces/msg/Time')(stamp // 10**9, stamp % 10**9)
-        return self.type('std_msgs/msg/Header')(stamp=time, frame_id='camera')
+        return self.type('std_msgs/msg/Header')(stamp=time, frame_id=frame)
 
     def write(self, topic, message, received):
         kind = message.__msgtype__
@@ -177,6 +178,80 @@ class Bag:
             binning_x=0,
             binning_y=0,
             roi=self.type('sensor_msgs/msg/RegionOfInterest')(0, 0, 0, 0, False),
+        )
+
+    def make(self, kind, /, **fields):
+        return self.type(kind)(**fields)
+
+    def _pose(self, kind, matrix):
+        x, y, z = matrix[:3, 3].tolist()
+        quaternion = Rotation.from_matrix(matrix[:3, :3]).as_quat().tolist()
+        turn = self.type('geometry_msgs/msg/Quaternion')(*quaternion)
+        if kind == 'geometry_msgs/msg/Pose':
+            return self.make(
+                kind, position=self.type('geometry_msgs/msg/Point')(x, y, z), orientation=turn
+            )
+        return self.make(
+            kind, translation=self.type('geometry_msgs/msg/Vector3')(x, y, z), rotation=turn
+        )
+
+    def pose(self, kind, matrix, stamp, frame='world', child='base_link'):
+        """Return a pose as a message of one of the types that carry one."""
+        header = self.header(stamp, frame)
+        if kind == 'TransformStamped':
+            transform = self._pose('geometry_msgs/msg/Transform', matrix)
+            return self.make(
+                'geometry_msgs/msg/TransformStamped',
+                header=header,
+                child_frame_id=child,
+                transform=transform,
+            )
+        pose = self._pose('geometry_msgs/msg/Pose', matrix)
+        if kind == 'PoseStamped':
+            return self.make('geometry_msgs/msg/PoseStamped', header=header, pose=pose)
+        unknown = np.zeros(36)
+        uncertain = self.make(
+            'geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=unknown
+        )
+        if kind == 'PoseWithCovarianceStamped':
+            return self.make(
+                'geometry_msgs/msg/PoseWithCovarianceStamped', header=header, pose=uncertain
+            )
+        zero = self.type('geometry_msgs/msg/Vector3')(0.0, 0.0, 0.0)
+        twist = self.make(
+            'geometry_msgs/msg/TwistWithCovariance',
+            covariance=unknown,
+            twist=self.make('geometry_msgs/msg/Twist', linear=zero, angular=zero),
+        )
+        return self.make(
+            'nav_msgs/msg/Odometry',
+            header=header,
+            child_frame_id=child,
+            pose=uncertain,
+            twist=twist,
+        )
+
+    def transforms(self, *links):
+        """Return a TFMessage of (frame, child, matrix, stamp)."""
+        stamped = [
+            self.pose('TransformStamped', matrix, stamp, frame, child)
+            for frame, child, matrix, stamp in links
+        ]
+        return self.make('tf2_msgs/msg/TFMessage', transforms=stamped)
+
+    def status(self, **values):
+        """Return what the node says of a frame."""
+        pairs = [
+            self.make('diagnostic_msgs/msg/KeyValue', key=key, value=str(value))
+            for key, value in values.items()
+        ]
+        return self.make(
+            'diagnostic_msgs/msg/DiagnosticStatus',
+            level=0,
+            name='n',
+            message='m',
+            hardware_id='h',
+            values=pairs,
         )
 
 

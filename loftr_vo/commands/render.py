@@ -10,6 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from loftr_vo.datasets import Sequence
+
 KINDS = ('room', 'street')
 
 
@@ -24,30 +26,35 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         '-o', '--output', type=Path, metavar='DIR', help='default: results/KIND-SEED'
     )
-    parser.add_argument('--frames', type=int, default=150, help='default: %(default)s')
-    parser.add_argument('--rate', type=float, default=10.0, help='in Hz, default: %(default)s')
-    parser.add_argument('--size', type=_size, default=(240, 320), metavar='WxH', help='320x240')
-    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    parser.add_argument(
-        '--contrast', type=float, default=1.0, help='0 to 1; 0.1 leaves walls all but blank'
-    )
-    parser.add_argument(
-        '--noise', type=float, default=1.5, help='in grey levels, default: %(default)s'
-    )
-    parser.add_argument(
-        '--exposure', type=float, default=0.0, help='in s; blurs by motion, default: %(default)s'
-    )
+    add_scene_options(parser)
     parser.set_defaults(command=render_command)
 
 
-def render_command(arguments: argparse.Namespace) -> int:
-    """Render the sequence."""
-    # Imported late: only this command renders, and torch takes seconds to load.
-    from loftr_vo.datasets.writing import write_sequence
+def add_scene_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``make_scene`` reads."""
+    scene = parser.add_argument_group('rendered scenes')
+    scene.add_argument('--frames', type=int, default=150, help='default: %(default)s')
+    scene.add_argument('--rate', type=float, default=10.0, help='in Hz, default: %(default)s')
+    scene.add_argument('--size', type=_size, default=(240, 320), metavar='WxH', help='320x240')
+    scene.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    scene.add_argument(
+        '--contrast', type=float, default=1.0, help='0 to 1; 0.1 leaves walls all but blank'
+    )
+    scene.add_argument(
+        '--noise', type=float, default=1.5, help='in grey levels, default: %(default)s'
+    )
+    scene.add_argument(
+        '--exposure', type=float, default=0.0, help='in s; blurs by motion, default: %(default)s'
+    )
+
+
+def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
+    """Return the scene of a kind, one of ``KINDS``, as the options say."""
+    # Imported late: torch takes seconds to load, and most uses of the command render nothing.
     from loftr_vo.synthetic.sequence import SyntheticSequence
 
-    sequence = SyntheticSequence(
-        arguments.kind,
+    return SyntheticSequence(
+        kind,
         arguments.frames,
         arguments.size,
         arguments.rate,
@@ -56,6 +63,13 @@ def render_command(arguments: argparse.Namespace) -> int:
         noise=arguments.noise,
         exposure=arguments.exposure,
     )
+
+
+def render_command(arguments: argparse.Namespace) -> int:
+    """Render the sequence."""
+    from loftr_vo.datasets.writing import write_sequence
+
+    sequence = make_scene(arguments.kind, arguments)
     folder = arguments.output or Path('results') / sequence.name
     write_sequence(
         sequence, folder, lambda frames: tqdm(frames, sequence.name, len(sequence), unit='frame')

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,9 +19,13 @@ from loftr_vo.commands.options import (
     open_from,
     read_settings,
 )
+from loftr_vo.commands.tables import format_table
+from loftr_vo.commands.thresholds import NOT_HELD, add_threshold_options, bounds_hold
+from loftr_vo.commands.truth_options import add_truth_options, read_truth_options, tell_doubt
 from loftr_vo.config import Settings
 from loftr_vo.datasets import Sequence
 from loftr_vo.evaluation.classical import BASELINES, ClassicalOdometry
+from loftr_vo.evaluation.ground_truth import find_ground_truth
 from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
 from loftr_vo.evaluation.running import Odometry, Run, run_sequence
 from loftr_vo.evaluation.scoring import (
@@ -35,21 +38,6 @@ from loftr_vo.evaluation.scoring import (
 from loftr_vo.trajectory import Trajectory
 
 INTERRUPTED = 130
-
-# Heading, name in the metrics, and how to write the value.
-_COLUMNS = (
-    ('sequence', 'sequence', '{}'),
-    ('tracked', 'tracked', '{}'),
-    ('frames', 'frames', '{}'),
-    ('path m', 'path_length_m', '{:.4g}'),
-    ('ATE m', 'ate_rmse_m', '{:.4f}'),
-    ('ATE %', 'ate_percent', '{:.2f}'),
-    ('rotation deg/frame', 'rpe_rotation_deg', '{:.3f}'),
-    ('KITTI %', 'kitti_translation_percent', '{:.2f}'),
-    ('KITTI deg/m', 'kitti_rotation_deg_per_m', '{:.4f}'),
-    ('scale drift', 'scale_drift', '{:.2f}'),
-    ('ms/frame', 'latency_ms_median', '{:.0f}'),
-)
 
 
 @dataclass(frozen=True)
@@ -86,9 +74,7 @@ def register(subparsers: Any) -> None:
         description='Run the odometry on recordings and score it against their ground truth.',
     )
     evaluate.add_argument('paths', type=Path, metavar='PATH', nargs='+', help='recordings')
-    evaluate.add_argument(
-        '--ground-truth', type=Path, metavar='FILE', help='true trajectory (TUM format)'
-    )
+    add_truth_options(evaluate)
     evaluate.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
     evaluate.add_argument('-o', '--output', type=Path, metavar='DIR', help='write a report here')
     evaluate.add_argument(
@@ -96,6 +82,7 @@ def register(subparsers: Any) -> None:
         choices=BASELINES,
         help="run a classical odometry instead, to compare LoFTR's with",
     )
+    add_threshold_options(evaluate)
     add_sequence_options(evaluate)
     add_settings_options(evaluate)
     evaluate.set_defaults(command=evaluate_command)
@@ -127,13 +114,15 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     if arguments.ground_truth and len(arguments.paths) > 1:
         raise EvaluationError('--ground-truth is for one PATH; score several one by one')
     sequences = [open_from(path, arguments) for path in arguments.paths]
-    truths = [_ground_truth(sequence, arguments) for sequence in sequences]
+    wanted = read_truth_options(arguments)
+    truths = [find_ground_truth(sequence, wanted) for sequence in sequences]
     rows: list[dict[str, Any]] = []
     interrupted = False
     for sequence, truth in zip(sequences, truths, strict=True):
+        tell_doubt(truth)
         engine = _make_engine(settings, arguments.baseline)
         run = run_sequence(sequence, engine.odometry, _progress(sequence))
-        alignment = _align(run, truth)
+        alignment = _align(run, truth.trajectory)
         scores = score_alignment(alignment) if alignment else None
         frames = _frames(sequence, run)
         rows.append(
@@ -147,10 +136,14 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
         interrupted = run.interrupted
         if interrupted:
             break
-    print(_table(rows))
+    print(format_table(rows))
     if arguments.json:
         write_json(arguments.json, rows[0] if len(sequences) == 1 else rows)
-    return INTERRUPTED if interrupted else 0
+    if interrupted:
+        return INTERRUPTED
+    # A list, so that every recording says what it does not hold.
+    held = [bounds_hold(arguments, row) for row in rows]
+    return 0 if all(held) else NOT_HELD
 
 
 def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
@@ -162,17 +155,6 @@ def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
 
     device = str(resolve_device(settings.matcher.device))
     return _Engine(VisualOdometry(settings), settings.matcher.weights, device)
-
-
-def _ground_truth(sequence: Sequence, arguments: argparse.Namespace) -> Trajectory:
-    if arguments.ground_truth:
-        return Trajectory.read_tum(arguments.ground_truth)
-    if sequence.ground_truth is None:
-        raise EvaluationError(
-            f'{sequence.name} ({sequence.kind}) has no ground truth; name one with '
-            '--ground-truth FILE (TUM format), or use "loftr_vo run"'
-        )
-    return sequence.ground_truth
 
 
 def _align(run: Run, truth: Trajectory) -> Alignment | None:
@@ -211,22 +193,3 @@ def _tell_if_lost(run: Run) -> None:
             f'frame {index}: {reason}',
             file=sys.stderr,
         )
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-    cells = [[heading for heading, _, _ in _COLUMNS]]
-    for row in rows:
-        cells.append([_cell(row.get(name), style) for _, name, style in _COLUMNS])
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_COLUMNS))]
-    return '\n'.join(
-        '  '.join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    )
-
-
-def _cell(value: Any, style: str) -> str:
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return '-' if missing else style.format(value)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
 from loftr_vo.datasets.sequence import DatasetError
@@ -54,28 +55,52 @@ def messages(
         DatasetError: the bag is damaged, or a message does not decode.
     """
     connections = [connection for connection in reader.connections if connection.topic in topics]
-    if not connections:
-        return
-    raw = iter(reader.messages(connections=connections))
-    number = 0
-    while True:
-        try:
-            connection, received, data = next(raw)
-        except StopIteration:
-            return
-        except Exception as error:
-            raise DatasetError(
-                f'{path} is damaged: after {number} messages on {listing(topics)}: '
-                f'{error or type(error).__name__}{_repair(path)}'
-            ) from error
-        number += 1
+    for connection, received, data in raw_messages(reader, path, connections):
         try:
             message = reader.deserialize(data, connection.msgtype)
         except AnyReaderError as error:
             raise DatasetError(
-                f'{path}: message {number} on {connection.topic} does not decode: {error}'
+                f'{path}: the message on {connection.topic} recorded at {received / 1e9:.9f} s '
+                f'does not decode: {error}'
             ) from error
         yield connection.topic, received, message
+
+
+def raw_messages(
+    reader: AnyReader,
+    path: Path,
+    connections: Collection[Connection],
+    start: int | None = None,
+    stop: int | None = None,
+) -> Iterator[tuple[Connection, int, bytes]]:
+    """Yield messages as they are serialized, in the order of the time of recording.
+
+    Args:
+        reader: of the bag, open.
+        path: the bag's, for error messages.
+        connections: those that are read; none, if there are none.
+        start, stop: nanoseconds; only what was recorded from ``start`` on and before ``stop``.
+
+    Raises:
+        DatasetError: the bag is damaged.
+    """
+    if not connections:
+        return
+    number = 0
+    found = reader.messages(connections, start, stop)
+    while True:
+        try:
+            entry = next(found)
+        except StopIteration:
+            return
+        # The storage back ends let the errors of several libraries through.
+        except Exception as error:
+            raise DatasetError(
+                f'{path} is damaged: after {number} messages: '
+                f'{error or type(error).__name__}{_repair(path)}'
+            ) from error
+        number += 1
+        yield entry
 
 
 def topic_types(reader: AnyReader) -> dict[str, str]:

@@ -49,7 +49,7 @@ def open_sequence(
     calibration = None if camera is None else Path(camera)
     if not path.exists():
         raise DatasetError(f'there is no file or folder {path}')
-    if _is_bag(path):
+    if is_bag(path):
         return _open_bag(path, calibration, image_topic, camera_info_topic)
     if path.is_file():
         if path.suffix.lower() in SUFFIXES:
@@ -58,7 +58,8 @@ def open_sequence(
     return _open_folder(path, calibration)
 
 
-def _is_bag(path: Path) -> bool:
+def is_bag(path: Path) -> bool:
+    """Whether a file or folder, which must be there, is a ROS bag by its name or content."""
     if path.is_file():
         return path.suffix.lower() in BAG_SUFFIXES
     if (path / 'metadata.yaml').exists():

@@ -7,10 +7,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-# The axes of a body (x forward, y left, z up) from the optical ones (x right, y down, z forward).
-BODY_FROM_OPTICAL = np.array(
-    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-)
+from loftr_vo.axes import BODY_FROM_OPTICAL
 
 
 class Body:

@@ -1,0 +1,49 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of several recordings as a table for people to read."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+# Heading, name in the metrics, and how to write the value.
+_COLUMNS = (
+    ('sequence', 'sequence', '{}'),
+    ('tracked', 'tracked', '{}'),
+    ('frames', 'frames', '{}'),
+    ('path m', 'path_length_m', '{:.4g}'),
+    ('ATE m', 'ate_rmse_m', '{:.4f}'),
+    ('ATE %', 'ate_percent', '{:.2f}'),
+    ('rotation deg/frame', 'rpe_rotation_deg', '{:.3f}'),
+    ('KITTI %', 'kitti_translation_percent', '{:.2f}'),
+    ('KITTI deg/m', 'kitti_rotation_deg_per_m', '{:.4f}'),
+    ('scale drift', 'scale_drift', '{:.2f}'),
+    ('ms/frame', 'latency_ms_median', '{:.0f}'),
+)
+
+
+def format_table(rows: list[dict[str, Any]]) -> str:
+    """Return a line for each recording under a heading; what is not known is a dash.
+
+    Args:
+        rows: the metrics of each, as ``collect_metrics`` gives them; columns that none of them
+            has are left out.
+    """
+    columns = [column for column in _COLUMNS if any(column[1] in row for row in rows)]
+    cells = [[heading for heading, _, _ in columns]]
+    for row in rows:
+        cells.append([_cell(row.get(name), style) for _, name, style in columns])
+    widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
+    return '\n'.join(
+        '  '.join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    )
+
+
+def _cell(value: Any, style: str) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return '-' if missing else style.format(value)

@@ -1,0 +1,301 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing a sequence as a rosbag2, as a camera driver's recording would be; needs no ROS."""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.typesys import Stores, get_typestore
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.camera import Camera
+from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.frame import Frame
+
+STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+COMPRESSIONS = {
+    'none': CompressionMode.NONE,
+    'message': CompressionMode.MESSAGE,
+    'file': CompressionMode.FILE,
+    'chunk': CompressionMode.STORAGE,
+}
+# How a picture is stored, and what turns it into a file; None for the pixels as they are.
+PICTURES: dict[str, tuple[str, list[int]] | None] = {
+    'raw': None,
+    'png': ('.png', []),
+    'jpeg': ('.jpg', [cv2.IMWRITE_JPEG_QUALITY, 95]),
+}
+GROUND_TRUTHS = ('odometry', 'pose', 'none')
+
+WORLD_FRAME = 'world'
+BASE_FRAME = 'base_link'
+CAMERA_FRAME = 'camera_optical_frame'
+
+# The version of the metadata that the most distributions read: Jazzy writes 9, Humble knows 5 and
+# leaves out what it does not know, but cannot read 9's quality of service.
+_VERSION: Literal[8] = 8
+_FOREVER = QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
+
+
+@dataclass(frozen=True)
+class BagOptions:
+    """How a bag is written.
+
+    Attributes:
+        storage: one of ``STORAGES``.
+        compression: one of ``COMPRESSIONS``, by zstd; ``chunk`` is MCAP's own.
+        pictures: one of ``PICTURES``; all but jpeg keep every pixel.
+        ground_truth: one of ``GROUND_TRUTHS``: the type that true poses are written as.
+        namespace: of the camera's topics.
+    """
+
+    storage: str = 'mcap'
+    compression: str = 'none'
+    pictures: str = 'raw'
+    ground_truth: str = 'odometry'
+    namespace: str = '/camera'
+
+
+def write_bag(
+    sequence: Sequence,
+    path: Path,
+    options: BagOptions,
+    progress: Callable[[Iterable[Frame]], Iterable[Frame]] = iter,
+) -> None:
+    """Write pictures, their calibration, true poses where there are any, and a static transform.
+
+    The transform puts the camera at the origin of ``base_link``, looking along its x axis, which
+    is what the node takes for granted where it is told nothing else. Messages are recorded at
+    the time in their headers.
+
+    Args:
+        sequence: the frames.
+        path: the folder to make; must not be there.
+        options: see there.
+        progress: wraps the frames to show how far it is, as ``tqdm`` does.
+
+    Raises:
+        DatasetError: there is something at ``path``, the options do not go together, or the
+            sequence has no frame.
+    """
+    if options.compression == 'chunk' and options.storage != 'mcap':
+        raise DatasetError('chunks can be compressed in MCAP alone; use message or file')
+    writer = _open(path, options)
+    scribe = _Scribe(writer, options)
+    try:
+        with writer:
+            count = _write_all(sequence, scribe, progress)
+            if count == 0:
+                raise DatasetError(f'{sequence.name} has no frames to write')
+    except BaseException:
+        # Half a bag has no metadata, and nothing opens it.
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _open(path: Path, options: BagOptions) -> Writer:
+    try:
+        writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[options.storage])
+    except WriterError as error:
+        raise DatasetError(f'{path} is there already; name another or remove it') from error
+    writer.set_compression(COMPRESSIONS[options.compression], CompressionFormat.ZSTD)
+    return writer
+
+
+def _write_all(
+    sequence: Sequence, scribe: _Scribe, progress: Callable[[Iterable[Frame]], Iterable[Frame]]
+) -> int:
+    """Write everything in the order of time; return the number of frames."""
+    count = 0
+    frames = ((frame.stamp, frame) for frame in progress(sequence))
+    entries: Iterator[tuple[int, Frame | np.ndarray]] = heapq.merge(
+        frames, _true_poses(sequence), key=lambda entry: entry[0]
+    )
+    for stamp, thing in entries:
+        if isinstance(thing, Frame):
+            if count == 0:
+                scribe.write_transform(stamp)
+            scribe.write_frame(thing)
+            count += 1
+        else:
+            scribe.write_pose(stamp, thing)
+    return count
+
+
+def _true_poses(sequence: Sequence) -> Iterator[tuple[int, np.ndarray]]:
+    truth = sequence.ground_truth
+    if truth is not None:
+        yield from zip(truth.stamps.tolist(), truth.poses, strict=True)
+
+
+class _Scribe:
+    """Turns frames and poses into messages, and writes them."""
+
+    def __init__(self, writer: Writer, options: BagOptions) -> None:
+        self._writer = writer
+        self._options = options
+        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self._connections: dict[str, Any] = {}
+
+    def write_transform(self, stamp: int) -> None:
+        """Write where the camera sits on the robot."""
+        transform = self._make(
+            'geometry_msgs/msg/TransformStamped',
+            header=self._header(stamp, BASE_FRAME),
+            child_frame_id=CAMERA_FRAME,
+            transform=self._make(
+                'geometry_msgs/msg/Transform',
+                translation=self._vector(BODY_FROM_OPTICAL),
+                rotation=self._quaternion(BODY_FROM_OPTICAL),
+            ),
+        )
+        message = self._make('tf2_msgs/msg/TFMessage', transforms=[transform])
+        self._write('/tf_static', stamp, message, latched=True)
+
+    def write_frame(self, frame: Frame) -> None:
+        """Write a picture and, before it, its calibration."""
+        namespace = self._options.namespace.rstrip('/')
+        info = self._camera_info(frame.camera, frame.stamp)
+        self._write(f'{namespace}/camera_info', frame.stamp, info)
+        form = PICTURES[self._options.pictures]
+        if form is None:
+            self._write(f'{namespace}/image_raw', frame.stamp, self._image(frame))
+        else:
+            compressed = self._compressed(frame, *form)
+            self._write(f'{namespace}/image_raw/compressed', frame.stamp, compressed)
+
+    def write_pose(self, stamp: int, pose: np.ndarray) -> None:
+        """Write a true pose of the camera's optical frame."""
+        kind = self._options.ground_truth
+        if kind == 'none':
+            return
+        header = self._header(stamp, WORLD_FRAME)
+        place = self._make(
+            'geometry_msgs/msg/Pose',
+            position=self._vector(pose, 'geometry_msgs/msg/Point'),
+            orientation=self._quaternion(pose),
+        )
+        if kind == 'pose':
+            message = self._make('geometry_msgs/msg/PoseStamped', header=header, pose=place)
+        else:
+            message = self._odometry(header, place)
+        self._write(f'/ground_truth/{kind}', stamp, message)
+
+    def _write(self, topic: str, stamp: int, message: Any, latched: bool = False) -> None:
+        kind = message.__msgtype__
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, kind, typestore=self._store, offered_qos_profiles=[_quality(latched)]
+            )
+        data = self._store.serialize_cdr(message, kind)
+        self._writer.write(self._connections[topic], stamp, data)
+
+    def _make(self, kind: str, **fields: Any) -> Any:
+        return self._store.types[kind](**fields)
+
+    def _header(self, stamp: int, frame: str) -> Any:
+        seconds, rest = divmod(stamp, 10**9)
+        time = self._make('builtin_interfaces/msg/Time', sec=seconds, nanosec=rest)
+        return self._make('std_msgs/msg/Header', stamp=time, frame_id=frame)
+
+    def _vector(self, pose: np.ndarray, kind: str = 'geometry_msgs/msg/Vector3') -> Any:
+        x, y, z = pose[:3, 3].tolist()
+        return self._make(kind, x=x, y=y, z=z)
+
+    def _quaternion(self, pose: np.ndarray) -> Any:
+        x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
+        return self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
+
+    def _image(self, frame: Frame) -> Any:
+        height, width = frame.image.shape
+        return self._make(
+            'sensor_msgs/msg/Image',
+            header=self._header(frame.stamp, CAMERA_FRAME),
+            height=height,
+            width=width,
+            encoding='mono8',
+            is_bigendian=0,
+            step=width,
+            data=np.ascontiguousarray(frame.image).ravel(),
+        )
+
+    def _compressed(self, frame: Frame, suffix: str, parameters: list[int]) -> Any:
+        done, data = cv2.imencode(suffix, frame.image, parameters)
+        assert done  # a grey picture of 8 bits always encodes
+        name = self._options.pictures
+        return self._make(
+            'sensor_msgs/msg/CompressedImage',
+            header=self._header(frame.stamp, CAMERA_FRAME),
+            format=f'mono8; {name} compressed mono8',
+            data=data.ravel(),
+        )
+
+    def _camera_info(self, camera: Camera, stamp: int) -> Any:
+        return self._make(
+            'sensor_msgs/msg/CameraInfo',
+            header=self._header(stamp, CAMERA_FRAME),
+            height=camera.height,
+            width=camera.width,
+            distortion_model=camera.distortion_model,
+            d=camera.distortion,
+            k=camera.matrix.ravel(),
+            r=np.eye(3).ravel(),
+            p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+            binning_x=0,
+            binning_y=0,
+            roi=self._make(
+                'sensor_msgs/msg/RegionOfInterest',
+                x_offset=0,
+                y_offset=0,
+                height=0,
+                width=0,
+                do_rectify=False,
+            ),
+        )
+
+    def _odometry(self, header: Any, pose: Any) -> Any:
+        unknown = np.zeros(36)
+        zero = self._make('geometry_msgs/msg/Vector3', x=0.0, y=0.0, z=0.0)
+        twist = self._make('geometry_msgs/msg/Twist', linear=zero, angular=zero)
+        return self._make(
+            'nav_msgs/msg/Odometry',
+            header=header,
+            child_frame_id=CAMERA_FRAME,
+            pose=self._make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=unknown),
+            twist=self._make(
+                'geometry_msgs/msg/TwistWithCovariance', twist=twist, covariance=unknown
+            ),
+        )
+
+
+def _quality(latched: bool) -> Qos:
+    """Return the quality of service that the topic's publisher would have offered."""
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=_FOREVER,
+        lifespan=_FOREVER,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )

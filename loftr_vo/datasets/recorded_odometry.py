@@ -1,0 +1,92 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Odometry that a node has published and a bag has recorded, with what the node said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from loftr_vo.datasets.bag_file import messages, opened, topic_types, topics_of
+from loftr_vo.datasets.bag_poses import ODOMETRY, Track, find_pose_topics, read_track
+from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.estimate import State
+from loftr_vo.trajectory import Trajectory
+
+_STATUS = 'diagnostic_msgs/msg/DiagnosticStatus'
+
+
+@dataclass(frozen=True)
+class RecordedOdometry:
+    """A trajectory that was estimated earlier.
+
+    Attributes:
+        track: its poses, without those while it was lost where the recording tells.
+        topic: where it was recorded; empty for a file.
+        frames: how many frames were worked on.
+        tracked: how many of them were not lost.
+        metric: whether lengths are metres; None where the recording does not tell.
+    """
+
+    track: Track
+    topic: str
+    frames: int
+    tracked: int
+    metric: bool | None = None
+
+
+def read_recorded_odometry(
+    path: Path, topic: str | None, but: Collection[str] = ()
+) -> RecordedOdometry:
+    """Return the odometry in a bag.
+
+    Where the bag has this package's ``~/status`` too, it tells which frames were lost and whether
+    lengths are metres.
+
+    Args:
+        path: the bag.
+        topic: where the odometry is; may be left open where one topic alone is of that type.
+        but: topics that are something else.
+
+    Raises:
+        DatasetError: there is none, or several to choose from.
+    """
+    if topic is None:
+        topics = find_pose_topics(path, (ODOMETRY,), but)
+        if len(topics) != 1:
+            found = f'several: {", ".join(topics)}' if topics else 'none'
+            raise DatasetError(
+                f'which topic of {path} is to be scored? Choose it with --topic; of type Odometry '
+                f'there is {found}'
+            )
+        topic = topics[0]
+    track = read_track(path, topic)
+    statuses = _read_statuses(path)
+    states = [statuses.get(stamp, {}).get('state', '') for stamp in track.trajectory.stamps]
+    known = [state != State.LOST.value for state in states]
+    kept = Trajectory(track.trajectory.stamps[known], track.trajectory.poses[known])
+    scales = {
+        statuses[stamp].get('scale', '')
+        for stamp in kept.stamps.tolist()
+        if statuses.get(stamp, {}).get('state') == State.TRACKING.value
+    }
+    return RecordedOdometry(
+        Track(kept, track.frame, track.source),
+        topic,
+        frames=len(track.trajectory),
+        tracked=len(kept),
+        metric=scales == {'metric'} if scales else None,
+    )
+
+
+def _read_statuses(path: Path) -> dict[int, dict[str, str]]:
+    """Return the values of each status about a frame, by the frame's stamp."""
+    statuses: dict[int, dict[str, str]] = {}
+    with opened(path) as reader:
+        topics = topics_of(topic_types(reader), (_STATUS,))
+        for _, _, message in messages(reader, path, topics):
+            values = {pair.key: pair.value for pair in message.values}
+            if 'stamp' in values and 'state' in values:
+                statuses[int(values['stamp'])] = values
+    return statuses
