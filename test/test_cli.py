@@ -180,6 +180,40 @@ def test_match_gives_pixels_of_the_files(tmp_path, capsys):
     assert f'{len(found["confidence"])} matches' in capsys.readouterr().out
 
 
+def test_match_refines_on_the_full_pictures_unless_told_not_to(tmp_path):
+    """The pictures differ by half a pixel; shrunk to a third, the network cannot place that."""
+    rng = np.random.default_rng(0)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (500, 660), np.uint8), (0, 0), 3)
+    texture = cv2.normalize(texture, None, 0, 255, cv2.NORM_MINMAX)
+    shift = np.array([[1.0, 0.0, 10.5], [0.0, 1.0, -4.5]])
+    moved = cv2.warpAffine(texture, shift, (640, 480), flags=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / 'a.png'), texture[:480, :640])
+    cv2.imwrite(str(tmp_path / 'b.png'), moved)
+    errors = []
+    for option in ([], ['--no-refine']):
+        words = ['match', str(tmp_path / 'a.png'), str(tmp_path / 'b.png'), '--device', 'cpu']
+        words += ['--image-size', '320', '--json', str(tmp_path / 'm.json'), *option]
+        assert cli.main(words) == 0
+        found = json.loads((tmp_path / 'm.json').read_text())
+        motion = np.array(found['keypoints1']) - np.array(found['keypoints0'])
+        assert len(motion) > 200
+        errors.append(float(np.median(np.linalg.norm(motion - shift[:, 2], axis=1))))
+    assert errors[0] < 0.05 < errors[1]
+
+
+def test_match_takes_pictures_of_two_sizes(tmp_path):
+    rng = np.random.default_rng(0)
+    texture = cv2.GaussianBlur(rng.integers(0, 256, (240, 320), np.uint8), (0, 0), 2)
+    cv2.imwrite(str(tmp_path / 'a.png'), texture)
+    cv2.imwrite(str(tmp_path / 'b.png'), texture[:200, :280])
+    words = ['match', str(tmp_path / 'a.png'), str(tmp_path / 'b.png'), '--device', 'cpu']
+    assert cli.main([*words, '--json', str(tmp_path / 'm.json')]) == 0
+    found = json.loads((tmp_path / 'm.json').read_text())
+    motion = np.array(found['keypoints1']) - np.array(found['keypoints0'])
+    assert len(motion) > 100
+    assert np.median(np.linalg.norm(motion, axis=1)) < 0.05
+
+
 def test_weights_are_listed(capsys):
     assert cli.main(['weights', 'list']) == 0
     listed = capsys.readouterr().out

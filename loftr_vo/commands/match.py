@@ -12,13 +12,11 @@ import cv2
 import numpy as np
 
 from loftr_vo.commands.options import add_network_options
-from loftr_vo.config import MatcherSettings
+from loftr_vo.config import MatcherSettings, describe, replace
 from loftr_vo.datasets.pictures import read_grey
 from loftr_vo.drawing import draw_matches
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.matches import Matches
-
-_IMAGE_SIZE = 640
 
 
 def register(subparsers: Any) -> None:
@@ -28,6 +26,7 @@ def register(subparsers: Any) -> None:
         help='matches of one pair of pictures',
         description='Match two pictures and draw the matches or write them as JSON.',
     )
+    about = {name: description.text for name, _, description in describe(MatcherSettings())}
     parser.add_argument('image0', type=Path, metavar='IMAGE0')
     parser.add_argument('image1', type=Path, metavar='IMAGE1')
     parser.add_argument('-o', '--output', type=Path, metavar='PICTURE', help='draw them here')
@@ -40,9 +39,15 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         '--image-size',
         type=int,
-        default=_IMAGE_SIZE,
+        default=0,
         metavar='PIXELS',
-        help='larger pictures are shrunk to this longer side first (default: %(default)s)',
+        help=about['image_size'],
+    )
+    parser.add_argument(
+        '--no-refine',
+        action='store_true',
+        help="leave the matches where the network's fine stage puts them, instead of placing "
+        'them on the full pictures',
     )
     add_network_options(parser)
     parser.set_defaults(command=match_command)
@@ -52,12 +57,17 @@ def match_command(arguments: argparse.Namespace) -> int:
     """Match the two pictures."""
     image0, image1 = read_grey(arguments.image0), read_grey(arguments.image1)
     # Imported late: a picture that cannot be read is reported without loading torch.
-    from loftr_vo.device import resolve_device
-    from loftr_vo.loftr.weights import load_weights
+    from loftr_vo.matcher import Matcher
+    from loftr_vo.pair import match_pair
 
-    weights = arguments.weights or MatcherSettings().weights
-    model = load_weights(weights, resolve_device(arguments.device or 'auto'))
-    matches = model.match(image0, image1, max_size=arguments.image_size)
+    values = {
+        'image_size': arguments.image_size,
+        'weights': arguments.weights,
+        'device': arguments.device,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    settings: MatcherSettings = replace(MatcherSettings(), given)
+    matches = match_pair(Matcher(settings), image0, image1, refine=not arguments.no_refine)
     inliers = _epipolar_inliers(matches)
     print(f'{len(matches)} matches, {int(inliers.sum())} agree with one epipolar geometry')
     if arguments.json:
@@ -70,7 +80,7 @@ def match_command(arguments: argparse.Namespace) -> int:
             },
         )
     if arguments.output:
-        _write_picture(arguments, image0, image1, matches, inliers, weights)
+        _write_picture(arguments, image0, image1, matches, inliers, settings.weights)
     return 0
 
 
