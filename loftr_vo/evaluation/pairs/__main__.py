@@ -1,0 +1,217 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m loftr_vo.evaluation.pairs``: the table of docs/training.md.
+
+Real pairs are taken from the sequences in DATA that are there: kitti06, fountain, tum_fr2_desk,
+redkitchen, as sequence folders. Without any, what can be rendered is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from loftr_vo.camera import Camera
+from loftr_vo.config import MatcherSettings
+from loftr_vo.drawing import draw_matches
+from loftr_vo.evaluation.pairs.cases import (
+    Pair,
+    blurred,
+    darkened,
+    sequence_pairs,
+    strangers,
+    thinned,
+)
+from loftr_vo.evaluation.pairs.methods import Method, by_network, orb, sift
+from loftr_vo.evaluation.pairs.scoring import CaseScore, motion_errors, score_case
+from loftr_vo.evaluation.report import write_json
+from loftr_vo.matcher import Matcher
+from loftr_vo.matches import Matches
+from loftr_vo.synthetic.blank_room import blank_room_pairs
+from loftr_vo.training.validation import validate
+
+# Sequence, frames apart.
+REAL_CASES = (
+    ('kitti06', 1),
+    ('kitti06', 2),
+    ('fountain', 1),
+    ('tum_fr2_desk', 5),
+    ('redkitchen', 10),
+)
+HARD_PAIRS = 12  # of each of the last four, blurred or darkened
+METHODS = ('orb', 'sift', 'network', 'refined')
+_PICTURES = 3
+
+
+def main() -> None:
+    """Parse the command line, measure and print."""
+    parser = argparse.ArgumentParser(
+        prog='python -m loftr_vo.evaluation.pairs',
+        description='Compare the matches of single pairs with those of ORB and SIFT.',
+    )
+    parser.add_argument('data', type=Path, nargs='?', default=Path('../shared/data'))
+    parser.add_argument('--weights', default='compact', metavar='NAME|FILE')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--methods', nargs='+', choices=METHODS, default=METHODS)
+    parser.add_argument('--pairs', type=int, default=50, help='of each case at most')
+    parser.add_argument('-o', '--output', type=Path, metavar='DIR', help='table, JSON, pictures')
+    arguments = parser.parse_args()
+
+    matcher = Matcher(MatcherSettings(weights=arguments.weights, device=arguments.device))
+    methods: dict[str, Method] = {
+        'orb': orb,
+        'sift': sift,
+        'network': by_network(matcher, refine=False),
+        'refined': by_network(matcher, refine=True),
+    }
+    methods = {name: methods[name] for name in arguments.methods}
+    groups = real_groups(arguments.data, arguments.pairs)
+    blank = blank_rooms(arguments.pairs)
+    results: dict[str, Any] = {'weights': arguments.weights}
+    cases = all_cases(groups, blank)
+    with tqdm(total=len(cases) * len(methods), unit='case') as bar:
+        scores: dict[str, dict[str, CaseScore]] = {}
+        for (case, pairs), name in itertools.product(cases.items(), methods):
+            scores.setdefault(case, {})[name] = score_case(methods[name], pairs)
+            bar.update()
+    results['cases'] = {
+        case: {name: dataclasses.asdict(score) for name, score in by_method.items()}
+        for case, by_method in scores.items()
+    }
+    # One group of each place.
+    places = [*{case.split(',')[0]: pairs for case, pairs in groups.items()}.values(), blank]
+    results['strangers'] = {
+        name: count_strangers(method, places) for name, method in methods.items()
+    }
+    results['itself_px'] = {name: median_shift(method, places) for name, method in methods.items()}
+    results['held_out'] = validate(matcher.model, torch.device(arguments.device))
+    table = as_table(results)
+    print(table)
+    if arguments.output:
+        write_json(arguments.output / 'pairs.json', results)
+        (arguments.output / 'pairs.md').write_text(table)
+        draw_examples(methods, blank, arguments.output)
+
+
+def real_groups(data: Path, most: int) -> dict[str, list[Pair]]:
+    """Return the real pairs of every case whose sequence is there."""
+    return {
+        f'{name}, {apart} apart': sequence_pairs(data / name, apart, most)
+        for name, apart in REAL_CASES
+        if (data / name).is_dir()
+    }
+
+
+def blank_rooms(most: int) -> list[Pair]:
+    """Return the ray-cast pairs of nearly blank rooms."""
+    pairs = []
+    for pair in blank_room_pairs(min(most, 40)):
+        height, width = pair.image0.shape
+        camera = Camera(width, height, pair.intrinsics, 'plumb_bob', np.zeros(5))
+        pairs.append(Pair(pair.image0, pair.image1, camera, pair.motion))
+    return pairs
+
+
+def all_cases(groups: dict[str, list[Pair]], blank: list[Pair]) -> dict[str, list[Pair]]:
+    """Return the pairs of every row of the table."""
+    hard = [
+        pair
+        for name, group in groups.items()
+        if name != 'kitti06, 1 apart'
+        for pair in thinned(group, HARD_PAIRS)
+    ]
+    cases = {**groups, 'blank rooms': blank}
+    if hard:
+        cases['real, blurred by 9-15 px'] = blurred(hard)
+        cases['real, gain 0.25 and noise'] = darkened(hard)
+    return cases
+
+
+def count_strangers(method: Method, groups: list[list[Pair]]) -> dict[str, float]:
+    """Return median and largest number of matches of pictures of different places."""
+    counts = [len(method(*images)[0]) for images in strangers(groups)]
+    if not counts:
+        return {'median': float('nan'), 'most': float('nan')}
+    return {'median': float(np.median(counts)), 'most': float(max(counts))}
+
+
+def median_shift(method: Method, groups: list[list[Pair]]) -> float:
+    """Return how far matches of pictures with themselves are from where they are, in pixels."""
+    shifts = []
+    for group in groups:
+        for pair in thinned(group, 3):
+            points0, points1 = method(pair.image0, pair.image0)
+            shifts.append(np.linalg.norm(points1 - points0, axis=1))
+    return float(np.median(np.concatenate(shifts)))
+
+
+def as_table(results: dict[str, Any]) -> str:
+    """Return the results as Markdown."""
+    methods = list(results['strangers'])
+    lines = [
+        '| pairs | ' + ' | '.join(methods) + ' |',
+        '|---' * (1 + len(methods)) + '|',
+    ]
+    for case, by_method in results['cases'].items():
+        cells = [
+            f'{score["rotation_deg"]:.2f}° / {score["direction_deg"]:.2f}° '
+            f'({100 * score["solved"]:.0f} %)'
+            for score in by_method.values()
+        ]
+        pairs = next(iter(by_method.values()))['pairs']
+        lines.append(f'| {case} ({pairs}) | ' + ' | '.join(cells) + ' |')
+    counts = [
+        f'{score["median"]:.0f}, {score["most"]:.0f}' for score in results['strangers'].values()
+    ]
+    lines.append('| different places: matches, median and most | ' + ' | '.join(counts) + ' |')
+    shifts = [f'{shift:.3f} px' for shift in results['itself_px'].values()]
+    lines.append('| a picture and itself | ' + ' | '.join(shifts) + ' |')
+    held_out = ', '.join(f'{name} {value:.3f}' for name, value in results['held_out'].items())
+    lines += ['', f'Held-out rendered pairs at 320x240: {held_out}.']
+    return '\n'.join(lines) + '\n'
+
+
+def draw_examples(methods: dict[str, Method], pairs: list[Pair], folder: Path) -> None:
+    """Draw rendered pairs with the matches of each method and whether they solve the motion."""
+    for index, pair in enumerate(thinned(pairs, _PICTURES)):
+        for name, method in methods.items():
+            points0, points1 = method(pair.image0, pair.image1)
+            count = len(points0)
+            matches = Matches(
+                keypoints0=points0,
+                keypoints1=points1,
+                confidence=np.ones(count, np.float32),
+                spread=np.ones(count, np.float32),
+                cells=np.arange(count),
+            )
+            rotation, direction = motion_errors(pair, points0, points1)
+            line = f'{name}: {count} matches, {rotation:.2f} and {direction:.1f} degrees off'
+            picture = draw_matches(
+                pair.image0, pair.image1, matches, epipolar_inliers(pair, points0, points1), [line]
+            )
+            cv2.imwrite(str(folder / f'blank_room_{index}_{name}.png'), picture)
+
+
+def epipolar_inliers(pair: Pair, points0: np.ndarray, points1: np.ndarray) -> np.ndarray:
+    """Return which matches (N,) lie within 2 px of the true epipolar line."""
+    x, y, z = pair.motion[:3, 3]
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    rays0, rays1 = (
+        np.column_stack([pair.camera.undistort(points), np.ones(len(points))])
+        for points in (points0, points1)
+    )
+    lines = rays0 @ (cross @ pair.motion[:3, :3]).T
+    distance = abs((lines * rays1).sum(1)) / np.maximum(np.hypot(lines[:, 0], lines[:, 1]), 1e-12)
+    return np.asarray(distance * pair.camera.focal < 2.0)
+
+
+if __name__ == '__main__':
+    main()
