@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class Pairs:
         images: (2, B, 1, H, W) float32 in [0, 1], first and second pictures.
         depths: (2, B, H, W) float32, z in metres.
         moving: (2, B, H, W) bool, where what is seen moved by itself between the two.
-        intrinsics: (B, 3, 3), the same for both.
+        intrinsics: (2, B, 3, 3), pinhole matrices; with skew where a shutter rolled.
         second_from_first: (B, 4, 4), optical axes.
     """
 
@@ -48,18 +49,28 @@ class PairGenerator:
     """Draws random scenes, cameras, motions and light; the same for the same seed and device."""
 
     def __init__(
-        self, bank: TextureBank, seed: int = 0, photometry: float = 1.0, taps: int = 2
+        self,
+        bank: TextureBank,
+        seed: int = 0,
+        photometry: float = 1.0,
+        taps: int = 2,
+        supersampling: int = 1,
     ) -> None:
         """Draw textures from ``bank``; see ``random_photometry`` and ``render`` for the rest."""
         self.bank = bank
         self.photometry = photometry
         self.taps = taps
+        self.supersampling = supersampling
         self.device = bank.texels.device
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
-    @torch.no_grad()
     def draw(self, batch: int, size: tuple[int, int]) -> Pairs:
         """Return ``batch`` pairs of (H, W) pictures."""
+        return self.light(self.draw_unlit(batch, size))
+
+    @torch.no_grad()
+    def draw_unlit(self, batch: int, size: tuple[int, int]) -> Pairs:
+        """Return pairs as an ideal camera in even light would take them."""
         intrinsics = self._intrinsics(batch, size)
         scene = self._scene(batch, intrinsics)
         second_pose = self._motion(batch)
@@ -69,17 +80,23 @@ class PairGenerator:
             * 0.06
             * scene.centre.norm(dim=-1, keepdim=True)
         )
-        first = self._render(scene, first_pose, intrinsics, size)
-        second = self._render(scene.moved(shift), second_pose, intrinsics, size)
-        images = torch.stack([first.image, second.image])[:, :, None]
-        lit = random_photometry(images.flatten(0, 1), self.generator, self.photometry)
+        of_first = rolling_shutter(self._rolling(batch), size) @ intrinsics
+        of_second = rolling_shutter(self._rolling(batch), size) @ intrinsics
+        first = self._render(scene, first_pose, of_first, size)
+        second = self._render(scene.moved(shift), second_pose, of_second, size)
         return Pairs(
-            lit.view_as(images),
+            torch.stack([first.image, second.image])[:, :, None],
             torch.stack([first.depth, second.depth]),
             torch.stack([first.moving, second.moving]),
-            intrinsics,
+            torch.stack([of_first, of_second]),
             torch.linalg.inv(second_pose),
         )
+
+    @torch.no_grad()
+    def light(self, pairs: Pairs) -> Pairs:
+        """Return the pairs under light, lens and sensor of their own for each picture."""
+        lit = random_photometry(pairs.images.flatten(0, 1), self.generator, self.photometry)
+        return dataclasses.replace(pairs, images=lit.view_as(pairs.images))
 
     def _render(
         self,
@@ -88,7 +105,15 @@ class PairGenerator:
         intrinsics: torch.Tensor,
         size: tuple[int, int],
     ) -> Rendering:
-        return render(scene, self.bank, pose, intrinsics, size, taps=self.taps)
+        return render(
+            scene,
+            self.bank,
+            pose,
+            intrinsics,
+            size,
+            taps=self.taps,
+            supersampling=self.supersampling,
+        )
 
     def _intrinsics(self, batch: int, size: tuple[int, int]) -> torch.Tensor:
         height, width = size
@@ -98,6 +123,11 @@ class PairGenerator:
         intrinsics[:, 0, 2] = (width - 1) / 2 + width * self._uniform(batch, low=-0.05, high=0.05)
         intrinsics[:, 1, 2] = (height - 1) / 2 + height * self._uniform(batch, low=-0.1, high=0.1)
         return intrinsics
+
+    def _rolling(self, batch: int) -> torch.Tensor:
+        """(B, 2): how far the picture moves while it is read out, in its heights; mostly not."""
+        rolls = self._uniform(batch, 1) < 0.25
+        return self._normal(batch, 2) * 0.06 * rolls
 
     def _scene(self, batch: int, intrinsics: torch.Tensor) -> Rectangles:
         # Per scene: how coarse its textures are, how blank it is, whether things move in it.
@@ -229,3 +259,23 @@ class PairGenerator:
 
     def _normal(self, *shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=self.generator, device=self.device)
+
+
+def rolling_shutter(shift: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return what a rolling shutter does to pixels, as a matrix (B, 3, 3) before the intrinsics.
+
+    Rows are read one after the other while the camera turns. A constant turn moves each row
+    further than the one before: sideways that skews the picture, upwards it stretches it. That is
+    exact for small turns; the parallax of a camera that also moves meanwhile is left out.
+
+    Args:
+        shift: (B, 2) movement of the picture from the first row to the last, along x and y, in
+            heights of the picture.
+        size: (H, W).
+    """
+    height = size[0]
+    middle = (height - 1) / 2
+    matrix = torch.eye(3, device=shift.device).repeat(len(shift), 1, 1)
+    matrix[:, 0, 1], matrix[:, 0, 2] = shift[:, 0], -shift[:, 0] * middle
+    matrix[:, 1, 1], matrix[:, 1, 2] = 1 + shift[:, 1], -shift[:, 1] * middle
+    return matrix

@@ -3,8 +3,8 @@
 """The ray-caster: what a pinhole camera sees of textured rectangles, with exact depth.
 
 A rectangle's texture coordinates, and the inverse depth of its plane, are ratios of linear
-functions of the pixel: a plane-induced homography (Hartley and Zisserman, 2nd ed., 13.1). So one
-matrix product casts all rays against all rectangles.
+functions of the pixel: a plane-induced homography (Hartley and Zisserman, 2nd ed., 13.1). Along a
+row of the picture a rectangle is therefore one interval, and its inverse depth a straight line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Rendering:
 
 
 @dataclass(frozen=True)
-class _Hits:
+class Hits:
     """The nearest rectangle along each of N rays of B cameras.
 
     Attributes:
@@ -76,12 +76,12 @@ def render(
         supersampling: rays per pixel along each axis; more than one smooths outlines.
     """
     height, width = size
-    homographies = _homographies(scene, world_from_camera, intrinsics)
-    hits = _cast(homographies, scene, _pixel_grid(height, width, 1, intrinsics.device))
+    homographies = plane_homographies(scene, world_from_camera, intrinsics)
+    hits = cast(homographies, scene, *_pixel_centres(height, width, 1, intrinsics.device))
     fine_hits = hits
     if supersampling > 1:
-        grid = _pixel_grid(height, width, supersampling, intrinsics.device)
-        fine_hits = _cast(homographies, scene, grid)
+        centres = _pixel_centres(height, width, supersampling, intrinsics.device)
+        fine_hits = cast(homographies, scene, *centres)
     image = _shade(
         fine_hits, homographies, scene, bank, world_from_camera, intrinsics, taps, supersampling
     ).view(-1, 1, height * supersampling, width * supersampling)
@@ -93,18 +93,19 @@ def render(
     )
 
 
-def _pixel_grid(height: int, width: int, per_pixel: int, device: torch.device) -> torch.Tensor:
-    """(N, 3) homogeneous pixels; sub-pixels are spread evenly around each pixel's centre."""
-    y = (torch.arange(height * per_pixel, device=device) + 0.5) / per_pixel - 0.5
-    x = (torch.arange(width * per_pixel, device=device) + 0.5) / per_pixel - 0.5
-    y, x = torch.meshgrid(y, x, indexing='ij')
-    return torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
+def _pixel_centres(
+    height: int, width: int, per_pixel: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and columns to cast; sub-pixels are spread evenly around each pixel's centre."""
+    rows = (torch.arange(height * per_pixel, device=device) + 0.5) / per_pixel - 0.5
+    columns = (torch.arange(width * per_pixel, device=device) + 0.5) / per_pixel - 0.5
+    return rows, columns
 
 
-def _homographies(
+def plane_homographies(
     scene: Rectangles, world_from_camera: torch.Tensor, intrinsics: torch.Tensor
 ) -> torch.Tensor:
-    """(B, P, 3, 3): pixel to (u w, v w, w); u, v in metres from the centre, w = 1 / z."""
+    """Return (B, P, 3, 3): pixel to (u w, v w, w); u, v in metres from the centre, w = 1 / z."""
     rotation, position = world_from_camera[:, :3, :3], world_from_camera[:, :3, 3]
     ray = rotation @ torch.linalg.inv(intrinsics)  # (B, 3, 3): pixel to direction in the world
     to_centre = scene.centre - position[:, None]
@@ -118,28 +119,74 @@ def _homographies(
     return torch.cat([texture, inverse_depth[..., None, :]], dim=-2)
 
 
-def _cast(homographies: torch.Tensor, scene: Rectangles, pixels: torch.Tensor) -> _Hits:
-    batch, count = homographies.shape[:2]
-    projected = (homographies.reshape(batch, count * 3, 3) @ pixels.T).view(batch, count, 3, -1)
-    u, v, w = projected.unbind(2)
-    half_u, half_v = scene.half_size.unbind(-1)
-    hit = (
-        (w > 1.0 / BACKGROUND_DEPTH)
-        & (w < 1.0 / _NEAREST)
-        & (u.abs() <= half_u[..., None] * w)
-        & (v.abs() <= half_v[..., None] * w)
+def cast(
+    homographies: torch.Tensor, scene: Rectangles, rows: torch.Tensor, columns: torch.Tensor
+) -> Hits:
+    """Find what each pixel of a grid sees.
+
+    Args:
+        homographies: (B, P, 3, 3), of ``plane_homographies``.
+        scene: the rectangles.
+        rows: (H,) y of the grid's rows.
+        columns: (W,) x of its columns.
+    """
+    first, last, inverse_depths = _row_intervals(homographies, scene, rows)
+    slopes = homographies[:, :, 2, 0]
+    nearest = homographies.new_zeros(len(homographies), len(rows), len(columns))
+    chosen = torch.full(nearest.shape, -1, device=nearest.device)
+    # One rectangle at a time: what is worked on stays in the cache, and little memory is needed.
+    for index in range(homographies.shape[1]):
+        inverse_depth = inverse_depths[:, index, :, None] + slopes[:, index, None, None] * columns
+        seen = (
+            (columns >= first[:, index, :, None])
+            & (columns <= last[:, index, :, None])
+            & (inverse_depth > nearest)
+        )
+        nearest = torch.where(seen, inverse_depth, nearest)
+        chosen.masked_fill_(seen, index)
+    y, x = torch.meshgrid(rows, columns, indexing='ij')
+    missed = chosen < 0
+    return Hits(
+        torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3),
+        chosen.flatten(1),
+        nearest.masked_fill(missed, 1.0 / BACKGROUND_DEPTH).flatten(1),
     )
-    inverse_depth, chosen = torch.where(hit, w, torch.zeros_like(w)).max(dim=1)
-    missed = inverse_depth <= 0
-    return _Hits(
-        pixels,
-        chosen.masked_fill(missed, -1),
-        inverse_depth.masked_fill(missed, 1.0 / BACKGROUND_DEPTH),
-    )
+
+
+def _row_intervals(
+    homographies: torch.Tensor, scene: Rectangles, rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where each rectangle begins and ends in each row, and its inverse depth at x = 0: (B, P, H).
+
+    It is seen where six functions, linear in the pixel, are not negative: the distances from its
+    four sides and from the nearest and the farthest depth.
+    """
+    u, v, w = homographies.unbind(2)  # (B, P, 3) each
+    half_u, half_v = (half[..., None] for half in scene.half_size.unbind(-1))
+    one = torch.tensor([0.0, 0.0, 1.0], device=w.device)
+    limits = torch.stack(
+        [
+            half_u * w - u,
+            half_u * w + u,
+            half_v * w - v,
+            half_v * w + v,
+            w - one / BACKGROUND_DEPTH,
+            one / _NEAREST - w,
+        ],
+        dim=2,
+    )  # (B, P, 6, 3)
+    slope = limits[..., 0, None]
+    start = limits[..., 1, None] * rows + limits[..., 2, None]  # (B, P, 6, H)
+    crossing = -start / slope
+    never = (slope == 0) & (start < 0)
+    first = torch.where(slope > 0, crossing, -torch.inf).masked_fill(never, torch.inf)
+    last = torch.where(slope < 0, crossing, torch.inf)
+    inverse_depth = w[..., 1, None] * rows + w[..., 2, None]
+    return first.amax(dim=2), last.amin(dim=2), inverse_depth
 
 
 def _shade(
-    hits: _Hits,
+    hits: Hits,
     homographies: torch.Tensor,
     scene: Rectangles,
     bank: TextureBank,
