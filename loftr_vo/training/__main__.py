@@ -12,6 +12,7 @@ from loftr_vo.training.config import TrainingConfig
 from loftr_vo.training.curve import draw_curve
 from loftr_vo.training.trainer import LOG, Trainer
 
+REAL_DATA = Path('../shared/data')
 SHIPPED_CONFIG = Path(__file__).with_name('compact.yaml')
 
 
@@ -21,10 +22,20 @@ def main() -> None:
     parser.add_argument('--config', type=Path, default=SHIPPED_CONFIG)
     parser.add_argument('-o', '--output', type=Path, default=Path('results/training'))
     parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
+    parser.add_argument(
+        '--real-data',
+        type=Path,
+        default=REAL_DATA if REAL_DATA.is_dir() else None,
+        metavar='DIR',
+        help='sequence folders to validate on too, never trained on (default: %(default)s)',
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
     trainer = Trainer(
-        TrainingConfig.from_yaml(arguments.config), arguments.output, arguments.device
+        TrainingConfig.from_yaml(arguments.config),
+        arguments.output,
+        arguments.device,
+        arguments.real_data,
     )
     try:
         trainer.run()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,43 +17,54 @@ from loftr_vo.loftr.config import LoFTRConfig
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps taken with pictures of one size.
+    """A part of a run.
 
     Attributes:
-        steps: optimiser steps.
-        height, width: pixels, multiples of 8.
-        batch: pairs a step.
+        share: of the run that it takes; the shares of all stages sum to one.
+        shapes: (pairs, height, width) of its batches, taken in turn; sides are multiples of 8.
     """
 
-    steps: int
-    height: int
-    width: int
-    batch: int
+    share: float
+    shapes: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """A training run.
 
+    A run lasts for ``steps``, or for ``hours`` if they are over before. What changes on the way
+    (stages, learning rate) follows the share of the run that is over, so that a run given less
+    time is a shorter run and not one cut off.
+
     Attributes:
-        model: the network.
+        model: the network; its sizes are those of ``start_from`` where that is given.
+        start_from: weights to begin with, a name or a file; empty for random ones.
+        steps: optimiser steps, at most.
+        hours: of training at most, without interruptions; 0 for no limit.
         stages: run one after the other.
-        learning_rate: held after the warm-up, then taken down to zero over the last steps.
+        learning_rate: held after the warm-up, then taken down to zero along half a cosine.
         warmup_steps: steps over which the learning rate rises from zero.
-        cooldown: share of all steps over which it falls.
+        cooldown: share of the run over which it falls.
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         fine_matches: true matches refined of each pair.
-        coarse_weight, unmatched_weight: of ``coarse_loss`` and ``unmatched_loss``; the fine loss
-            has weight one.
+        coarse_weight, unmatched_weight, fine_weight: of the three losses.
         textures, texture_size: the bank's number of textures and their side in texels.
+        reuse: how many times a rendered pair is trained on, each time mirrored, swapped and lit
+            anew by chance. One where rendering is cheap, as on a GPU.
+        supersampling: rays per pixel along each axis.
+        strangers: share of batches whose pairs show different places, so that nothing matches.
         seed: of the weights, the textures and the pairs.
-        checkpoint_every: steps between checkpoints, each with a validation.
+        checkpoint_every: steps between checkpoints.
+        validate_every: steps between validations, each with a checkpoint.
         threads: CPU threads; 0 leaves torch's default.
     """
 
     model: LoFTRConfig = field(default_factory=LoFTRConfig.compact)
-    stages: tuple[Stage, ...] = (Stage(1000, 96, 128, 4),)
+    start_from: str = ''
+    steps: int = 1000
+    hours: float = 0.0
+    stages: tuple[Stage, ...] = (Stage(1.0, ((4, 96, 128),)),)
     learning_rate: float = 1e-3
     warmup_steps: int = 300
     cooldown: float = 0.3
@@ -61,30 +73,48 @@ class TrainingConfig:
     fine_matches: int = 128
     coarse_weight: float = 4.0
     unmatched_weight: float = 1.0
+    fine_weight: float = 1.0
     textures: int = 256
     texture_size: int = 256
+    reuse: int = 1
+    supersampling: int = 1
+    strangers: float = 0.0
     seed: int = 0
-    checkpoint_every: int = 500
+    checkpoint_every: int = 250
+    validate_every: int = 500
     threads: int = 0
 
-    @property
-    def steps(self) -> int:
-        """Steps of all stages."""
-        return sum(stage.steps for stage in self.stages)
-
-    def stage_at(self, step: int) -> Stage:
-        """Return the stage that ``step``, from 0, belongs to."""
+    def __post_init__(self) -> None:
+        total = sum(stage.share for stage in self.stages)
+        if not math.isclose(total, 1.0, abs_tol=1e-3):
+            raise ValueError(f'the shares of the stages must sum to 1, got {total:g}')
         for stage in self.stages:
-            if step < stage.steps:
-                return stage
-            step -= stage.steps
-        return self.stages[-1]
+            for pairs, height, width in stage.shapes:
+                if height % 8 or width % 8 or pairs < 1:
+                    raise ValueError(
+                        'shapes are [pairs, height, width] with sides that are multiples of 8, '
+                        f'got {[pairs, height, width]}'
+                    )
 
-    def learning_rate_at(self, step: int) -> float:
-        """Return the learning rate of ``step``: warm-up, plateau, linear fall to zero."""
+    def progress(self, step: int, seconds: float = 0.0) -> float:
+        """Return the share of the run, 0 to 1, that ``step`` steps in ``seconds`` are."""
+        spent = seconds / (3600 * self.hours) if self.hours else 0.0
+        return min(1.0, max(step / self.steps, spent))
+
+    def shape_at(self, step: int, progress: float) -> tuple[int, int, int]:
+        """Return (pairs, height, width) of step ``step``, from 0."""
+        over = 0.0
+        for stage in self.stages:
+            over += stage.share
+            if progress < over:
+                break
+        return stage.shapes[step % len(stage.shapes)]
+
+    def learning_rate_at(self, step: int, progress: float) -> float:
+        """Return the learning rate of step ``step``, from 0: warm-up, plateau, half a cosine."""
         rising = min(1.0, (step + 1) / max(self.warmup_steps, 1))
-        left = (self.steps - step) / max(self.cooldown * self.steps, 1)
-        return self.learning_rate * rising * min(1.0, left)
+        left = min(1.0, (1 - progress) / max(self.cooldown, 1e-9))
+        return self.learning_rate * rising * (1 - math.cos(math.pi * left)) / 2
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as YAML and checkpoints hold them."""
@@ -110,5 +140,8 @@ class TrainingConfig:
             }
             values['model'] = dataclasses.replace(LoFTRConfig.compact(), **differing)
         if 'stages' in values:
-            values['stages'] = tuple(Stage(**stage) for stage in values['stages'])
+            values['stages'] = tuple(
+                Stage(stage['share'], tuple(tuple(shape) for shape in stage['shapes']))
+                for stage in values['stages']
+            )
         return cls(**values)

@@ -15,19 +15,33 @@ def draw_curve(log: Path, picture: Path) -> None:
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     from matplotlib.figure import Figure  # the training is the only one to need it here
 
-    figure = Figure(figsize=(11, 4), layout='constrained')
-    axes = figure.subplots(1, 3)
     panels = [
         ('loss', 'loss', ('coarse', 'unmatched', 'fine')),
         ('held-out pairs', 'share', ('precision', 'recall', 'false_rate')),
         ('held-out pairs', 'median error of a match (px at 320 x 240)', ('fine_error_px',)),
+        ('real pairs', 'median error of the rotation (deg)', _ending(entries, '_rotation_deg')),
+        ('real pairs', 'median error of the direction (deg)', _ending(entries, '_direction_deg')),
     ]
-    steps = [entry['step'] for entry in entries]
+    panels = [panel for panel in panels if panel[2]]
+    figure = Figure(figsize=(3.7 * len(panels), 4), layout='constrained')
+    axes = figure.subplots(1, len(panels))
     for axis, (title, label, names) in zip(axes, panels, strict=True):
         for name in names:
-            axis.plot(steps, [entry[name] for entry in entries], label=name)
+            known = [entry for entry in entries if name in entry]
+            axis.plot(
+                [entry['step'] for entry in known],
+                [entry[name] for entry in known],
+                label=name.removesuffix('_rotation_deg').removesuffix('_direction_deg'),
+            )
         axis.set(title=title, xlabel='step', ylabel=label)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         axis.legend()
     figure.savefig(picture, dpi=120)
+
+
+def _ending(entries: list[dict[str, float]], ending: str) -> tuple[str, ...]:
+    """Names of the entries that end so, in the order in which they appear."""
+    return tuple(
+        dict.fromkeys(name for entry in entries for name in entry if name.endswith(ending))
+    )

@@ -8,6 +8,8 @@ import torch
 
 _ALPHA = 0.25
 _GAMMA = 2.0
+# Below this the distance is squared after all, or its gradient would jump; half windows.
+_SOFTENING = 0.02
 
 
 def coarse_loss(
@@ -37,7 +39,11 @@ def unmatched_loss(log_confidence: torch.Tensor, unmatchable: torch.Tensor) -> t
 
 
 def fine_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
-    """Squared distance, each match weighted by the inverse of its predicted spread.
+    """Distance, each match weighted by the inverse of its predicted spread.
+
+    The paper squares the distance. A few matches that nothing tells apart, on a plain wall or
+    along an edge, then outweigh all others, and the network learns to answer with the middle of
+    the window. The distance itself asks for the median instead.
 
     Args:
         offset: (M, 2) predicted, in units of half the fine window.
@@ -47,8 +53,8 @@ def fine_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) 
     within = target.abs().amax(-1) < 1
     weight = 1 / spread.detach().clamp_min(1e-3)
     weight = weight / _masked_mean(weight, within).clamp_min(1e-6)
-    squared = ((offset - target) ** 2).sum(-1)
-    return _masked_mean(squared * weight, within)
+    distance = (((offset - target) ** 2).sum(-1) + _SOFTENING**2).sqrt() - _SOFTENING
+    return _masked_mean(distance * weight, within)
 
 
 def _masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,10 @@ def supervise(pairs: Pairs) -> Supervision:
     forward = pairs.second_from_first
     position, seen, hidden = _warp(pairs.depths, pairs.moving, pairs.intrinsics, forward)
     back, seen_back, _ = _warp(
-        pairs.depths.flip(0), pairs.moving.flip(0), pairs.intrinsics, torch.linalg.inv(forward)
+        pairs.depths.flip(0),
+        pairs.moving.flip(0),
+        pairs.intrinsics.flip(0),
+        torch.linalg.inv(forward),
     )
     partner, inside = _cell_of(position, height, width)
     partner_back, inside_back = _cell_of(back, height, width)
@@ -45,6 +49,18 @@ def supervise(pairs: Pairs) -> Supervision:
     mutual = partner_back.gather(1, partner) == cells
     matched = seen & inside & mutual & (seen_back & inside_back).gather(1, partner)
     return Supervision(matched, partner * matched, position, hidden)
+
+
+def estranged(pairs: Pairs, truth: Supervision) -> tuple[Pairs, Supervision]:
+    """Exchange the second pictures of a batch, so that no pair shows the same place."""
+    images = torch.stack([pairs.images[0], pairs.images[1].roll(1, dims=0)])
+    never = torch.zeros_like(truth.matched)
+    return (
+        dataclasses.replace(pairs, images=images),
+        dataclasses.replace(
+            truth, matched=never, partner=torch.zeros_like(truth.partner), unmatchable=~never
+        ),
+    )
 
 
 def cell_centres(height: int, width: int, device: torch.device) -> torch.Tensor:
@@ -64,11 +80,11 @@ def _warp(
     x, y = centres.long().unbind(-1)
     depth = depths[0][:, y, x]
     homogeneous = torch.cat([centres, torch.ones_like(centres[:, :1])], -1)
-    ray = torch.einsum('bij,lj->bli', torch.linalg.inv(intrinsics), homogeneous)
+    ray = torch.einsum('bij,lj->bli', torch.linalg.inv(intrinsics[0]), homogeneous)
     points = torch.einsum('bij,blj->bli', motion[:, :3, :3], ray * depth[..., None])
     points = points + motion[:, None, :3, 3]
     distance = points[..., 2]
-    projected = torch.einsum('bij,blj->bli', intrinsics, points)
+    projected = torch.einsum('bij,blj->bli', intrinsics[1], points)
     position = projected[..., :2] / distance.clamp_min(1e-3)[..., None]
     inside = (
         (distance > 1e-3)

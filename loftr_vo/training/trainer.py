@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ import torch
 from tqdm import tqdm
 
 from loftr_vo.loftr.model import FINE_STRIDE, LoFTR, cell_position
+from loftr_vo.loftr.weights import load_weights
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.textures import TextureBank
 from loftr_vo.training.config import TrainingConfig
 from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
-from loftr_vo.training.supervision import CELL, Supervision, supervise
-from loftr_vo.training.validation import validate
+from loftr_vo.training.pool import PairPool
+from loftr_vo.training.supervision import CELL, Supervision, estranged, supervise
+from loftr_vo.training.validation import validate, validate_real
 
 logger = logging.getLogger(__name__)
 
@@ -41,20 +44,36 @@ class Losses:
 class Trainer:
     """Trains a LoFTR on ray-cast pairs; stops and goes on at checkpoints."""
 
-    def __init__(self, config: TrainingConfig, output: Path, device: str = 'cpu') -> None:
-        """Prepare a run that writes into ``output``; goes on from its checkpoint if it has one."""
+    def __init__(
+        self,
+        config: TrainingConfig,
+        output: Path,
+        device: str = 'cpu',
+        real_data: Path | None = None,
+    ) -> None:
+        """Prepare a run that writes into ``output``; goes on from its checkpoint if it has one.
+
+        Args:
+            config: the run.
+            output: folder of checkpoint, weights and log.
+            device: cpu, cuda or cuda:N.
+            real_data: folder of sequences that are validated on, never trained on.
+        """
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
         self.config = config
         self.output = output
+        self.real_data = real_data
         self.device = torch.device(device)
         self.step = 0
-        self.model = LoFTR(config.model).to(self.device)
+        self.seconds = 0.0
+        self.model = _first_model(config).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
+        self._losses: list[dict[str, float]] = []
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == 'cuda')
         output.mkdir(parents=True, exist_ok=True)
         if (output / CHECKPOINT).exists():
@@ -63,37 +82,47 @@ class Trainer:
             config.textures, config.texture_size, seed=config.seed, device=self.device
         )
         # Seeding by the step makes a resumed run see new pairs.
-        self.pairs = PairGenerator(bank, seed=config.seed + 1_000_003 * (self.step + 1))
+        generator = PairGenerator(
+            bank,
+            seed=config.seed + 1_000_003 * (self.step + 1),
+            supersampling=config.supersampling,
+        )
+        self.pairs = PairPool(generator, config.reuse)
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is over."""
+        return self.config.progress(self.step, self.seconds)
 
     def run(self) -> None:
-        """Train to the last step; validate and save on the way and at the end."""
-        sums: dict[str, float] = {}
-        progress = tqdm(total=self.config.steps, initial=self.step, unit='step', smoothing=0.05)
-        with progress:
-            while self.step < self.config.steps:
-                for name, value in self._train_step().items():
-                    sums[name] = sums.get(name, 0.0) + value
+        """Train to the end of the run; validate and save on the way and at the end."""
+        before = time.monotonic() - self.seconds
+        with tqdm(total=self.config.steps, initial=self.step, unit='step', smoothing=0.05) as bar:
+            while self.progress < 1:
+                self._losses.append(self._train_step())
                 self.step += 1
-                progress.update()
-                due = self.step % self.config.checkpoint_every == 0
-                if due or self.step == self.config.steps:
-                    since = (self.step - 1) % self.config.checkpoint_every + 1
-                    means = {name: value / since for name, value in sums.items()}
-                    sums = {}
-                    self._checkpoint(means)
+                self.seconds = time.monotonic() - before
+                bar.update()
+                if self.step % self.config.validate_every == 0 or self.progress == 1:
+                    self._validate()
+                elif self.step % self.config.checkpoint_every == 0:
+                    self._checkpoint()
 
     def _train_step(self) -> dict[str, float]:
-        stage = self.config.stage_at(self.step)
+        learning_rate = self.config.learning_rate_at(self.step, self.progress)
         for group in self.optimizer.param_groups:
-            group['lr'] = self.config.learning_rate_at(self.step)
-        pairs = self.pairs.draw(stage.batch, (stage.height, stage.width))
+            group['lr'] = learning_rate
+        batch, height, width = self.config.shape_at(self.step, self.progress)
+        pairs = self.pairs.draw(batch, (height, width))
         truth = supervise(pairs)
+        if batch > 1 and torch.rand(()) < self.config.strangers:
+            pairs, truth = estranged(pairs, truth)
         with torch.autocast(self.device.type, enabled=self.device.type == 'cuda'):
             terms = self._loss_terms(pairs.images, truth, *self._fine_choice(truth))
         loss = (
             self.config.coarse_weight * terms.coarse
             + self.config.unmatched_weight * terms.unmatched
-            + terms.fine
+            + self.config.fine_weight * terms.fine
         )
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -150,34 +179,57 @@ class Trainer:
             ),
         )
 
-    def _checkpoint(self, means: dict[str, float]) -> None:
+    def _validate(self) -> None:
+        """Score the network, log that with the mean losses since the last time, and save."""
+        losses, self._losses = self._losses, []
+        entry: dict[str, float] = {
+            'step': self.step,
+            'hours': round(self.seconds / 3600, 4),
+            'lr': self.optimizer.param_groups[0]['lr'],
+        }
+        for name in losses[0]:
+            entry[name] = round(sum(terms[name] for terms in losses) / len(losses), 5)
         scores = validate(self.model, self.device)
-        entry = {'step': self.step, 'lr': self.config.learning_rate_at(self.step - 1)}
-        entry |= {name: round(value, 5) for name, value in (means | scores).items()}
+        if self.real_data is not None:
+            scores |= validate_real(self.model, self.real_data)
+        entry |= {name: round(value, 5) for name, value in scores.items()}
         logger.info('%s', entry)
         with (self.output / LOG).open('a') as log:
             log.write(json.dumps(entry) + '\n')
-        state = {
-            'step': self.step,
-            'model': self.model.state_dict(),
-            'optimizer': self.optimizer.state_dict(),
-            'scaler': self.scaler.state_dict(),
-        }
-        _save(state, self.output / CHECKPOINT)
+        self._checkpoint()
         weights = {
-            'config': self.config.model.to_dict(),
+            'config': self.model.config.to_dict(),
             'state_dict': self.model.state_dict(),
             'training': {'config': self.config.to_dict(), **entry},
         }
         _save(weights, self.output / WEIGHTS)
 
+    def _checkpoint(self) -> None:
+        state = {
+            'step': self.step,
+            'seconds': self.seconds,
+            'losses': self._losses,
+            'model': self.model.state_dict(),
+            'optimizer': self.optimizer.state_dict(),
+            'scaler': self.scaler.state_dict(),
+        }
+        _save(state, self.output / CHECKPOINT)
+
     def _resume(self) -> None:
         state = torch.load(self.output / CHECKPOINT, map_location=self.device, weights_only=True)
-        self.step = state['step']
+        self.step, self.seconds = state['step'], state['seconds']
+        self._losses = state['losses']
         self.model.load_state_dict(state['model'])
         self.optimizer.load_state_dict(state['optimizer'])
         self.scaler.load_state_dict(state['scaler'])
         logger.info('going on from step %d of %s', self.step, self.output / CHECKPOINT)
+
+
+def _first_model(config: TrainingConfig) -> LoFTR:
+    if not config.start_from:
+        return LoFTR(config.model)
+    model = load_weights(config.start_from)
+    return model.train().requires_grad_()
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -1,14 +1,22 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a network is on ray-cast pairs it was not trained on."""
+"""How good a network is on pairs it was not trained on: ray-cast ones and, where there, real."""
 
 from __future__ import annotations
 
+import copy
 import functools
+from pathlib import Path
 
+import numpy as np
 import torch
 
+from loftr_vo.config import MatcherSettings
+from loftr_vo.evaluation.pairs.cases import Pair, sequence_pairs
+from loftr_vo.evaluation.pairs.methods import by_network
+from loftr_vo.evaluation.pairs.scoring import motion_errors
 from loftr_vo.loftr.model import LoFTR
+from loftr_vo.matcher import Matcher
 from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
 from loftr_vo.training.supervision import Supervision, supervise
@@ -16,6 +24,9 @@ from loftr_vo.training.supervision import Supervision, supervise
 _SEED = 987_654_321
 _SIZE = (240, 320)
 _PAIRS = 24
+# Sequence folders, and how many frames apart their pairs are.
+_REAL = {'kitti06': 2, 'fountain': 1, 'tum_fr2_desk': 5, 'redkitchen': 10}
+_REAL_PAIRS = 5  # of each
 
 
 @torch.no_grad()
@@ -63,3 +74,36 @@ def held_out(device: torch.device) -> tuple[Pairs, Supervision]:
     bank = TextureBank.random(64, 256, seed=_SEED, device=device)
     pairs = PairGenerator(bank, seed=_SEED, taps=4).draw(_PAIRS, _SIZE)
     return pairs, supervise(pairs)
+
+
+def validate_real(model: LoFTR, data: Path) -> dict[str, float]:
+    """Score ``model`` by the motions it finds between real pictures.
+
+    Its own sub-pixel positions are taken, not those refined on the full pictures.
+
+    Args:
+        model: the network.
+        data: folder of the sequences; those that are not there are left out.
+
+    Returns:
+        Of each sequence, NAME_rotation_deg and NAME_direction_deg, median errors.
+    """
+    device = next(model.parameters()).device
+    settings = MatcherSettings(device=str(device), precision='float32')
+    method = by_network(Matcher(settings, copy.deepcopy(model)), refine=False)
+    scores: dict[str, float] = {}
+    for name, pairs in real_pairs(data).items():
+        errors = [motion_errors(pair, *method(pair.image0, pair.image1)) for pair in pairs]
+        rotation, direction = np.median(errors, axis=0).tolist()
+        scores |= {f'{name}_rotation_deg': rotation, f'{name}_direction_deg': direction}
+    return scores
+
+
+@functools.cache
+def real_pairs(data: Path) -> dict[str, list[Pair]]:
+    """Return the pairs of each sequence that is in the folder ``data``."""
+    return {
+        name: sequence_pairs(data / name, apart, _REAL_PAIRS)
+        for name, apart in _REAL.items()
+        if (data / name).is_dir()
+    }
