@@ -156,9 +156,16 @@ class KeyframeSettings:
 class RecoverySettings:
     """What to do when lost."""
 
+    policy: str = setting(
+        'hold',
+        'What becomes of the pose while lost: hold it; predict it, with the last velocity; or be '
+        'silent and publish none.',
+        choices=('hold', 'predict', 'silent'),
+        runtime=True,
+    )
     keyframes: int = setting(
         6,
-        'Keyframes kept: refined together, and tried one by one when lost.',
+        'Keyframes refined together; as many older ones are kept, to be tried when lost.',
         low=2,
         high=100,
         runtime=True,
@@ -166,6 +173,14 @@ class RecoverySettings:
     restart_after: float = setting(
         2.0,
         'Time lost after which a new start is made from the last pose, with the last scale.',
+        unit='s',
+        low=0.0,
+        high=3600.0,
+        runtime=True,
+    )
+    remember: float = setting(
+        60.0,
+        'Time after a new start for which places of the map before are recognised; 0 for never.',
         unit='s',
         low=0.0,
         high=3600.0,

@@ -44,6 +44,9 @@ class Estimate:
         keyframe_image: (H, W) uint8, the keyframe's picture.
         is_keyframe: whether this frame became the keyframe.
         metric: whether lengths are metres.
+        restarts: new starts made so far because the camera was not found again.
+        scale_carried: whether the scale is only carried over from before a new start.
+        silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
         timings: milliseconds by stage: encode, match, geometry.
     """
 
@@ -62,6 +65,9 @@ class Estimate:
     keyframe_image: np.ndarray | None = None
     is_keyframe: bool = False
     metric: bool = False
+    restarts: int = 0
+    scale_carried: bool = False
+    silent: bool = False
     timings: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -129,6 +129,12 @@ def inverse_transform(matrix: np.ndarray) -> np.ndarray:
     return transform(rotation, -rotation @ matrix[:3, 3])
 
 
+def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """(N, 3) points moved by a (4, 4) motion."""
+    moved: np.ndarray = points @ matrix[:3, :3].T + matrix[:3, 3]
+    return moved
+
+
 def skew(vector: np.ndarray) -> np.ndarray:
     """(3, 3) matrix of the cross product with (3,) ``vector``."""
     x, y, z = vector

@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from loftr_vo.camera import Camera
 from loftr_vo.config import GeometrySettings
 from loftr_vo.frame import Frame
-from loftr_vo.geometry import rays_from_points
+from loftr_vo.geometry import rays_from_points, transform
 from loftr_vo.matcher import EncodedPicture
 from loftr_vo.pose_refinement import Observations
 from loftr_vo.subpixel import LocatedMatches, texture_at
@@ -138,6 +138,24 @@ class Keyframe:
         in_camera = self.rays[known] * depth[:, None]
         relative = np.sqrt(self.variance[known]) * depth
         return in_camera @ self.pose[:3, :3].T + self.pose[:3, 3], 1 - relative / _KNOWN
+
+    def move(self, rotation: np.ndarray, translation: np.ndarray, scale: float) -> None:
+        """Put the keyframe and its depths into other coordinates: X' = scale R X + t.
+
+        Args:
+            rotation: (3, 3).
+            translation: (3,), in the new unit.
+            scale: new units in an old one.
+        """
+        position = scale * rotation @ self.pose[:3, 3] + translation
+        self.pose = transform(rotation @ self.pose[:3, :3], position)
+        turn = np.kron(np.diag([scale, 1.0]), rotation)
+        self.covariance = turn @ self.covariance @ turn.T
+        self.usual_depth *= scale
+        self.inverse_depth = self.inverse_depth / scale
+        self.learned_depth = self.learned_depth / scale
+        for variance in (self.variance, self.learned_variance, self._best_measured):
+            variance /= scale**2
 
     def refresh_usual_depth(self) -> None:
         """Take the median depth of the known cells, where there are enough to have one."""

@@ -15,6 +15,7 @@ from loftr_vo.geometry import (
     TwoView,
     essential_motion,
     inverse_depth,
+    inverse_transform,
     parallax,
     skew,
     split,
@@ -46,6 +47,10 @@ _IN_FRONT = 0.75
 
 class MotionError(ValueError):
     """A frame that no motion explains; the message says why."""
+
+
+class TooFewMatches(MotionError):
+    """A frame that shows next to nothing of what the keyframe does."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,10 @@ class Motion:
     def has_depth(self) -> bool:
         """Whether the length of the translation and the depths are of one scale."""
         return not self.remark
+
+    def pose_from(self, keyframe: Keyframe) -> np.ndarray:
+        """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
+        return keyframe.pose @ inverse_transform(self.frame_from_keyframe)
 
     def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inliers in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
@@ -122,7 +131,7 @@ def estimate_motion(
         ]
         raise MotionError(f'the picture is {sizes[0]}, the keyframe {sizes[1]} pixels')
     if len(matches) < settings.min_inliers:
-        raise MotionError(
+        raise TooFewMatches(
             f'only {len(matches)} matches with the keyframe, {settings.min_inliers} are needed'
         )
     located = locate_matches(keyframe, frame, matches, settings)
@@ -132,7 +141,7 @@ def estimate_motion(
     rays0, rays1 = observations.rays0, observations.rays1
     two_view = essential_motion(rays0, rays1, keyframe.threshold(settings) / focal)
     if two_view is None:
-        raise MotionError('no motion agrees with the matches')
+        raise MotionError('too few inliers: no motion agrees with the matches')
     _check_support(two_view.inliers, settings)
     known = keyframe.known[matches.cells] & two_view.inliers
     remark = ''
@@ -214,7 +223,7 @@ def _first_depths(
         free.select(chosen), refined.rotation, refined.translation, fixed_length=True
     )
     if np.mean(refined.inverse_depth > 0) < _IN_FRONT:
-        raise MotionError('the first depths do not lie in front of the camera')
+        raise MotionError('too few inliers: the first depths do not lie in front of the camera')
     refined = _complete(free, chosen, refined)
     scale = usual_depth * float(np.median(refined.inverse_depth[chosen]))
     to_unit = np.diag([scale] * 3 + [1.0] * 3)
@@ -290,6 +299,6 @@ def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
     count, total = int(inliers.sum()), len(inliers)
     if count < settings.min_inliers or count < settings.min_inlier_ratio * total:
         raise MotionError(
-            f'only {count} of {total} matches agree with one motion, at least '
+            f'too few inliers: only {count} of {total} matches agree with one motion, at least '
             f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must'
         )

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,21 +14,25 @@ from loftr_vo.bundle import refine_window
 from loftr_vo.config import Settings
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.frame import Frame
-from loftr_vo.geometry import inverse_transform
+from loftr_vo.geometry import inverse_transform, transform_points
 from loftr_vo.keyframe import Keyframe
+from loftr_vo.keyframe_store import KeyframeStore
 from loftr_vo.loftr.model import LoFTR
+from loftr_vo.loss import explain
+from loftr_vo.map_relation import relate
 from loftr_vo.matcher import EncodedPicture, Matcher
 from loftr_vo.motion import Motion, MotionError, estimate_motion, pose_covariance
-from loftr_vo.picture_quality import complaint, emptiness
+from loftr_vo.picture_quality import emptiness
+from loftr_vo.recovery import Recovery
 from loftr_vo.stillness import RestDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 
 # Standard deviation of a first pose: it defines the world.
 _SURE = 1e-6
-# Growth of the standard deviation while lost, in usual depths and radians a second.
-_LOST_DRIFT = 0.5
-# A pose found again counts as motion up to this many times the last speed.
-_PLAUSIBLE_SPEEDUP = 3.0
+# While a new map is tracked, the old ones are looked for in one frame out of these.
+_OLD_MAP_EVERY = 3
+# Inliers that make a place of an old map sure to be it, in multiples of what a pose needs.
+_SURELY = 2
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class _Tracked:
 
 
 class VisualOdometry:
-    """Follows one camera; give it frames in the order of their stamps."""
+    """Follows one camera; give it frames in the order of their stamps.
 
-    _keyframes: deque[Keyframe]
+    Inside, poses are in the map, the system of coordinates of the keyframes. It is the world of
+    the estimates until the camera is lost and found elsewhere (``Recovery``).
+    """
 
     def __init__(self, settings: Settings | None = None, model: LoFTR | None = None) -> None:
         """Load the network.
@@ -68,20 +73,21 @@ class VisualOdometry:
         """Take over settings marked ``runtime``; the others need a new odometry."""
         self.settings = settings
         self._matcher.configure(settings.matcher)
-        self._keyframes = deque(self._keyframes, maxlen=settings.recovery.keyframes)
+        self._keyframes.configure(settings.recovery)
+        self._recovery.configure(settings.recovery)
 
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
-        self._keyframes = deque(maxlen=self.settings.recovery.keyframes)
+        self._keyframes = KeyframeStore(self.settings.recovery)
+        self._recovery = Recovery(self.settings.recovery)
         self._keyframe_count = 0
+        self._frame_count = 0
+        self._last_stamp = 0
         self._tracked: _Tracked | None = None
         self._rest = RestDetector()
         self._initialised = False
         self._pose = np.eye(4)
         self._covariance = np.eye(6) * _SURE**2
-        self._speed = 0.0  # units a second
-        self._last_stamp = 0
-        self._lost_since: int | None = None
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Estimate]:
         """Yield an estimate for each frame."""
@@ -104,37 +110,38 @@ class VisualOdometry:
             keyframe, motion = self._find_motion(frame, encoded, clock)
         except MotionError as error:
             return self._lose(frame, encoded, str(error), clock)
+        keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
         return self._follow(frame, encoded, keyframe, motion, clock)
 
     def _find_motion(
         self, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
     ) -> tuple[Keyframe, Motion]:
-        """Motion against the keyframe; failing that, the last frame; when lost, older keyframes.
+        """Motion against the keyframe; failing that, against others.
 
         Raises:
-            MotionError: none of them explains the frame; the reason is the keyframe's.
+            MotionError: none of them explains the frame; says why.
         """
         try:
             return self._keyframe, self._motion(self._keyframe, frame, encoded, clock)
         except MotionError as error:
-            reason = error
-        if trouble := complaint(frame.image, self._keyframe.frame.image):
-            raise MotionError(trouble)
-        for candidate in self._alternatives(clock):
-            try:
-                return candidate, self._motion(candidate, frame, encoded, clock)
-            except MotionError:
-                continue
-        raise reason
+            reason = explain(error, frame.image, self._keyframe.frame.image)
+        if not emptiness(frame.image):
+            for candidate in self._alternatives(frame, clock):
+                try:
+                    return candidate, self._motion(candidate, frame, encoded, clock)
+                except MotionError:
+                    continue
+        raise MotionError(reason)
 
-    def _alternatives(self, clock: _Stopwatch) -> Iterator[Keyframe]:
-        """Keyframes to try when the present one fails."""
+    def _alternatives(self, frame: Frame, clock: _Stopwatch) -> Iterator[Keyframe]:
+        """The last frame, since only the keyframe may be too far; when lost, older keyframes."""
+        if self._recovery.lost:
+            yield from self._keyframes.candidates(frame.image)
+            return
         last = self._tracked
-        if self._lost_since is None:
-            if last is not None and last.frame is not self._keyframe.frame:
-                yield self._hand_over(last, clock)
-        else:
-            yield from list(self._keyframes)[-2::-1]
+        if last is not None and last.frame is not self._keyframe.frame:
+            yield self._hand_over(last, clock)
+        yield from self._keyframes.old_candidates(frame.image)
 
     def _motion(
         self, keyframe: Keyframe, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
@@ -142,15 +149,59 @@ class VisualOdometry:
         matches = self._matcher.match(keyframe.encoded, encoded).result()
         clock.lap('match')
         try:
-            return estimate_motion(
+            motion = estimate_motion(
                 keyframe, frame, matches, self.settings.geometry, self._expected_motion(keyframe)
             )
         finally:
             clock.lap('geometry')
+        self._refuse_a_jump(keyframe, frame, motion)
+        return motion
 
     def _expected_motion(self, keyframe: Keyframe) -> np.ndarray:
         """(4, 4) frame from keyframe if the camera had stopped."""
         return inverse_transform(self._pose) @ keyframe.pose
+
+    def _refuse_a_jump(self, keyframe: Keyframe, frame: Frame, motion: Motion) -> None:
+        """Have a camera that is elsewhere all at once be lost, to be found by the next frame.
+
+        Raises:
+            MotionError: the motion is nothing that a camera does between two frames.
+        """
+        if not (self._initialised and motion.has_depth):
+            return
+        there = motion.pose_from(keyframe)
+        seconds = self._seconds_since_last(frame)
+        if self._recovery.is_jump(self._pose, there, seconds, keyframe.usual_depth):
+            raise MotionError('jump: the camera is elsewhere all at once')
+
+    def _prefer_old_map(
+        self,
+        frame: Frame,
+        encoded: EncodedPicture,
+        keyframe: Keyframe,
+        motion: Motion,
+        clock: _Stopwatch,
+    ) -> tuple[Keyframe, Motion]:
+        """Go back to a map that was given up once one of its places is seen again.
+
+        The pose in odom goes on from where the present map has the camera, and the present map is
+        put where it belongs beside the old one.
+        """
+        self._frame_count += 1
+        if self._recovery.lost or self._frame_count % _OLD_MAP_EVERY:
+            return keyframe, motion
+        for candidate in self._keyframes.old_candidates(frame.image):
+            try:
+                found = self._motion(candidate, frame, encoded, clock)
+            except MotionError:
+                continue
+            surely = int(found.inliers.sum()) >= _SURELY * self.settings.geometry.min_inliers
+            if surely and found.has_depth:
+                self._pose = motion.pose_from(keyframe)
+                if motion.has_depth:
+                    relate(self._keyframes.of_map, keyframe, motion, candidate, found)
+                return candidate, found
+        return keyframe, motion
 
     def _follow(
         self,
@@ -161,19 +212,18 @@ class VisualOdometry:
         clock: _Stopwatch,
     ) -> Estimate:
         """Take over a motion that explains the frame."""
-        if keyframe is not self._keyframe:
-            self._return_to(keyframe)
-        pose = keyframe.pose @ inverse_transform(motion.frame_from_keyframe)
+        changed_map = keyframe is not self._keyframe and self._return_to(keyframe, frame)
+        pose = motion.pose_from(keyframe)
         pose, resting = self._rest.settle(
             keyframe, motion, pose, self.settings.geometry.stationary_motion
         )
-        if self._lost_since is not None:
-            self._keep_continuous(frame, pose)
-            pose = keyframe.pose @ inverse_transform(motion.frame_from_keyframe)
-        self._remember_speed(frame, pose)
+        if changed_map or self._recovery.lost:
+            self._go_on_from(frame, pose, changed_map)
+        self._recovery.follow(
+            frame.stamp, pose, self._seconds_since_last(frame), keyframe.usual_depth
+        )
         self._pose = pose
         self._covariance = pose_covariance(keyframe, motion)
-        self._lost_since = None
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
         self._initialised = self._initialised or motion.has_depth
@@ -185,6 +235,10 @@ class VisualOdometry:
             self._pose = self._hand_over(self._tracked, clock).pose
         state = State.TRACKING if self._initialised else State.INITIALISING
         reason = motion.remark or ('resting' if resting else '')
+        if changed_map:
+            reason = 'a place of the map before is seen again'
+        elif self._keyframes.scale_carried and not motion.remark:
+            reason = f'{reason or "started anew"}: the scale is carried over, and uncertain'
         return self._estimate(frame, state, reason, clock, motion, keyframe, became_keyframe)
 
     def _gives_way(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
@@ -215,12 +269,7 @@ class VisualOdometry:
 
     def _refine_window(self) -> None:
         """Adjust the newest keyframes; the older half of the window holds them in place."""
-        window = list(self._keyframes)
-        for keyframe in window:
-            # Links to keyframes long gone would keep them, and their pictures, in memory.
-            keyframe.links = [
-                link for link in keyframe.links if any(link.other is kept for kept in window)
-            ]
+        window = self._keyframes.window
         if self.settings.keyframe.refine_window and len(window) > 2:
             refine_window(window, fixed=max(1, len(window) // 2))
 
@@ -228,63 +277,64 @@ class VisualOdometry:
         """Keyframes before the last two, the newest first."""
         if not self.settings.geometry.refine_matches:
             return []
-        return list(self._keyframes)[-3::-1]
+        return self._keyframes.window[-3::-1]
 
-    def _return_to(self, keyframe: Keyframe) -> None:
-        """Make an older keyframe the present one again."""
-        self._keyframes.remove(keyframe)
-        self._keyframes.append(keyframe)
+    def _return_to(self, keyframe: Keyframe, frame: Frame) -> bool:
+        """Make an older keyframe the present one again; return whether the map changes with it."""
+        changed_map = self._keyframes.go_back_to(keyframe, frame.stamp)
+        self._initialised = self._initialised or changed_map
+        return changed_map
 
-    def _keep_continuous(self, frame: Frame, found: np.ndarray) -> None:
-        """Move the world's origin where going on at ``found`` would be a jump (REP 105).
-
-        What the last speed could have covered in the time lost is motion, not a jump.
-        """
-        elapsed = (frame.stamp - self._last_stamp) * 1e-9
-        usual_depth = self._keyframe.usual_depth
-        reach = _PLAUSIBLE_SPEEDUP * self._speed * elapsed + 0.02 * usual_depth
-        if np.linalg.norm(found[:3, 3] - self._pose[:3, 3]) > reach:
-            correction = self._pose @ inverse_transform(found)
-            for keyframe in self._keyframes:
-                keyframe.pose = correction @ keyframe.pose
-
-    def _remember_speed(self, frame: Frame, pose: np.ndarray) -> None:
-        elapsed = (frame.stamp - self._last_stamp) * 1e-9
-        if self._lost_since is None and elapsed > 0:
-            self._speed = float(np.linalg.norm(pose[:3, 3] - self._pose[:3, 3])) / elapsed
-        self._last_stamp = frame.stamp
+    def _go_on_from(self, frame: Frame, found: np.ndarray, changed_map: bool) -> None:
+        """Have the pose in odom go on from where it stands, now that the camera is found."""
+        self._recovery.find(
+            frame.stamp,
+            self._pose,
+            found,
+            self._shown_covariance(frame),
+            self._keyframe.usual_depth,
+            changed_map,
+        )
+        self._recovery.scale_is_carried(self._keyframes.scale_carried, found)
 
     def _lose(
         self, frame: Frame, encoded: EncodedPicture, reason: str, clock: _Stopwatch
     ) -> Estimate:
-        """Hold the pose, be less sure of it, and start anew after a while."""
-        if not self._initialised:
-            if not emptiness(frame.image):
-                usual_depth = self._keyframe.usual_depth
-                self._keyframes.clear()
-                self._add_keyframe(frame, encoded, usual_depth, self._pose, self._covariance)
-            return self._estimate(frame, State.INITIALISING, f'starting anew: {reason}', clock)
-        if self._lost_since is None:
-            self._lost_since = frame.stamp
-        lost_for = (frame.stamp - self._lost_since) * 1e-9
-        drift = np.full(6, _LOST_DRIFT * max(lost_for, 0.1))
-        drift[:3] *= self._keyframe.usual_depth
-        covariance = self._covariance + np.diag(drift**2)
+        """Carry the pose on without a motion, and start anew after a while."""
         usable = not emptiness(frame.image)
-        if usable and lost_for > self.settings.recovery.restart_after:
-            usual_depth = self._keyframe.usual_depth
-            self._keyframes.clear()
-            self._tracked = None
-            self._covariance = covariance
-            self._add_keyframe(frame, encoded, usual_depth, self._pose, covariance)
-            self._initialised, self._lost_since = False, None
-            reason = f'starting anew from the last pose, with the last scale: {reason}'
-            return self._estimate(frame, State.INITIALISING, reason, clock)
-        return self._estimate(frame, State.LOST, reason, clock, covariance=covariance)
+        if not self._initialised:
+            if usable:
+                self._start_map(frame, encoded)
+            return self._estimate(frame, State.INITIALISING, f'starting anew: {reason}', clock)
+        seconds = self._seconds_since_last(frame)
+        self._pose = self._recovery.lose(frame.stamp, self._pose, seconds)
+        if not (usable and self._recovery.is_over(frame.stamp)):
+            return self._estimate(frame, State.LOST, reason, clock)
+        self._recovery.start_anew(self._pose, self._shown_covariance(frame))
+        self._covariance = np.eye(6) * _SURE**2
+        self._start_map(frame, encoded)
+        reason = f'starting anew from the last pose, with the last scale: {reason}'
+        return self._estimate(frame, State.INITIALISING, reason, clock)
+
+    def _start_map(self, frame: Frame, encoded: EncodedPicture) -> None:
+        """Begin a map with this frame, at the last pose and with the last usual depth."""
+        usual_depth = self._keyframe.usual_depth
+        self._keyframes.start_anew(frame.stamp, keep=self._initialised)
+        self._tracked, self._initialised = None, False
+        self._add_keyframe(frame, encoded, usual_depth)
 
     @property
     def _keyframe(self) -> Keyframe:
-        return self._keyframes[-1]
+        return self._keyframes.newest
+
+    def _seconds_since_last(self, frame: Frame) -> float:
+        return (frame.stamp - self._last_stamp) * 1e-9
+
+    def _shown_covariance(self, frame: Frame) -> np.ndarray:
+        """(6, 6), of the pose in odom."""
+        return self._recovery.covariance(
+            frame.stamp, self._pose, self._covariance, self._keyframe.usual_depth
+        )
 
     def _add_keyframe(
         self,
@@ -303,8 +353,7 @@ class VisualOdometry:
             usual_depth=usual_depth,
         )
         self._keyframe_count += 1
-        self._keyframes.append(keyframe)
-        self._last_stamp = self._last_stamp or frame.stamp
+        self._keyframes.add(keyframe)
         return keyframe
 
     def _estimate(
@@ -316,25 +365,29 @@ class VisualOdometry:
         motion: Motion | None = None,
         keyframe: Keyframe | None = None,
         is_keyframe: bool = False,
-        covariance: np.ndarray | None = None,
     ) -> Estimate:
+        self._last_stamp = frame.stamp
         keyframe = keyframe or self._keyframe
         points, confidence = keyframe.points()
+        odom_from_map = self._recovery.odom_from_map
         return Estimate(
             stamp=frame.stamp,
             state=state,
             reason=reason,
-            pose=self._pose.copy(),
-            covariance=self._covariance if covariance is None else covariance,
+            pose=odom_from_map @ self._pose,
+            covariance=self._shown_covariance(frame),
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
-            points=points.astype(np.float32),
+            points=transform_points(odom_from_map, points).astype(np.float32),
             point_confidence=confidence.astype(np.float32),
             parallax=motion.parallax if motion else 0.0,
             keyframe_id=keyframe.number,
-            keyframe_pose=keyframe.pose,
+            keyframe_pose=odom_from_map @ keyframe.pose,
             keyframe_image=keyframe.frame.image,
             is_keyframe=is_keyframe or frame is keyframe.frame,
+            restarts=self._recovery.restarts,
+            scale_carried=self._keyframes.scale_carried,
+            silent=state is State.LOST and self._recovery.silent,
             timings=clock.milliseconds,
         )
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages to pictures and cameras, and estimates to messages."""
 
+import dataclasses
 import sys
 from importlib.util import find_spec
 from types import ModuleType
@@ -357,6 +358,16 @@ def test_status_has_every_value_of_the_contract():
         'match_ms': '12.5',
     }
     assert expected.items() <= values.items()
+
+
+def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
+    estimate = dataclasses.replace(make_estimate(), restarts=2, scale_carried=True)
+    health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
+    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    values = {pair.key: pair.value for pair in message.values}
+    assert values['restarts'] == '2'
+    assert 'carried over' in values['scale']
+    assert 'not metric' in values['scale']
 
 
 def test_markers_split_inliers_from_outliers():

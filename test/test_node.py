@@ -41,6 +41,7 @@ class ForwardOdometry:
         self.settings = None
         self.fail_at = ()
         self.seconds = 0.0
+        self.silent = False
         self.count = 0
 
     def stream(self, frames):
@@ -59,8 +60,8 @@ class ForwardOdometry:
         one = np.ones(1, np.float32)
         return Estimate(
             frame.stamp,
-            State.TRACKING,
-            '',
+            State.LOST if self.silent else State.TRACKING,
+            'covered' if self.silent else '',
             pose,
             0.01 * np.eye(6),
             matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
@@ -68,6 +69,7 @@ class ForwardOdometry:
             points=np.array([[0.0, 0.0, 5.0]], np.float32),
             point_confidence=one,
             keyframe_image=frame.image,
+            silent=self.silent,
         )
 
     def reset(self):
@@ -220,6 +222,19 @@ def test_status_of_a_tracked_picture(rig):
     assert rig.value('inliers') == '1'
     assert rig.value('encoding') == 'mono8'
     assert 0.0 < float(rig.value('latency')) < 5000.0
+
+
+def test_a_silent_estimate_is_told_in_the_status_and_published_nowhere(rig):
+    rig.track(SECOND)
+    rig.odometry.silent = True
+    rig.send_image(2 * SECOND)
+    rig.until(rig.says(ERROR, 'lost: covered'))
+    assert rig.value('stamp') == str(2 * SECOND)
+    rig.odometry.silent = False
+    rig.track(3 * SECOND)
+    assert rig.stamps() == [SECOND, 3 * SECOND]
+    # The velocity is over the time between the poses that were published.
+    assert rig.heard['odom'][-1].twist.twist.linear.x == pytest.approx(1.0)
 
 
 def test_pictures_that_come_before_camera_info_are_kept(make_rig):

@@ -170,9 +170,15 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'inliers': str(estimate.inlier_count),
         'parallax': f'{estimate.parallax:.3f}',
         'keyframe': str(estimate.keyframe_id),
-        'scale': 'metric' if estimate.metric else 'none (not metric)',
+        'scale': _scale_in_words(estimate),
+        'restarts': str(estimate.restarts),
         **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
     }
+
+
+def _scale_in_words(estimate: Estimate) -> str:
+    scale = 'metric' if estimate.metric else 'none (not metric)'
+    return f'{scale}, carried over a new start: uncertain' if estimate.scale_carried else scale
 
 
 def _stream_values(health: Health, now: float) -> dict[str, str]:

@@ -90,7 +90,7 @@ class Outputs:
             self._node.destroy_publisher(self._broadcaster.pub_tf)
 
     def publish(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
-        """Publish all of one estimate.
+        """Publish all of one estimate; of one that is silent, no pose.
 
         Args:
             estimate: the odometry's.
@@ -104,10 +104,11 @@ class Outputs:
             body.covariance(estimate.pose, estimate.covariance),
             estimate.keyframe_id,
         )
-        self._remember(estimate, now)
-        self._publish_odometry(now)
-        self._broadcast(now)
-        self._publish_path(now)
+        if not estimate.silent:
+            self._remember(estimate, now)
+            self._publish_odometry(now)
+            self._broadcast(now)
+            self._publish_path(now)
         self._publish_matches(estimate, frame, body)
         self._publish_match_image(estimate, frame, rate)
         self._publish_points(estimate, body)

@@ -1,0 +1,91 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the camera moved lately, and what motion it may be trusted with from there."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.geometry import inverse_transform, transform
+
+# Tracked frames that the velocity is taken over: one step is noisy, a second is history.
+_MEMORY = 4
+# What a camera may do in the time since it was last seen, in multiples of its last speed. A jump
+# is told from motion by the second, which also has to allow for a start from rest.
+_REACH = 3.0
+_SUDDEN = 10.0
+# The same beyond any speed: in usual depths a second, and radians a second; a jump, per frame.
+_REACH_AT_REST = (0.05, 0.35)
+_SUDDEN_AT_REST = (0.25, 0.5)
+
+
+class Course:
+    """Remembers the last tracked poses, (4, 4) each, world from camera."""
+
+    def __init__(self) -> None:
+        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=_MEMORY)
+
+    @property
+    def last_stamp(self) -> int:
+        """Nanoseconds, of the last tracked frame; 0 where there is none."""
+        return self._poses[-1][0] if self._poses else 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there are poses enough to have a speed."""
+        return len(self._poses) > 1
+
+    def note(self, stamp: int, pose: np.ndarray) -> None:
+        """Remember where the camera was at a tracked frame."""
+        # Two frames of one stamp have no speed between them.
+        if not self._poses or stamp > self._poses[-1][0]:
+            self._poses.append((stamp, pose))
+
+    def interrupt(self) -> None:
+        """Forget all but the speed: what comes next does not follow on what was."""
+        self._poses.clear()
+
+    def twist(self) -> np.ndarray:
+        """(6,) velocity in the camera's axes: units a second, radians a second."""
+        if not self.known:
+            return np.zeros(6)
+        (begin, first), (end, last) = self._poses[0], self._poses[-1]
+        moved = inverse_transform(first) @ last
+        turn = Rotation.from_matrix(moved[:3, :3]).as_rotvec()
+        return np.concatenate([moved[:3, 3], turn]) / ((end - begin) * 1e-9)
+
+    def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
+        """Return the pose after ``seconds`` more of the last velocity."""
+        twist = self.twist() * seconds
+        moved = transform(Rotation.from_rotvec(twist[3:]).as_matrix(), twist[:3])
+        return pose @ moved
+
+    def reaches(self, step: np.ndarray, seconds: float, usual_depth: float) -> bool:
+        """Whether a motion (4, 4) may have happened unseen in ``seconds``."""
+        return self._within(step, seconds, _REACH, np.array(_REACH_AT_REST) * seconds, usual_depth)
+
+    def is_sudden(self, step: np.ndarray, seconds: float, usual_depth: float) -> bool:
+        """Whether a motion (4, 4) from one frame to the next is a jump of the camera."""
+        if not self.known:
+            return False
+        return not self._within(step, seconds, _SUDDEN, np.array(_SUDDEN_AT_REST), usual_depth)
+
+    def _within(
+        self,
+        step: np.ndarray,
+        seconds: float,
+        times: float,
+        at_rest: np.ndarray,
+        usual_depth: float,
+    ) -> bool:
+        twist = self.twist()
+        speeds = np.linalg.norm(twist[:3]), np.linalg.norm(twist[3:])
+        distance = np.linalg.norm(step[:3, 3])
+        angle = Rotation.from_matrix(step[:3, :3]).magnitude()
+        return bool(
+            distance <= times * speeds[0] * seconds + at_rest[0] * usual_depth
+            and angle <= times * speeds[1] * seconds + at_rest[1]
+        )
