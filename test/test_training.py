@@ -328,6 +328,27 @@ def test_a_run_may_start_from_weights(tmp_path, quick_validation):
     assert all(parameter.requires_grad for parameter in trainer.model.parameters())
 
 
+def test_mixed_precision_keeps_what_must_be_exact_and_agrees_with_float32(tmp_path, pairs):
+    """On a CPU autocast is bfloat16, coarser still than a GPU's float16."""
+    trainer = Trainer(tiny(2, start_from='compact'), tmp_path)
+    trainer.model.eval()
+    truth = supervise(pairs)
+    torch.manual_seed(0)
+    choice = trainer._fine_choice(truth)
+    exact = trainer._loss_terms(pairs.images, truth, *choice)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        mixed = trainer._loss_terms(pairs.images, truth, *choice)
+        tokens = torch.randn(1, 6, 64).bfloat16()
+        assert trainer.model.similarity(tokens, tokens).dtype == torch.float32
+    for name in ('coarse', 'unmatched', 'fine'):
+        value = getattr(mixed, name)
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(getattr(exact, name).item(), rel=0.1)
+    mixed.fine.backward()
+    gradient = trainer.model.loftr_fine.layers[0].q_proj.weight.grad
+    assert gradient.dtype == torch.float32 and gradient.isfinite().all()
+
+
 def test_pairs_of_different_places_have_nothing_to_match(pairs):
     strange, truth = estranged(pairs, supervise(pairs))
     assert not truth.matched.any() and truth.unmatchable.all()

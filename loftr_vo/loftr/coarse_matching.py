@@ -52,7 +52,8 @@ def similarity(
     """
     scale = 1.0 / (tokens0.shape[2] * temperature)
     # float32: logits reach hundreds, where float16 and bfloat16 no longer tell neighbours apart.
-    logits = (tokens0.float() * scale) @ tokens1.float().transpose(1, 2)
+    with torch.autocast(tokens0.device.type, enabled=False):
+        logits = (tokens0.float() * scale) @ tokens1.float().transpose(1, 2)
     if mask0 is not None:
         logits = logits.masked_fill(~mask0.flatten(1)[:, :, None], _MASKED)
     if mask1 is not None:

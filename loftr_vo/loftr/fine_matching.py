@@ -77,13 +77,14 @@ def expected_offset(windows0: Tensor, windows1: Tensor) -> tuple[Tensor, Tensor]
     """
     count, channels = windows0.shape[1:]
     size = round(count**0.5)
-    centre = windows0[:, count // 2, :].float()
     # float32: sub-pixel positions are differences of numbers that float16 rounds to 1/1000.
-    logits = torch.einsum('nc,nrc->nr', centre, windows1.float()) / channels**0.5
-    heatmap = logits.softmax(dim=1)
-    reach = torch.arange(size, device=heatmap.device, dtype=heatmap.dtype) - size // 2
-    grid = torch.stack([reach.repeat(size), reach.repeat_interleave(size)], dim=1)
-    offset = heatmap @ grid
-    variance = heatmap @ grid.square().sum(dim=1) - offset.square().sum(dim=1)
+    with torch.autocast(windows0.device.type, enabled=False):
+        centre = windows0[:, count // 2, :].float()
+        logits = torch.einsum('nc,nrc->nr', centre, windows1.float()) / channels**0.5
+        heatmap = logits.softmax(dim=1)
+        reach = torch.arange(size, device=heatmap.device, dtype=heatmap.dtype) - size // 2
+        grid = torch.stack([reach.repeat(size), reach.repeat_interleave(size)], dim=1)
+        offset = heatmap @ grid
+        variance = heatmap @ grid.square().sum(dim=1) - offset.square().sum(dim=1)
     # The floor keeps the gradient of the root finite where all weight is on one cell.
     return offset, variance.clamp(min=1e-6).sqrt()

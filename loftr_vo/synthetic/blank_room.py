@@ -41,9 +41,12 @@ class BlankPair:
 
 @torch.no_grad()
 def blank_room_pairs(
-    count: int, size: tuple[int, int] = (480, 640), seed: int = 0
+    count: int, size: tuple[int, int] = (480, 640), seed: int = 0, contrast: float = 1.0
 ) -> list[BlankPair]:
-    """Return ``count`` pairs of (H, W) pictures, each of a room of its own."""
+    """Return ``count`` pairs of (H, W) pictures, each of a room of its own.
+
+    ``contrast`` scales the grey values about their middle; the noise stays.
+    """
     rng = np.random.default_rng(seed)
     walls = np.stack([plain_wall(rng, _TEXTURE_SIZE) for _ in range(_TEXTURES)])
     bank = TextureBank.from_textures(torch.from_numpy(np.clip(walls, 0, 1).astype(np.float32)))
@@ -60,7 +63,8 @@ def blank_room_pairs(
             seen = render(
                 scene, bank, world_from_camera[None], intrinsics[None], size, supersampling=2
             )
-            grey = 255 * seen.image[0].numpy() + rng.normal(0, _NOISE, size)
+            grey = 255 * (0.5 + contrast * (seen.image[0].numpy() - 0.5))
+            grey = grey + rng.normal(0, _NOISE, size)
             images.append(np.clip(grey.round(), 0, 255).astype(np.uint8))
         motion = torch.linalg.inv(pose).double().numpy()
         pairs.append(BlankPair(images[0], images[1], intrinsics.double().numpy(), motion))

@@ -47,6 +47,7 @@ REAL_CASES = (
     ('redkitchen', 10),
 )
 HARD_PAIRS = 12  # of each of the last four, blurred or darkened
+FAINT = 0.25  # contrast of the second set of blank rooms
 METHODS = ('orb', 'sift', 'network', 'refined')
 _PICTURES = 3
 
@@ -75,8 +76,9 @@ def main() -> None:
     methods = {name: methods[name] for name in arguments.methods}
     groups = real_groups(arguments.data, arguments.pairs)
     blank = blank_rooms(arguments.pairs)
+    faint = blank_rooms(arguments.pairs, FAINT)
     results: dict[str, Any] = {'weights': arguments.weights}
-    cases = all_cases(groups, blank)
+    cases = all_cases(groups, blank, faint)
     with tqdm(total=len(cases) * len(methods), unit='case') as bar:
         scores: dict[str, dict[str, CaseScore]] = {}
         for (case, pairs), name in itertools.product(cases.items(), methods):
@@ -110,17 +112,19 @@ def real_groups(data: Path, most: int) -> dict[str, list[Pair]]:
     }
 
 
-def blank_rooms(most: int) -> list[Pair]:
+def blank_rooms(most: int, contrast: float = 1.0) -> list[Pair]:
     """Return the ray-cast pairs of nearly blank rooms."""
     pairs = []
-    for pair in blank_room_pairs(min(most, 40)):
+    for pair in blank_room_pairs(min(most, 40), contrast=contrast):
         height, width = pair.image0.shape
         camera = Camera(width, height, pair.intrinsics, 'plumb_bob', np.zeros(5))
         pairs.append(Pair(pair.image0, pair.image1, camera, pair.motion))
     return pairs
 
 
-def all_cases(groups: dict[str, list[Pair]], blank: list[Pair]) -> dict[str, list[Pair]]:
+def all_cases(
+    groups: dict[str, list[Pair]], blank: list[Pair], faint: list[Pair]
+) -> dict[str, list[Pair]]:
     """Return the pairs of every row of the table."""
     hard = [
         pair
@@ -128,7 +132,7 @@ def all_cases(groups: dict[str, list[Pair]], blank: list[Pair]) -> dict[str, lis
         if name != 'kitti06, 1 apart'
         for pair in thinned(group, HARD_PAIRS)
     ]
-    cases = {**groups, 'blank rooms': blank}
+    cases = {**groups, 'blank rooms': blank, f'blank rooms, contrast {FAINT}': faint}
     if hard:
         cases['real, blurred by 9-15 px'] = blurred(hard)
         cases['real, gain 0.25 and noise'] = darkened(hard)
