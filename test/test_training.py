@@ -449,7 +449,8 @@ def test_validation_scores_lie_in_range_and_leave_the_mode(monkeypatch):
     finally:
         validation.held_out.cache_clear()
     assert model.training
-    assert set(scores) == {'precision', 'recall', 'false_rate', 'fine_error_px'}
+    names = {'precision', 'recall', 'false_rate', 'fine_error_px', 'clean_error_px'}
+    assert set(scores) == names
     for name in ('precision', 'recall', 'false_rate'):
         assert 0 <= scores[name] <= 1
 
@@ -457,7 +458,8 @@ def test_validation_scores_lie_in_range_and_leave_the_mode(monkeypatch):
 def test_the_curve_is_drawn_from_the_log(tmp_path):
     names = ('loss', 'coarse', 'unmatched', 'fine', 'precision', 'recall', 'false_rate')
     entries = [
-        {'step': step, 'fine_error_px': 1.0, **dict.fromkeys(names, 0.5)} for step in (1, 2)
+        {'step': step, 'fine_error_px': 1.0, 'clean_error_px': 0.5, **dict.fromkeys(names, 0.5)}
+        for step in (1, 2)
     ]
     (tmp_path / LOG).write_text('\n'.join(json.dumps(entry) for entry in entries))
     draw_curve(tmp_path / LOG, tmp_path / 'curve.png')

@@ -23,6 +23,14 @@ from loftr_vo.synthetic.textures import TextureBank
 
 _BOXES = 4
 _PANELS = 8
+# Kinds of motion: how often, how far along x, y, z, and how much about x, y, z.
+_MOTIONS = (
+    (0.50, (1.0, 1.0, 1.5), (0.5, 0.9, 0.6)),  # any
+    (0.15, (0.1, 0.1, 2.0), (0.1, 0.2, 0.1)),  # forward
+    (0.15, (1.5, 0.2, 0.2), (0.1, 0.2, 0.1)),  # sideways
+    (0.10, (0.1, 0.1, 0.1), (0.5, 1.2, 0.3)),  # turning
+    (0.10, (0.4, 0.4, 0.4), (0.2, 0.2, 1.5)),  # rolling
+)
 _FAR_AWAY = 60.0  # metres: half the extent of floors and walls
 
 
@@ -94,8 +102,15 @@ class PairGenerator:
 
     @torch.no_grad()
     def light(self, pairs: Pairs) -> Pairs:
-        """Return the pairs under light, lens and sensor of their own for each picture."""
-        lit = random_photometry(pairs.images.flatten(0, 1), self.generator, self.photometry)
+        """Return the pairs under light, lens and sensor of their own for each picture.
+
+        Half of the pictures are disturbed by less than seven tenths of the full range.
+        """
+        if self.photometry == 0:
+            return pairs
+        images = pairs.images.flatten(0, 1)
+        strength = self.photometry * self._uniform(len(images), 1, 1, 1).sqrt()
+        lit = random_photometry(images, self.generator, strength)
         return dataclasses.replace(pairs, images=lit.view_as(pairs.images))
 
     def _render(
@@ -240,14 +255,16 @@ class PairGenerator:
 
     def _motion(self, batch: int) -> torch.Tensor:
         """(B, 4, 4) world from second camera: from next to nothing to half the picture."""
-        size = torch.exp(self._uniform(batch, 1, low=math.log(0.01), high=math.log(0.9)))
-        translation = self._normal(batch, 3) * size
-        translation[:, 2] *= 1.5
-        turn = torch.exp(self._uniform(batch, 1, low=math.log(0.004), high=math.log(0.35)))
-        axis_scale = torch.tensor([0.5, 0.9, 0.6], device=self.device)
+        kind = torch.rand(batch, generator=self.generator, device=self.device)
+        shares = torch.tensor([share for share, _, _ in _MOTIONS], device=self.device)
+        kind = torch.bucketize(kind, shares.cumsum(0)[:-1])
+        steps = torch.tensor([step for _, step, _ in _MOTIONS], device=self.device)[kind]
+        turns = torch.tensor([turn for _, _, turn in _MOTIONS], device=self.device)[kind]
+        length = torch.exp(self._uniform(batch, 1, low=math.log(0.004), high=math.log(0.9)))
+        angle = torch.exp(self._uniform(batch, 1, low=math.log(0.0015), high=math.log(0.35)))
         pose = torch.eye(4, device=self.device).repeat(batch, 1, 1)
-        pose[:, :3, :3] = rotation_from_vector(self._normal(batch, 3) * turn * axis_scale)
-        pose[:, :3, 3] = translation
+        pose[:, :3, :3] = rotation_from_vector(self._normal(batch, 3) * angle * turns)
+        pose[:, :3, 3] = self._normal(batch, 3) * length * steps
         return pose
 
     def _varied(self, contrast: torch.Tensor, count: int) -> torch.Tensor:

@@ -12,18 +12,21 @@ import math
 import torch
 import torch.nn.functional as F
 
+Strength = float | torch.Tensor
+
 
 def random_photometry(
-    images: torch.Tensor, generator: torch.Generator, strength: float = 1.0
+    images: torch.Tensor, generator: torch.Generator, strength: Strength = 1.0
 ) -> torch.Tensor:
     """Light, lens and sensor as they differ between two pictures of one place.
 
     Args:
         images: (B, 1, H, W) in [0, 1].
         generator: source of randomness, on the same device.
-        strength: 0 leaves the pictures as they are, 1 is the full range.
+        strength: 0 leaves the pictures as they are, 1 is the full range; one for all or
+            (B, 1, 1, 1), one for each.
     """
-    if strength == 0:
+    if isinstance(strength, float) and strength == 0:
         return images
     images = random_shadow(images, generator, strength)
     images = random_cast_shadow(images, generator, strength)
@@ -35,7 +38,7 @@ def random_photometry(
 
 
 def random_exposure(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """Gamma, gain, offset and vignette."""
     random = _uniform(images, generator, 5)
@@ -49,7 +52,9 @@ def random_exposure(
     return (images * _vignette(images, generator, strength)).clamp(0, 1)
 
 
-def _vignette(images: torch.Tensor, generator: torch.Generator, strength: float) -> torch.Tensor:
+def _vignette(
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
+) -> torch.Tensor:
     random = _uniform(images, generator, 3)
     x, y = _coordinates(images)
     fall_off = (random[0] + 1) * 0.15 * strength
@@ -57,7 +62,7 @@ def _vignette(images: torch.Tensor, generator: torch.Generator, strength: float)
 
 
 def random_shadow(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """Smooth light and shade across the picture, on half of the pictures."""
     coarse = torch.randn(len(images), 1, 3, 4, generator=generator, device=images.device)
@@ -67,7 +72,7 @@ def random_shadow(
 
 
 def random_cast_shadow(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """Half of the picture in the shade, with an edge from sharp to soft; on one picture in five.
 
@@ -84,7 +89,7 @@ def random_cast_shadow(
 
 
 def random_glare(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """A lamp or its reflection, with a veil around it; on one picture in six."""
     random = _uniform(images, generator, 5)
@@ -97,7 +102,7 @@ def random_glare(
 
 
 def random_noise(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """Sensor noise, up to 4 % of the range, then rounding to 8 bits."""
     level = (_uniform(images, generator, 1)[0] + 1) / 2
@@ -107,7 +112,7 @@ def random_noise(
 
 
 def random_blur(
-    images: torch.Tensor, generator: torch.Generator, strength: float, side: int = 13
+    images: torch.Tensor, generator: torch.Generator, strength: Strength, side: int = 13
 ) -> torch.Tensor:
     """Defocus or motion blur, each on a quarter of the pictures."""
     random = _uniform(images, generator, 3)
@@ -141,7 +146,7 @@ def blur_kernels(
 
 
 def random_compression(
-    images: torch.Tensor, generator: torch.Generator, strength: float
+    images: torch.Tensor, generator: torch.Generator, strength: Strength
 ) -> torch.Tensor:
     """JPEG at a quality of 25 to 95, on two pictures in five."""
     random = _uniform(images, generator, 2)

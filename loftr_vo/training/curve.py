@@ -18,7 +18,11 @@ def draw_curve(log: Path, picture: Path) -> None:
     panels = [
         ('loss', 'loss', ('coarse', 'unmatched', 'fine')),
         ('held-out pairs', 'share', ('precision', 'recall', 'false_rate')),
-        ('held-out pairs', 'median error of a match (px at 320 x 240)', ('fine_error_px',)),
+        (
+            'held-out pairs',
+            'median error of a match (px at 320 x 240)',
+            ('fine_error_px', 'clean_error_px'),
+        ),
         ('real pairs', 'median error of the rotation (deg)', _ending(entries, '_rotation_deg')),
         ('real pairs', 'median error of the direction (deg)', _ending(entries, '_direction_deg')),
     ]

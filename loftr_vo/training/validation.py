@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,21 @@ _REAL = {'kitti06': 2, 'fountain': 1, 'tum_fr2_desk': 5, 'redkitchen': 10}
 _REAL_PAIRS = 5  # of each
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class HeldOut:
+    """Pairs for validation.
+
+    Attributes:
+        lit: with light, lens and sensor as in training.
+        even: the same pairs in even light by an ideal camera.
+        truth: of both.
+    """
+
+    lit: Pairs
+    even: Pairs
+    truth: Supervision
+
+
 def validate(model: LoFTR, device: torch.device) -> dict[str, float]:
     """Score ``model`` on held-out textures, scenes and motions, at 320 x 240.
 
@@ -38,26 +53,34 @@ def validate(model: LoFTR, device: torch.device) -> dict[str, float]:
             is known;
         recall: share of the true coarse matches that were found (within 8 px);
         false_rate: matches in cells that have none, as a share of those cells;
-        fine_error_px: median distance of the found matches from the truth, in pixels.
+        fine_error_px: median distance of the found matches from the truth, in pixels;
+        clean_error_px: that in even light, without noise, blur or compression.
     """
-    pairs, truth = held_out(device)
+    held = held_out(device)
     training = model.training
     model.eval()
     try:
-        errors, found, matched, false, unmatchable = [], 0, 0, 0, 0
-        for index in range(_PAIRS):
-            raw = model(*pairs.images[:, index : index + 1], max_matches=8192)
-            chosen = raw.valid[0]
-            cells = raw.cells0[0][chosen]
-            known = truth.matched[index, cells]
-            error = (raw.keypoints1[0][chosen] - truth.position[index, cells]).norm(dim=-1)
-            errors.append(error[known])
-            found += int((error[known] < 8).sum())
-            matched += int(truth.matched[index].sum())
-            false += int(truth.unmatchable[index, cells].sum())
-            unmatchable += int(truth.unmatchable[index].sum())
+        scores = _scores(model, held.lit, held.truth)
+        clean = _scores(model, held.even, held.truth)['fine_error_px']
     finally:
         model.train(training)
+    return {**scores, 'clean_error_px': clean}
+
+
+@torch.no_grad()
+def _scores(model: LoFTR, pairs: Pairs, truth: Supervision) -> dict[str, float]:
+    errors, found, matched, false, unmatchable = [], 0, 0, 0, 0
+    for index in range(_PAIRS):
+        raw = model(*pairs.images[:, index : index + 1], max_matches=8192)
+        chosen = raw.valid[0]
+        cells = raw.cells0[0][chosen]
+        known = truth.matched[index, cells]
+        error = (raw.keypoints1[0][chosen] - truth.position[index, cells]).norm(dim=-1)
+        errors.append(error[known])
+        found += int((error[known] < 8).sum())
+        matched += int(truth.matched[index].sum())
+        false += int(truth.unmatchable[index, cells].sum())
+        unmatchable += int(truth.unmatchable[index].sum())
     error = torch.cat(errors)
     close = error[error < 8]
     return {
@@ -69,11 +92,12 @@ def validate(model: LoFTR, device: torch.device) -> dict[str, float]:
 
 
 @functools.cache
-def held_out(device: torch.device) -> tuple[Pairs, Supervision]:
+def held_out(device: torch.device) -> HeldOut:
     """Return the validation pairs and their truth; of textures of their own."""
     bank = TextureBank.random(64, 256, seed=_SEED, device=device)
-    pairs = PairGenerator(bank, seed=_SEED, taps=4).draw(_PAIRS, _SIZE)
-    return pairs, supervise(pairs)
+    generator = PairGenerator(bank, seed=_SEED, taps=4)
+    even = generator.draw_unlit(_PAIRS, _SIZE)
+    return HeldOut(generator.light(even), even, supervise(even))
 
 
 def validate_real(model: LoFTR, data: Path) -> dict[str, float]:
