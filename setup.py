@@ -18,7 +18,7 @@ setup(
     maintainer='The loftr_vo authors',
     maintainer_email='loftr-vo@users.noreply.github.com',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['weights/*', 'training/*.yaml']},
+    package_data={NAME: ['weights/*', 'training/*.yaml', 'evaluation/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml', 'LICENSE']),

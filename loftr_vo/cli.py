@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -20,7 +21,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; that of the process if None.
     """
+    words = sys.argv[1:] if words is None else words
     arguments = make_parser().parse_args(words)
+    arguments.command_line = shlex.join(['loftr_vo', *words])
     try:
         result: int = arguments.command(arguments)
         return result

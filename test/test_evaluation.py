@@ -21,6 +21,7 @@ from loftr_vo.drawing import MAX_LINES, draw_matches
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.classical import ClassicalOdometry
+from loftr_vo.evaluation.html_report import Provenance
 from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.matches import Matches
@@ -201,7 +202,7 @@ def test_report_has_everything(tmp_path):
     scores = scoring.score_alignment(alignment)
     metrics = collect_metrics('walk', 5, run, scores, 'compact', 'cpu')
     folder = tmp_path / 'made' / 'report'
-    write_report(folder, run, metrics, Settings(), alignment)
+    write_report(folder, run, metrics, Settings(), alignment, Provenance('loftr_vo', 'walk'))
 
     written = json.loads((folder / 'metrics.json').read_text())
     assert written['tracked'] == 5

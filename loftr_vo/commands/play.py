@@ -71,7 +71,7 @@ def register(subparsers: Any) -> None:
 
 def play_command(arguments: argparse.Namespace) -> int:
     """Play the bag."""
-    if not arguments.path.exists() or not is_bag(arguments.path):
+    if not is_bag(arguments.path):
         raise DatasetError(f'there is no bag {arguments.path}')
     if arguments.path.suffix == '.bag':
         raise DatasetError(

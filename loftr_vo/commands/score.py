@@ -9,7 +9,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from loftr_vo.commands.tables import format_table
 from loftr_vo.commands.thresholds import NOT_HELD, add_threshold_options, bounds_hold
 from loftr_vo.commands.truth_options import add_truth_options, read_truth_options, tell_doubt
 from loftr_vo.datasets import DatasetError
@@ -23,6 +22,7 @@ from loftr_vo.evaluation.ground_truth import (
 )
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.scoring import EvaluationError, align, require_evo, score_alignment
+from loftr_vo.evaluation.table import format_table
 from loftr_vo.trajectory import Trajectory
 
 

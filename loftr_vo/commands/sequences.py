@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,14 @@ from loftr_vo.commands.options import (
     open_from,
     read_settings,
 )
-from loftr_vo.commands.tables import format_table
 from loftr_vo.commands.thresholds import NOT_HELD, add_threshold_options, bounds_hold
 from loftr_vo.commands.truth_options import add_truth_options, read_truth_options, tell_doubt
 from loftr_vo.config import Settings
 from loftr_vo.datasets import Sequence
 from loftr_vo.evaluation.classical import BASELINES, ClassicalOdometry
-from loftr_vo.evaluation.ground_truth import find_ground_truth
-from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
+from loftr_vo.evaluation.ground_truth import GroundTruth, find_ground_truth
+from loftr_vo.evaluation.html_report import Provenance
+from loftr_vo.evaluation.report import collect_metrics, write_json, write_report, write_summary
 from loftr_vo.evaluation.running import Odometry, Run, run_sequence
 from loftr_vo.evaluation.scoring import (
     Alignment,
@@ -35,6 +36,7 @@ from loftr_vo.evaluation.scoring import (
     require_evo,
     score_alignment,
 )
+from loftr_vo.evaluation.table import format_table
 from loftr_vo.trajectory import Trajectory
 
 INTERRUPTED = 130
@@ -98,12 +100,13 @@ def run_command(arguments: argparse.Namespace) -> int:
     metrics = collect_metrics(
         sequence.name, _frames(sequence, run), run, None, engine.weights, engine.device
     )
-    write_report(folder, run, metrics, settings, None)
+    provenance = _provenance(sequence, arguments, None)
+    write_report(folder, run, metrics, settings, None, provenance)
     print(
         f'{metrics["tracked"]} of {metrics["frames"]} frames tracked, '
-        f'{run.latency_ms_median:.0f} ms per frame; written to {folder}'
+        f'{run.latency_ms_median:.0f} ms per frame; see {folder / "report.html"}'
     )
-    _tell_if_lost(run)
+    _tell_if_lost(sequence, run)
     return INTERRUPTED if run.interrupted else 0
 
 
@@ -111,39 +114,71 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     """Run and score recordings, and print a table with a row for each."""
     require_evo()
     settings = read_settings(arguments)
-    if arguments.ground_truth and len(arguments.paths) > 1:
+    several = len(arguments.paths) > 1
+    if arguments.ground_truth and several:
         raise EvaluationError('--ground-truth is for one PATH; score several one by one')
     sequences = [open_from(path, arguments) for path in arguments.paths]
+    _tell_apart(sequences)
     wanted = read_truth_options(arguments)
+    # Before the first of them is run, which takes long: what is missing is said at once.
     truths = [find_ground_truth(sequence, wanted) for sequence in sequences]
     rows: list[dict[str, Any]] = []
     interrupted = False
     for sequence, truth in zip(sequences, truths, strict=True):
         tell_doubt(truth)
-        engine = _make_engine(settings, arguments.baseline)
-        run = run_sequence(sequence, engine.odometry, _progress(sequence))
-        alignment = _align(run, truth.trajectory)
-        scores = score_alignment(alignment) if alignment else None
-        frames = _frames(sequence, run)
-        rows.append(
-            collect_metrics(sequence.name, frames, run, scores, engine.weights, engine.device)
+        folder = arguments.output and (
+            arguments.output / sequence.name if several else arguments.output
         )
-        if arguments.output:
-            several = len(sequences) > 1
-            folder = arguments.output / sequence.name if several else arguments.output
-            write_report(folder, run, rows[-1], settings, alignment)
-        _tell_if_lost(run)
+        run, metrics = _evaluate_one(sequence, truth, settings, arguments, folder)
+        rows.append(metrics)
         interrupted = run.interrupted
         if interrupted:
             break
     print(format_table(rows))
     if arguments.json:
-        write_json(arguments.json, rows[0] if len(sequences) == 1 else rows)
+        write_json(arguments.json, rows if several else rows[0])
+    if arguments.output and several:
+        write_summary(arguments.output, rows, arguments.command_line)
     if interrupted:
         return INTERRUPTED
     # A list, so that every recording says what it does not hold.
     held = [bounds_hold(arguments, row) for row in rows]
     return 0 if all(held) else NOT_HELD
+
+
+def _evaluate_one(
+    sequence: Sequence,
+    truth: GroundTruth,
+    settings: Settings,
+    arguments: argparse.Namespace,
+    folder: Path | None,
+) -> tuple[Run, dict[str, Any]]:
+    """Run and score one recording, report into the folder if there is one; return the figures."""
+    engine = _make_engine(settings, arguments.baseline)
+    run = run_sequence(sequence, engine.odometry, _progress(sequence))
+    alignment = _align(run, truth.trajectory)
+    scores = score_alignment(alignment) if alignment else None
+    frames = _frames(sequence, run)
+    metrics = collect_metrics(sequence.name, frames, run, scores, engine.weights, engine.device)
+    if folder is not None:
+        provenance = _provenance(sequence, arguments, truth)
+        write_report(folder, run, metrics, settings, alignment, provenance)
+    _tell_if_lost(sequence, run)
+    return run, metrics
+
+
+def _tell_apart(sequences: list[Sequence]) -> None:
+    """Give recordings of one name different ones: reports go into folders of these names."""
+    counts = Counter(sequence.name for sequence in sequences)
+    taken: set[str] = set()
+    for sequence in sequences:
+        if counts[sequence.name] > 1 and sequence.path is not None:
+            sequence.name = f'{sequence.path.resolve().parent.name}-{sequence.name}'
+        name, number = sequence.name, 1
+        while sequence.name in taken:
+            number += 1
+            sequence.name = f'{name}-{number}'
+        taken.add(sequence.name)
 
 
 def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
@@ -155,6 +190,27 @@ def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
 
     device = str(resolve_device(settings.matcher.device))
     return _Engine(VisualOdometry(settings), settings.matcher.weights, device)
+
+
+def _provenance(
+    sequence: Sequence, arguments: argparse.Namespace, truth: GroundTruth | None
+) -> Provenance:
+    notes = [truth.doubt if truth else '', _left_out(sequence)]
+    return Provenance(
+        command=arguments.command_line,
+        source=f'{sequence.path} ({sequence.kind})',
+        ground_truth=truth.source if truth else '',
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _left_out(sequence: Sequence) -> str:
+    if not sequence.left_out:
+        return ''
+    return (
+        f'{sequence.left_out} pictures came late or twice, by the stamps in their headers: '
+        'left out'
+    )
 
 
 def _align(run: Run, truth: Trajectory) -> Alignment | None:
@@ -183,7 +239,9 @@ def _progress(sequence: Sequence) -> Any:
     return wrap
 
 
-def _tell_if_lost(run: Run) -> None:
+def _tell_if_lost(sequence: Sequence, run: Run) -> None:
+    if sequence.left_out:
+        print(f'loftr_vo: warning: {_left_out(sequence)}', file=sys.stderr)
     if run.interrupted:
         print(f'loftr_vo: interrupted after {run.frames} frames', file=sys.stderr)
     if run.tracked < run.frames:

@@ -46,25 +46,34 @@ def open_sequence(
         TrajectoryError: its ground truth is malformed.
     """
     path = Path(path)
-    calibration = None if camera is None else Path(camera)
     if not path.exists():
         raise DatasetError(f'there is no file or folder {path}')
-    if is_bag(path):
-        return _open_bag(path, calibration, image_topic, camera_info_topic)
-    if path.is_file():
-        if path.suffix.lower() in SUFFIXES:
-            raise DatasetError(f'{path} is a single picture; give the folder that holds them')
-        return VideoSequence(path, calibration)
-    return _open_folder(path, calibration)
+    sequence = _open(
+        path, None if camera is None else Path(camera), image_topic, camera_info_topic
+    )
+    sequence.path = path
+    return sequence
 
 
 def is_bag(path: Path) -> bool:
-    """Whether a file or folder, which must be there, is a ROS bag by its name or content."""
-    if path.is_file():
-        return path.suffix.lower() in BAG_SUFFIXES
+    """Whether there is a ROS bag at a path, judged by its name, a folder by what is in it."""
+    if not path.is_dir():
+        return path.is_file() and path.suffix.lower() in BAG_SUFFIXES
     if (path / 'metadata.yaml').exists():
         return True
     return any(child.suffix.lower() in ('.mcap', '.db3') for child in path.iterdir())
+
+
+def _open(
+    path: Path, camera: Path | None, image_topic: str | None, camera_info_topic: str | None
+) -> Sequence:
+    if is_bag(path):
+        return _open_bag(path, camera, image_topic, camera_info_topic)
+    if path.is_dir():
+        return _open_folder(path, camera)
+    if path.suffix.lower() in SUFFIXES:
+        raise DatasetError(f'{path} is a single picture; give the folder that holds them')
+    return VideoSequence(path, camera)
 
 
 def _open_bag(

@@ -31,11 +31,8 @@ class BagSequence(Sequence):
     before it is left out.
 
     Attributes:
-        path: the bag.
         image_topic: where the pictures come from.
-        camera_frame: the name of the camera's optical frame, as the pictures' headers have it.
         camera: the first calibration.
-        left_out: pictures of the last iteration that were late or came twice.
     """
 
     def __init__(
@@ -60,8 +57,7 @@ class BagSequence(Sequence):
             CalibrationError: the camera in the bag is not calibrated.
         """
         super().__init__(path.resolve().stem, 'rosbag')
-        self.path = path
-        self.left_out = 0
+        self._bag = path
         with opened(path) as reader:
             types = topic_types(reader)
             self.image_topic = _choose_image_topic(types, image_topic, path)
@@ -83,15 +79,15 @@ class BagSequence(Sequence):
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0
         self.left_out = 0
-        with opened(self.path) as reader:
+        with opened(self._bag) as reader:
             for topic, _, message in messages(
-                reader, self.path, [self.image_topic, self._info_topic]
+                reader, self._bag, [self.image_topic, self._info_topic]
             ):
                 if topic == self._info_topic:
                     camera = self._calibration(message, camera)
                     continue
                 number += 1
-                where = f'{self.path}: message {number} on {self.image_topic}'
+                where = f'{self._bag}: message {number} on {self.image_topic}'
                 stamp = stamp_of(message)
                 if before is not None and stamp <= before:
                     _refuse_jump(before, stamp, where)
@@ -101,7 +97,7 @@ class BagSequence(Sequence):
                 yield _frame(message, stamp, camera, where)
 
     def _first_calibration(self, reader: AnyReader) -> Camera:
-        found = next(messages(reader, self.path, [self._info_topic]), None)
+        found = next(messages(reader, self._bag, [self._info_topic]), None)
         if found is None:
             raise DatasetError(
                 f'the topic {self._info_topic} has no messages; name the calibration with --camera'

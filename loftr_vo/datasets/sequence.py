@@ -26,8 +26,16 @@ class Sequence(ABC):
     Attributes:
         name: what to call the recording in reports.
         kind: the layout that was recognised, for example ``KITTI odometry``.
-        ground_truth: the true poses of the camera, where the recording has them.
+        ground_truth: the true poses of the camera, where the recording has them as such; those
+            of a bag are found by ``loftr_vo.evaluation.ground_truth``.
+        path: where the recording is; None if nowhere, as of a rendered scene.
+        camera_frame: the name of the camera's optical frame; empty where there is none.
+        left_out: pictures of the last iteration that were late or came twice.
     """
+
+    path: Path | None = None
+    camera_frame = ''
+    left_out = 0
 
     def __init__(self, name: str, kind: str, ground_truth: Trajectory | None = None) -> None:
         """Take what is known of the recording; see the attributes."""

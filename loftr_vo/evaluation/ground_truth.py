@@ -62,7 +62,7 @@ def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         DatasetError: the bag cannot be read, or the topic named is not there.
         TrajectoryError: the file named is malformed.
     """
-    bag: Path | None = getattr(sequence, 'path', None) if sequence.kind == 'rosbag' else None
+    bag = sequence.path if sequence.path is not None and is_bag(sequence.path) else None
     path = wanted.path or bag
     if path is not None and path.is_dir() and not is_bag(path):
         raise EvaluationError(f'{path} is no trajectory: name a file (TUM format) or a bag')
@@ -75,8 +75,7 @@ def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         return GroundTruth(trajectory, str(path))
     track = truth_track(path, wanted)
     tree = transforms_of({path, bag or path})
-    camera = getattr(sequence, 'camera_frame', '') or 'the camera'
-    return carry(track, camera, tree, wanted.extrinsics)
+    return carry(track, sequence.camera_frame or 'the camera', tree, wanted.extrinsics)
 
 
 def _own_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
@@ -88,7 +87,7 @@ def _own_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         )
     if wanted.extrinsics is not None:
         truth = Trajectory(truth.stamps, truth.poses @ wanted.extrinsics)
-    return GroundTruth(truth, f'of the {sequence.kind} itself')
+    return GroundTruth(truth, f'that of the {sequence.kind}')
 
 
 def truth_track(path: Path, wanted: TruthOptions, but: Collection[str] = ()) -> Track:

@@ -31,7 +31,7 @@ def plot_top_view(path: Path, title: str, estimated: Trajectory, true: Trajector
     figure = Figure(figsize=(8.0, 6.0), dpi=130, layout='constrained')
     axes = figure.add_subplot()
     reference = true or estimated
-    across, up = _widest_axes(reference.positions)
+    across, up = widest_axes(reference.positions)
     if true is not None:
         axes.plot(true.positions[:, across], true.positions[:, up], **_TRUE)
     axes.plot(estimated.positions[:, across], estimated.positions[:, up], **_ESTIMATE)
@@ -63,11 +63,11 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
     position.plot(along, alignment.errors, color='#d1495b')
     position.set_ylabel('position error (m)')
     position.set_ylim(bottom=0.0)
-    rotation.plot(along[1:], _rotation_errors(alignment), '.-', color='#30638e', linewidth=0.8)
+    rotation.plot(along[1:], rotation_errors(alignment), '.-', color='#30638e', linewidth=0.8)
     rotation.set_ylabel('rotation error\nper frame (deg)')
     rotation.set_ylim(bottom=0.0)
     length.axhline(1.0, color='#555555', linewidth=1.0)
-    length.plot(along[1:], _length_ratios(alignment), '.-', color='#00798c', linewidth=0.8)
+    length.plot(along[1:], length_ratios(alignment), '.-', color='#00798c', linewidth=0.8)
     length.set_ylabel('length of motion\n(estimate / true)')
     length.set_xlabel('distance along the true path (m)')
     for axes in (position, rotation, length):
@@ -77,12 +77,14 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
     figure.savefig(path)
 
 
-def _widest_axes(positions: np.ndarray) -> tuple[int, int]:
+def widest_axes(positions: np.ndarray) -> tuple[int, int]:
+    """Return the two axes, in order, in which positions (N, 3) extend most."""
     first, second = np.sort(np.argsort(np.ptp(positions, axis=0))[1:]).tolist()
     return first, second
 
 
-def _rotation_errors(alignment: Alignment) -> np.ndarray:
+def rotation_errors(alignment: Alignment) -> np.ndarray:
+    """Return how far the rotation from each pose to the next is off: (N - 1,) degrees."""
     found, wanted = _rotations(alignment.estimated), _rotations(alignment.true)
     motions = (found[:-1].inv() * found[1:], wanted[:-1].inv() * wanted[1:])
     return np.degrees((motions[1].inv() * motions[0]).magnitude())
@@ -92,7 +94,8 @@ def _rotations(trajectory: Trajectory) -> Rotation:
     return Rotation.from_matrix(trajectory.poses[:, :3, :3])
 
 
-def _length_ratios(alignment: Alignment) -> np.ndarray:
+def length_ratios(alignment: Alignment) -> np.ndarray:
+    """Return estimated over true length of each motion: (N - 1,); NaN for no true motion."""
     wanted = np.diff(alignment.true.distances)
     found = np.diff(alignment.estimated.distances)
     return np.divide(found, wanted, out=np.full(len(wanted), np.nan), where=wanted > 0.0)

@@ -16,6 +16,8 @@ import yaml
 
 from loftr_vo.config import Settings
 from loftr_vo.drawing import draw_matches
+from loftr_vo.evaluation.html_parts import Picture
+from loftr_vo.evaluation.html_report import Provenance, render_page, render_summary
 from loftr_vo.evaluation.running import MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment, Scores
 from loftr_vo.trajectory import format_seconds
@@ -85,12 +87,21 @@ def write_report(
     metrics: dict[str, Any],
     settings: Settings,
     alignment: Alignment | None,
+    provenance: Provenance,
 ) -> None:
     """Write everything that is known of a run into a folder, which is made if absent.
 
-    The files are ``trajectory.txt`` (TUM format), ``metrics.json``, ``settings.yaml``,
-    ``status.csv`` (a row per frame), ``top_view.png``, ``matches_NNNNNN.png`` for a few frames
-    and, with ground truth, ``error.png``.
+    ``report.html`` is all of it in one page. The other files are ``trajectory.txt`` (TUM format),
+    ``metrics.json``, ``settings.yaml``, ``status.csv`` (a row per frame), ``top_view.png``,
+    ``matches_NNNNNN.png`` for a few frames and, with ground truth, ``error.png``.
+
+    Args:
+        folder: where to write.
+        run: the outcome.
+        metrics: as ``collect_metrics`` gives them.
+        settings: that it was run with.
+        alignment: of the estimate with the ground truth, or None without.
+        provenance: what was run on what.
     """
     folder.mkdir(parents=True, exist_ok=True)
     trajectory = run.trajectory
@@ -98,11 +109,24 @@ def write_report(
     write_json(folder / 'metrics.json', metrics)
     _write_settings(folder / 'settings.yaml', settings)
     _write_status(folder / 'status.csv', run)
-    for sample in run.samples:
-        picture = _draw_sample(sample, metrics['sequence'])
-        cv2.imwrite(str(folder / f'matches_{sample.frame_index:06d}.png'), picture)
+    pictures = [_draw_sample(sample) for sample in run.samples]
+    for sample, picture in zip(run.samples, pictures, strict=True):
+        cv2.imwrite(str(folder / f'matches_{sample.frame_index:06d}.png'), picture.pixels)
     if len(trajectory):
         _write_plots(folder, run, metrics, alignment)
+    page = render_page(run, metrics, settings, alignment, provenance, pictures)
+    (folder / 'report.html').write_text(page, encoding='utf-8')
+
+
+def write_summary(folder: Path, rows: list[dict[str, Any]], command: str) -> None:
+    """Write ``summary.html``: a table of several runs, each with a link to its report.
+
+    Args:
+        folder: the reports are in folders of the sequences' names in it.
+        rows: the metrics of each run.
+        command: the command line.
+    """
+    (folder / 'summary.html').write_text(render_summary(rows, command), encoding='utf-8')
 
 
 def _write_plots(
@@ -149,14 +173,10 @@ def _write_status(path: Path, run: Run) -> None:
             )
 
 
-def _draw_sample(sample: MatchSample, sequence_name: str) -> Any:
+def _draw_sample(sample: MatchSample) -> Picture:
     count, agreeing = len(sample.matches), int(sample.inliers.sum())
-    line = (
-        f'{sequence_name}, frame {sample.frame_index} with its keyframe: {count} matches, '
-        f'{agreeing} agree with the motion'
-    )
+    line = f'frame {sample.frame_index}: {count} matches, {agreeing} agree with the motion'
     if sample.parallax:
-        line += f', parallax {sample.parallax:.1f} deg'
-    return draw_matches(
-        sample.keyframe_image, sample.image, sample.matches, sample.inliers, [line]
-    )
+        line += f', parallax {sample.parallax:.1f}°'
+    pixels = draw_matches(sample.keyframe_image, sample.image, sample.matches, sample.inliers, [])
+    return Picture(pixels, line)

@@ -85,7 +85,7 @@ class Run:
 
         Initialising that ends in loss, or with the sequence, has found no pose and is left out.
         """
-        return sum(self._tracked_mask())
+        return sum(self.tracked_mask)
 
     def first_untracked(self) -> tuple[int, str]:
         """Return the index and the reason of the first frame that is not tracked.
@@ -93,10 +93,12 @@ class Run:
         Raises:
             ValueError: all are tracked.
         """
-        index = self._tracked_mask().index(False)
+        index = self.tracked_mask.index(False)
         return index, self.records[index].reason
 
-    def _tracked_mask(self) -> list[bool]:
+    @property
+    def tracked_mask(self) -> list[bool]:
+        """Which frames count as tracked."""
         mask: list[bool] = []
         leads_to_tracking = False
         for record in reversed(self.records):

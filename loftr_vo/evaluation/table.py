@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 # Heading, name in the metrics, and how to write the value.
-_COLUMNS = (
+COLUMNS = (
     ('sequence', 'sequence', '{}'),
     ('tracked', 'tracked', '{}'),
     ('frames', 'frames', '{}'),
@@ -30,10 +31,9 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         rows: the metrics of each, as ``collect_metrics`` gives them; columns that none of them
             has are left out.
     """
-    columns = [column for column in _COLUMNS if any(column[1] in row for row in rows)]
+    columns = [column for column in COLUMNS if any(column[1] in row for row in rows)]
     cells = [[heading for heading, _, _ in columns]]
-    for row in rows:
-        cells.append([_cell(row.get(name), style) for _, name, style in columns])
+    cells += [format_row(row, columns) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
     return '\n'.join(
         '  '.join(
@@ -42,6 +42,11 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         )
         for line in cells
     )
+
+
+def format_row(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return the cells of one recording's row; what is not known is a dash."""
+    return [_cell(row.get(name), style) for _, name, style in columns]
 
 
 def _cell(value: Any, style: str) -> str:

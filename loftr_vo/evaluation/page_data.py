@@ -1,0 +1,102 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the plots of the HTML report show, frame by frame, as plain values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from loftr_vo.evaluation.plots import length_ratios, rotation_errors, widest_axes
+from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.scoring import Alignment
+from loftr_vo.trajectory import Trajectory
+
+# Of more frames than this an even choice is shown: a page of a long recording stays small.
+MOST_FRAMES = 5000
+
+_AXES = 'xyz'
+
+
+def plot_data(run: Run, alignment: Alignment | None) -> dict[str, Any]:
+    """Return the values that the page's script draws; what a frame does not have is None.
+
+    Args:
+        run: with at least one frame.
+        alignment: the estimate laid onto the ground truth, or None without.
+    """
+    stamps = np.array([record.stamp for record in run.records], np.int64)
+    chosen = np.unique(np.linspace(0, len(stamps) - 1, min(len(stamps), MOST_FRAMES)).astype(int))
+    shown = alignment.estimated if alignment else run.trajectory
+    return {
+        'frames': chosen.tolist(),
+        'time': [round(float(t), 4) for t in (stamps[chosen] - stamps[0]) / 1e9],
+        'states': [run.records[index].state.value[0] for index in chosen],
+        'keyframes': [
+            place for place, index in enumerate(chosen) if run.records[index].is_keyframe
+        ],
+        'path': _path(stamps[chosen], shown, alignment.true if alignment else None),
+        'series': _series(run, stamps, chosen, alignment),
+    }
+
+
+def path_axes(shown: Trajectory) -> tuple[str, str]:
+    """Return the names of the two axes in which a path is drawn."""
+    across, up = widest_axes(shown.positions)
+    return _AXES[across], _AXES[up]
+
+
+def _path(stamps: np.ndarray, shown: Trajectory, true: Trajectory | None) -> dict[str, Any]:
+    across, up = widest_axes((true or shown).positions) if len(shown) else (0, 2)
+    estimate = {
+        name: _at(stamps, shown.stamps, shown.positions[:, axis])
+        for name, axis in (('x', across), ('y', up))
+    }
+    truth = true and {
+        # Pose for pose as the estimate, whose stamps are those of the frames.
+        name: _at(stamps, shown.stamps, true.positions[:, axis])
+        for name, axis in (('x', across), ('y', up))
+    }
+    return {'estimate': estimate, 'truth': truth}
+
+
+def _series(
+    run: Run, stamps: np.ndarray, chosen: np.ndarray, alignment: Alignment | None
+) -> dict[str, Any]:
+    records = [run.records[index] for index in chosen]
+
+    def of_records(name: str) -> list[float | None]:
+        return [_short(getattr(record, name)) for record in records]
+
+    series = {
+        'latency': _curve('', 'ms', 'amber', of_records('latency_ms')),
+        'matches': _curve('matches', '', 'truth', of_records('matches')),
+        'inliers': _curve('inliers', '', 'good', of_records('inliers')),
+        'parallax': _curve('', '°', 'blue', of_records('parallax')),
+    }
+    if alignment is not None:
+        known = alignment.estimated.stamps
+        for name, unit, colour, values in (
+            ('error', 'm', 'estimate', alignment.errors),
+            # Those of a motion belong to the frame at its end.
+            ('turn', '°', 'blue', np.append(np.nan, rotation_errors(alignment))),
+            ('length', '', 'teal', np.append(np.nan, length_ratios(alignment))),
+        ):
+            series[name] = _curve('', unit, colour, _at(stamps[chosen], known, values))
+    return series
+
+
+def _curve(short: str, unit: str, colour: str, values: list[float | None]) -> dict[str, Any]:
+    return {'short': short, 'unit': unit, 'colour': colour, 'values': values}
+
+
+def _at(stamps: np.ndarray, known: np.ndarray, values: np.ndarray) -> list[float | None]:
+    """Return the values at some stamps; None where there is none."""
+    found = dict(zip(known.tolist(), values.tolist(), strict=True))
+    return [_short(found.get(stamp, math.nan)) for stamp in stamps.tolist()]
+
+
+def _short(value: float) -> float | None:
+    return float(f'{value:.5g}') if math.isfinite(value) else None
