@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from rosbags.highlevel import AnyReader
 
 from loftr_vo.camera import CalibrationError, Camera
@@ -181,7 +182,9 @@ def _refuse_jump(before: int, stamp: int, where: str) -> None:
 
 def _frame(message: Any, stamp: int, camera: Camera, where: str) -> Frame:
     try:
-        return Frame(grey_image(message), stamp, camera)
+        # What is read from a bag is not writable, which PyTorch does not support.
+        image = np.require(grey_image(message), requirements='W')
+        return Frame(image, stamp, camera)
     except ImageError as error:
         raise DatasetError(f'{where}: {error}') from error
     except CalibrationError as error:

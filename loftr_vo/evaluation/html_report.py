@@ -111,7 +111,11 @@ def _is_known(value: Any) -> bool:
 
 def _figures(run: Run, metrics: dict[str, Any]) -> str:
     latencies = [record.latency_ms for record in run.records]
-    slow = f'95 % within {np.percentile(latencies, 95):.0f} ms' if latencies else ''
+    slow = (
+        f'95 % within {np.percentile(latencies, 95):.0f} ms; {metrics["device"]}'
+        if latencies
+        else ''
+    )
     keyframes = sum(record.is_keyframe for record in run.records)
     share = 100.0 * metrics['tracked'] / max(metrics['frames'], 1)
     entries = [
@@ -130,7 +134,7 @@ def _figures(run: Run, metrics: dict[str, Any]) -> str:
         ),
         ('scale drift', _figure(metrics, 'scale_drift', ''), 'from start to end; 1 is none'),
         ('time per frame', _figure(metrics, 'latency_ms_median', ' ms'), slow),
-        ('keyframes', str(keyframes), _device(metrics)),
+        ('keyframes', str(keyframes), f'of {run.frames} frames'),
     ]
     # Figures that need a ground truth are not shown without.
     shown = [entry for entry in entries if entry[1]]

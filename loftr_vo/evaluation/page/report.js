@@ -165,7 +165,7 @@ function pathPlot(holder) {
     const across = right - left;
     const least = Math.max(x1 - x0, y1 - y0, 1e-9);
     const ratio = Math.min(Math.max((y1 - y0) / Math.max(x1 - x0, 0.05 * least), 0.25), 0.62);
-    const up = Math.max(across * ratio, 180);
+    const up = Math.max(across * ratio, 220);
     const size = 1.12 * Math.max((x1 - x0) / across, (y1 - y0) / up, 1e-9 / across);
     [x0, x1] = [(x0 + x1 - across * size) / 2, (x0 + x1 + across * size) / 2];
     [y0, y1] = [(y0 + y1 - up * size) / 2, (y0 + y1 + up * size) / 2];
