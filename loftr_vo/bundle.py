@@ -21,14 +21,16 @@ import cv2
 import numpy as np
 from scipy.linalg import block_diag
 
-from loftr_vo.geometry import transform
+from loftr_vo.geometry import skew, transform
 from loftr_vo.keyframe import Keyframe, Link
-from loftr_vo.pose_refinement import (
-    directions_keeping_length,
+from loftr_vo.pose_refinement import directions_keeping_length
+from loftr_vo.reprojection import (
+    Linearised,
     huber_cost,
     huber_weights,
-    projection_jacobian,
-    whitened,
+    lengths,
+    linearise,
+    residuals,
 )
 
 _ITERATIONS = 8
@@ -44,14 +46,21 @@ class _State:
     depths: list[np.ndarray]
 
 
-@dataclass(frozen=True)
-class _Linearised:
-    """One link's residuals (M, 2) and derivatives, in standard deviations of the match."""
+    def relative(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation (3, 3) and translation (3,), the other keyframe from the anchor."""
+        back = self.rotations[other].T
+        return (
+            back @ self.rotations[anchor],
+            back @ (self.positions[anchor] - self.positions[other]),
+        )
 
-    residual: np.ndarray
-    by_anchor: np.ndarray  # (M, 2, 6), position then rotation
-    by_other: np.ndarray  # (M, 2, 6)
-    by_depth: np.ndarray  # (M, 2)
+    def relative_by_poses(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives (6, 6) of the relative motion by the anchor's and by the other's pose."""
+        back = self.rotations[other].T
+        baseline = skew(self.positions[anchor] - self.positions[other])
+        by_anchor, by_other = block_diag(back, back), -block_diag(back, back)
+        by_other[:3, 3:] = back @ baseline
+        return by_anchor, by_other
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class _System:
 
     hessian: np.ndarray  # (6F, 6F)
     gradient: np.ndarray  # (6F,)
-    pose_depth: list[np.ndarray]  # (C, 6F)
+    pose_depth: list[np.ndarray]  # (6F, C)
     depth_depth: list[np.ndarray]  # (C,)
     depth_gradient: list[np.ndarray]  # (C,)
 
@@ -70,9 +79,9 @@ class _System:
         for block, diagonal, slope in zip(
             self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
         ):
-            scaled = block / diagonal[:, None]
-            hessian -= scaled.T @ block
-            gradient -= scaled.T @ slope
+            scaled = block / diagonal
+            hessian -= scaled @ block.T
+            gradient -= scaled @ slope
         return hessian, gradient
 
 
@@ -135,8 +144,8 @@ class _Problem:
             if index >= self.fixed:
                 keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
             seen = self._seen(index)
-            scaled = system.pose_depth[index][seen] / system.depth_depth[index][seen, None]
-            by_pose = np.einsum('ci,ij,cj->c', scaled, covariance, scaled)
+            scaled = system.pose_depth[index][:, seen] / system.depth_depth[index][seen]
+            by_pose = np.sum(scaled * (covariance @ scaled), axis=0)
             keyframe.inverse_depth[seen] = self.state.depths[index][seen]
             keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
 
@@ -144,57 +153,51 @@ class _Problem:
         cells = [link.cells for anchor, _, link in self.links if anchor == index]
         return np.unique(np.concatenate(cells)) if cells else np.empty(0, int)
 
-    def _linearise(self, state: _State, anchor: int, other: int, link: Link) -> _Linearised:
-        rho = state.depths[anchor][link.cells]
-        turned = self.window[anchor].rays[link.cells] @ state.rotations[anchor].T
-        baseline = state.positions[anchor] - state.positions[other]
-        in_world = turned + rho[:, None] * baseline
-        back = state.rotations[other].T
-        point = in_world @ back.T
-        z = np.maximum(point[:, 2], 1e-3)
-        projected = point[:, :2] / z[:, None]
-        by_world = link.whitening @ projection_jacobian(projected, z) @ back
-        by_position = by_world * rho[:, None, None]
-        return _Linearised(
-            whitened(link.whitening, projected - link.rays1[:, :2]),
-            np.concatenate([by_position, np.cross(turned[:, None], by_world)], axis=2),
-            np.concatenate([-by_position, -np.cross(in_world[:, None], by_world)], axis=2),
-            by_world @ baseline,
-        )
-
     def _normal_equations(self) -> _System:
         size = 6 * self.free
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
-        pose_depth = [np.zeros((len(depths), size)) for depths in self.state.depths]
+        pose_depth = [np.zeros((size, len(depths))) for depths in self.state.depths]
         depth_depth = [1 / keyframe.learned_variance for keyframe in self.window]
         depth_gradient = [
             (depths - keyframe.learned_depth) / keyframe.learned_variance
             for depths, keyframe in zip(self.state.depths, self.window, strict=True)
         ]
         for anchor, other, link in self.links:
-            linear = self._linearise(self.state, anchor, other, link)
-            weight = huber_weights(np.linalg.norm(linear.residual, axis=1))
+            linear = self._linearise(anchor, other, link)
+            weight = huber_weights(linear.error)
             cells = link.cells
-            depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=1)
+            depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
             depth_gradient[anchor][cells] += weight * np.sum(
-                linear.by_depth * linear.residual, axis=1
+                linear.by_depth * linear.residual, axis=0
             )
+            weighted = linear.by_pose * weight
+            flat = weighted.reshape(6, -1)
+            by_relative = flat @ linear.by_pose.reshape(6, -1).T
+            slope = flat @ linear.residual.ravel()
+            with_depth = np.sum(weighted * linear.by_depth, axis=1)
             blocks = [
                 (slice(6 * (index - self.fixed), 6 * (index - self.fixed) + 6), by_pose)
-                for index, by_pose in ((anchor, linear.by_anchor), (other, linear.by_other))
+                for index, by_pose in zip(
+                    (anchor, other), self.state.relative_by_poses(anchor, other), strict=True
+                )
                 if index >= self.fixed
             ]
             for rows, by_pose in blocks:
-                weighted = by_pose * weight[:, None, None]
-                gradient[rows] += np.einsum('mrk,mr->k', weighted, linear.residual)
-                pose_depth[anchor][cells, rows] += np.einsum(
-                    'mrk,mr->mk', weighted, linear.by_depth
-                )
+                gradient[rows] += by_pose.T @ slope
+                pose_depth[anchor][rows, cells] += by_pose.T @ with_depth
                 for columns, by_second in blocks:
-                    hessian[rows, columns] += np.tensordot(
-                        weighted, by_second, axes=([0, 1], [0, 1])
-                    )
+                    hessian[rows, columns] += by_pose.T @ by_relative @ by_second
         return _System(hessian, gradient, pose_depth, depth_depth, depth_gradient)
+
+    def _linearise(self, anchor: int, other: int, link: Link) -> Linearised:
+        """Residuals and derivatives of one link, by the motion between its keyframes."""
+        return linearise(
+            self.window[anchor].rays[link.cells],
+            link.rays1,
+            link.whitening,
+            *self.state.relative(anchor, other),
+            self.state.depths[anchor][link.cells],
+        )
 
     def _free_directions(self) -> np.ndarray:
         """Basis of the steps (6F, D); one direction less where a baseline keeps its length."""
@@ -218,7 +221,7 @@ class _Problem:
             rotations[index] = cv2.Rodrigues(part[3:])[0] @ rotations[index]
             positions[index] = positions[index] + part[:3]
         depths = [
-            value - (slope + block @ step) / diagonal
+            value - (slope + step @ block) / diagonal
             for value, slope, block, diagonal in zip(
                 self.state.depths,
                 system.depth_gradient,
@@ -232,8 +235,14 @@ class _Problem:
     def _cost(self, state: _State) -> float:
         total = 0.0
         for anchor, other, link in self.links:
-            linear = self._linearise(state, anchor, other, link)
-            total += float(huber_cost(np.linalg.norm(linear.residual, axis=1)).sum())
+            error = residuals(
+                self.window[anchor].rays[link.cells],
+                link.rays1,
+                link.whitening,
+                *state.relative(anchor, other),
+                state.depths[anchor][link.cells],
+            )
+            total += float(huber_cost(lengths(error)).sum())
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.learned_depth) ** 2
             total += float(np.sum(squared / keyframe.learned_variance))

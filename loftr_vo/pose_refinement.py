@@ -20,13 +20,18 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-# Huber's constant for 95 % efficiency on Gaussian errors.
-_HUBER = 1.345
+from loftr_vo.reprojection import (
+    Linearised,
+    huber_cost,
+    huber_weights,
+    lengths,
+    linearise,
+    residuals,
+)
+
 _ITERATIONS = 12
 _LIKELY = 2.5  # standard deviations
 _CONVERGED = 1e-7
-# A point must stay in front of the second camera, in units of its first depth.
-_LEAST_DEPTH = 1e-3
 
 
 @dataclass(frozen=True)
@@ -81,15 +86,6 @@ class RefinedPose:
     error: np.ndarray
     distance: np.ndarray
     cost: float
-
-
-@dataclass(frozen=True)
-class _Linearised:
-    """Residuals and their derivatives, in standard deviations of the match."""
-
-    residual: np.ndarray  # (N, 2)
-    by_pose: np.ndarray  # (N, 2, 6), translation then rotation
-    by_depth: np.ndarray  # (N, 2)
 
 
 def refine_pose(
@@ -153,13 +149,8 @@ def refine_depth(
     """Each cell's inverse depth by its prior and its match, the motion taken as known."""
     depths = _best_depths(observations, rotation, translation, observations.prior)
     linear = _linearise(observations, rotation, translation, depths)
-    information = np.sum(linear.by_depth**2, axis=1) + 1 / observations.variance
-    return RefinedDepth(
-        depths,
-        1 / information,
-        np.linalg.norm(linear.residual, axis=1),
-        _distance(observations, linear),
-    )
+    information = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
+    return RefinedDepth(depths, 1 / information, linear.error, _distance(observations, linear))
 
 
 def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +164,9 @@ def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
     rotation = Rotation.align_vectors(rays1, rays0)[0].as_matrix()
     turned = observations.rays0 @ rotation.T
     error = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
-    return rotation, np.linalg.norm(whitened(observations.whitening, error), axis=1)
+    return rotation, np.linalg.norm(
+        np.einsum('nij,nj->ni', observations.whitening, error), axis=1
+    )
 
 
 def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
@@ -199,60 +192,56 @@ def _solution(
     linear = _linearise(observations, rotation, translation, depths)
     hessian, _, _ = _reduced(observations, linear, depths)
     free = directions_keeping_length(translation) if fixed_length else np.eye(6)
-    error = np.linalg.norm(linear.residual, axis=1)
+    error = linear.error
     # Matches are not as good as they say where the residuals are larger than their sigma.
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
-    information = huber_weights(error)[:, None] * linear.by_depth**2
+    information = huber_weights(error) * linear.by_depth**2
     return RefinedPose(
         rotation,
         translation,
         free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T * excess,
         depths,
-        excess / (information.sum(axis=1) + 1 / observations.variance),
+        excess / (information.sum(axis=0) + 1 / observations.variance),
         error,
         _distance(observations, linear),
         cost,
     )
 
 
-def _distance(observations: Observations, linear: _Linearised) -> np.ndarray:
-    unwhitened = np.linalg.solve(observations.whitening, linear.residual[..., None])[..., 0]
+def _distance(observations: Observations, linear: Linearised) -> np.ndarray:
+    unwhitened = np.linalg.solve(observations.whitening, linear.residual.T[..., None])[..., 0]
     return np.linalg.norm(unwhitened, axis=1)
 
 
 def _linearise(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
-) -> _Linearised:
-    turned = observations.rays0 @ rotation.T
-    point = turned + depths[:, None] * translation
-    z = np.maximum(point[:, 2], _LEAST_DEPTH)
-    projected = point[:, :2] / z[:, None]
-    by_point = observations.whitening @ projection_jacobian(projected, z)
-    by_pose = np.empty((len(z), 2, 6))
-    by_pose[:, :, :3] = by_point * depths[:, None, None]
-    # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
-    by_pose[:, :, 3:] = np.cross(turned[:, None, :], by_point)
-    residual = whitened(observations.whitening, projected - observations.rays1[:, :2])
-    return _Linearised(residual, by_pose, by_point @ translation)
+) -> Linearised:
+    return linearise(
+        observations.rays0,
+        observations.rays1,
+        observations.whitening,
+        rotation,
+        translation,
+        depths,
+    )
 
 
-def _reduced(observations: Observations, linear: _Linearised, depths: np.ndarray):
+def _reduced(observations: Observations, linear: Linearised, depths: np.ndarray):
     """Normal equations of the pose with the depths eliminated, and how to get these back."""
-    weight = huber_weights(np.linalg.norm(linear.residual, axis=1))
-    by_pose, by_depth, residual = linear.by_pose, linear.by_depth, linear.residual
-    weighted = by_pose * weight[:, None, None]
-    pose_pose = np.tensordot(weighted, by_pose, axes=([0, 1], [0, 1]))
-    pose_depth = np.einsum('nrk,nr->nk', weighted, by_depth)  # (N, 6)
-    depth_depth = weight * np.sum(by_depth**2, axis=1) + 1 / observations.variance
-    pose_gradient = np.einsum('nrk,nr->k', weighted, residual)
-    depth_gradient = weight * np.sum(by_depth * residual, axis=1)
-    depth_gradient = depth_gradient + (depths - observations.prior) / observations.variance
-    scaled = pose_depth / depth_depth[:, None]
-    hessian = pose_pose - scaled.T @ pose_depth
-    gradient = pose_gradient - scaled.T @ depth_gradient
+    weight = huber_weights(linear.error)
+    by_pose, by_depth = linear.by_pose, linear.by_depth
+    weighted = by_pose * weight
+    pose_depth = np.sum(weighted * by_depth, axis=1)  # (6, N)
+    depth_depth = weight * np.sum(by_depth**2, axis=0) + 1 / observations.variance
+    depth_gradient = weight * np.sum(by_depth * linear.residual, axis=0)
+    depth_gradient += (depths - observations.prior) / observations.variance
+    scaled = pose_depth / depth_depth
+    flat = weighted.reshape(6, -1)
+    hessian = flat @ by_pose.reshape(6, -1).T - scaled @ pose_depth.T
+    gradient = flat @ linear.residual.ravel() - scaled @ depth_gradient
 
     def eliminate(step: np.ndarray) -> np.ndarray:
-        return -(depth_gradient + pose_depth @ step) / depth_depth
+        return -(depth_gradient + step @ pose_depth) / depth_depth
 
     return hessian, gradient, eliminate
 
@@ -263,9 +252,9 @@ def _best_depths(
     """Depths that fit a starting pose: two steps of Newton's method, each cell by itself."""
     for _ in range(2):
         linear = _linearise(observations, rotation, translation, depths)
-        information = np.sum(linear.by_depth**2, axis=1) + 1 / observations.variance
-        gradient = np.sum(linear.by_depth * linear.residual, axis=1)
-        gradient = gradient + (depths - observations.prior) / observations.variance
+        information = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
+        gradient = np.sum(linear.by_depth * linear.residual, axis=0)
+        gradient += (depths - observations.prior) / observations.variance
         depths = depths - gradient / information
     return depths
 
@@ -273,34 +262,16 @@ def _best_depths(
 def _cost(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
 ) -> float:
-    point = observations.rays0 @ rotation.T + depths[:, None] * translation
-    z = np.maximum(point[:, 2], _LEAST_DEPTH)
-    error = whitened(observations.whitening, point[:, :2] / z[:, None] - observations.rays1[:, :2])
+    residual = residuals(
+        observations.rays0,
+        observations.rays1,
+        observations.whitening,
+        rotation,
+        translation,
+        depths,
+    )
     prior = (depths - observations.prior) ** 2 / observations.variance
-    return float(np.sum(huber_cost(np.linalg.norm(error, axis=1))) + np.sum(prior))
-
-
-def projection_jacobian(projected: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """(N, 2, 3) derivative of (x / z, y / z), ``projected`` (N, 2), by the point."""
-    jacobian = np.zeros((len(z), 2, 3))
-    jacobian[:, 0, 0] = jacobian[:, 1, 1] = 1 / z
-    jacobian[:, :, 2] = -projected / z[:, None]
-    return jacobian
-
-
-def whitened(whitening: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Errors (N, 2) in standard deviations."""
-    return np.einsum('nij,nj->ni', whitening, error)
-
-
-def huber_cost(error: np.ndarray) -> np.ndarray:
-    """Huber's cost, (N,), of errors (N,) in standard deviations; twice as usual, as a square."""
-    return np.where(error < _HUBER, error**2, 2 * _HUBER * error - _HUBER**2)
-
-
-def huber_weights(error: np.ndarray) -> np.ndarray:
-    """Weights (N,) that make a least-squares step on Huber's cost."""
-    return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
+    return float(np.sum(huber_cost(lengths(residual))) + np.sum(prior))
 
 
 def directions_keeping_length(translation: np.ndarray) -> np.ndarray:

@@ -1,0 +1,112 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reprojection error of cells with inverse depth, its derivatives, and its robust cost.
+
+A cell along the ray x at inverse depth rho is seen by a camera at (R, t) in the direction of
+R x + rho t. Both the pose of one frame and a window of keyframes are refined on this error.
+
+It is computed in every step of every solve, so the N cells are the last axis of all arrays here:
+each operation then runs along memory, and the normal equations are matrix products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Huber's constant for 95 % efficiency on Gaussian errors.
+_HUBER = 1.345
+# A point must stay in front of the camera, in units of its first depth.
+_LEAST_DEPTH = 1e-3
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """Residuals and their derivatives, in standard deviations of the match.
+
+    Attributes:
+        residual: (2, N).
+        by_pose: (6, 2, N), by the translation and a left perturbation of the rotation.
+        by_depth: (2, N).
+    """
+
+    residual: np.ndarray
+    by_pose: np.ndarray
+    by_depth: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Length (N,) of the residuals."""
+        return lengths(self.residual)
+
+
+def residuals(
+    rays0: np.ndarray,
+    rays1: np.ndarray,
+    whitening: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> np.ndarray:
+    """Return the residuals (2, N), in standard deviations of the match.
+
+    Args:
+        rays0: (N, 3) rays of the cells, z = 1.
+        rays1: (N, 3) where they are seen, z = 1.
+        whitening: (N, 2, 2), see ``Observations``.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
+        inverse_depth: (N,) of the cells, in the first camera.
+    """
+    point = rotation @ rays0.T + np.multiply.outer(translation, inverse_depth)
+    error = point[:2] / np.maximum(point[2], _LEAST_DEPTH) - rays1[:, :2].T
+    return _whitened(whitening, error)
+
+
+def linearise(
+    rays0: np.ndarray,
+    rays1: np.ndarray,
+    whitening: np.ndarray,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> Linearised:
+    """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
+    turned = rotation @ rays0.T  # (3, N)
+    point = turned + np.multiply.outer(translation, inverse_depth)
+    z = np.maximum(point[2], _LEAST_DEPTH)
+    projected = point[:2] / z
+    by_point = np.empty((3, 2, len(z)))
+    by_point[:2] = np.transpose(whitening, (2, 1, 0)) / z  # d(x/z)/dx = 1/z
+    by_point[2] = -(by_point[0] * projected[0] + by_point[1] * projected[1])
+    by_pose = np.empty((6, 2, len(z)))
+    by_pose[:3] = by_point * inverse_depth
+    # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
+    for axis, (first, second) in enumerate(((1, 2), (2, 0), (0, 1))):
+        by_pose[3 + axis] = turned[first] * by_point[second] - turned[second] * by_point[first]
+    return Linearised(
+        _whitened(whitening, projected - rays1[:, :2].T),
+        by_pose,
+        np.tensordot(translation, by_point, axes=(0, 0)),
+    )
+
+
+def lengths(residual: np.ndarray) -> np.ndarray:
+    """Length (N,) of vectors (2, N)."""
+    return np.sqrt(residual[0] ** 2 + residual[1] ** 2)
+
+
+def huber_cost(error: np.ndarray) -> np.ndarray:
+    """Huber's cost, (N,), of errors (N,) in standard deviations; twice as usual, as a square."""
+    return np.where(error < _HUBER, error**2, 2 * _HUBER * error - _HUBER**2)
+
+
+def huber_weights(error: np.ndarray) -> np.ndarray:
+    """Weights (N,) that make a least-squares step on Huber's cost."""
+    return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
+
+
+def _whitened(whitening: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Errors (2, N) in standard deviations."""
+    return whitening[:, :, 0].T * error[0] + whitening[:, :, 1].T * error[1]
