@@ -63,10 +63,13 @@ class Keyframe:
         frame: the frame itself.
         encoded: its features.
         pose: (4, 4), world from keyframe.
-        covariance: (6, 6) of the pose, see ``Estimate``.
+        covariance: (7, 7) of the pose and the scale, see ``uncertainty``.
         usual_depth: median depth of the scene, in the odometry's unit.
-        texture: (C, 2, 2), around the cells' centres, see ``texture_at``.
-        rays: (C, 3), rays of the cells' centres, lens distortion taken out.
+        refined: whether matches are refined to sub-pixel on the picture.
+        texture: (C, 2, 2), information around the cells' centres, see ``Texture``.
+        offsets: (C, 2) pixels, from the cells' centres to the points that they stand for: where
+            matches are refined, the centres of their texture.
+        rays: (C, 3), rays of these points, lens distortion taken out.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
         learned_depth, learned_variance: (C,), see ``keep_learned_depth``.
@@ -81,10 +84,12 @@ class Keyframe:
     pose: np.ndarray
     covariance: np.ndarray
     usual_depth: float
+    refined: bool = True
     best_inliers: int = 0
     age: int = 0
     links: list[Link] = field(default_factory=list)
     texture: np.ndarray = field(init=False)
+    offsets: np.ndarray = field(init=False)
     rays: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
     variance: np.ndarray = field(init=False)
@@ -93,8 +98,10 @@ class Keyframe:
 
     def __post_init__(self) -> None:
         centres = self.encoded.cell_centres()
-        self.texture = texture_at(self.frame.image, centres)
-        self.rays = rays_from_points(self.frame.camera.undistort(centres))
+        texture = texture_at(self.frame.image, centres)
+        self.texture = texture.information
+        self.offsets = texture.centre if self.refined else np.zeros_like(centres)
+        self.rays = rays_from_points(self.frame.camera.undistort(centres + self.offsets))
         # Before anything is seen, every cell is somewhere about the usual depth.
         self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
@@ -107,12 +114,12 @@ class Keyframe:
 
         Args:
             cells: (N,) of this keyframe.
-            located: where they are in the other picture.
+            located: where their centres are in the other picture.
             camera: of the other picture.
         """
         return Observations(
             self.rays[cells],
-            rays_from_points(camera.undistort(located.points)),
+            rays_from_points(camera.undistort(located.points + self.offsets[cells])),
             # L L^T = information, so |L^T e| is the error in standard deviations.
             np.linalg.cholesky(located.information).transpose(0, 2, 1) * camera.focal,
             self.inverse_depth[cells],
@@ -175,7 +182,7 @@ class Keyframe:
         best = np.minimum(self._best_measured[cells], motion.measured_variance[inliers])
         self._best_measured[cells] = best
         self.inverse_depth[cells] = motion.inverse_depth[inliers]
-        floor = np.maximum(motion.depth_variance[inliers], best / 4)
+        floor = np.maximum(motion.depth_variance[inliers], best)
         # A frame from the same place measures nothing, and what is known stays known.
         self.variance[cells] = np.minimum(self.variance[cells], floor)
         self.refresh_usual_depth()
@@ -204,10 +211,10 @@ class Keyframe:
         """
         if len(points) < _NEIGHBOURS:
             return
-        centres = self.encoded.cell_centres()
+        places = self.encoded.cell_centres() + self.offsets
         cell_size = 8 * self.encoded.pixels_per_working_pixel.mean()
         distance, index = cKDTree(points).query(
-            centres, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
+            places, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
         )
         surrounded = np.isfinite(distance).all(axis=1)
         distance, index = distance[surrounded], index[surrounded]

@@ -17,7 +17,6 @@ from loftr_vo.geometry import (
     inverse_depth,
     inverse_transform,
     parallax,
-    skew,
     split,
     transform,
     translation_from_depth,
@@ -28,6 +27,8 @@ from loftr_vo.pose_refinement import (
     Observations,
     RefinedPose,
     agreeing,
+    better_start,
+    excess_variance,
     fit_rotation,
     refine_depth,
     refine_pose,
@@ -66,6 +67,7 @@ class Motion:
         depth_variance: (N,).
         measured_variance: (N,), of this measurement of depth alone.
         observations: what the motion was found from.
+        places: (N, 2) pixels of the frame, where the points are that the cells stand for.
         parallax: degrees, median over inliers.
         remark: what keeps the depth from being known, else empty.
     """
@@ -78,6 +80,7 @@ class Motion:
     depth_variance: np.ndarray
     measured_variance: np.ndarray
     observations: Observations
+    places: np.ndarray
     parallax: float
     remark: str
 
@@ -98,7 +101,7 @@ class Motion:
         turned_z = self.observations.rays0[chosen] @ rotation[2]
         z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
         slope = turned_z / z**2
-        return self.matches.keypoints1[chosen], rho / z, slope**2 * self.depth_variance[chosen]
+        return self.places[chosen], rho / z, slope**2 * self.depth_variance[chosen]
 
     def link_to(self, frame: Keyframe) -> Link:
         """Return where the keyframe's cells are seen in ``frame``, this motion's frame."""
@@ -146,7 +149,7 @@ def estimate_motion(
     known = keyframe.known[matches.cells] & two_view.inliers
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
-        refined = _pose_with_depth(observations, two_view, known, expected)
+        observations, refined = _pose_with_depth(observations, two_view, known, expected)
         refined = _complete(observations, two_view.inliers, refined)
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
@@ -164,46 +167,33 @@ def estimate_motion(
         refined.depth_variance,
         _measured_variance(refined, observations),
         observations,
+        located.points + keyframe.offsets[matches.cells],
         float(np.median(angle)),
         remark,
     )
 
 
-def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
-    """Covariance (6, 6) of the frame's pose in the world, see ``Estimate``.
-
-    The keyframe's own uncertainty is carried to the frame, where its rotation also moves the
-    position; the motion's is turned into the world. First order.
-    """
-    rotation, translation = split(motion.frame_from_keyframe)
-    turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
-    by_motion = np.zeros((6, 6))
-    by_motion[:3, :3] = -turn
-    by_motion[:3, 3:] = -turn @ skew(translation)
-    by_motion[3:, 3:] = -turn
-    by_keyframe = np.eye(6)
-    by_keyframe[:3, 3:] = -skew(-turn @ translation)
-    covariance = (
-        by_motion @ motion.covariance @ by_motion.T
-        + by_keyframe @ keyframe.covariance @ by_keyframe.T
-    )
-    return (covariance + covariance.T) / 2
-
-
 def _pose_with_depth(
     observations: Observations, two_view: TwoView, known: np.ndarray, expected: np.ndarray
-) -> RefinedPose:
-    """Refine from two starts, the essential matrix's and the expected one; keep the better."""
-    inliers = observations.select(two_view.inliers)
+) -> tuple[Observations, RefinedPose]:
+    """Refine from the better of two starts, the essential matrix's and the expected one.
+
+    Then once more, with the matches no surer than they have shown themselves to be: the balance
+    between them and the known depths hangs on it.
+
+    Returns:
+        The observations, as sure as they are, and the pose.
+    """
     seen = observations.select(known)
     length = translation_from_depth(seen.rays0, seen.rays1, seen.prior, two_view.rotation)
-    return min(
-        (
-            refine_pose(inliers, two_view.rotation, length),
-            refine_pose(inliers, *split(expected)),
-        ),
-        key=lambda refined: refined.cost,
-    )
+    inliers = observations.select(two_view.inliers)
+    start = better_start(inliers, (two_view.rotation, length), split(expected))
+    refined = refine_pose(inliers, *start)
+    excess = excess_variance(inliers, refined.rotation, refined.translation)
+    if excess > 1:
+        inliers = inliers.less_sure(excess)
+        refined = refine_pose(inliers, refined.rotation, refined.translation)
+    return observations.less_sure(excess), refined
 
 
 def _first_depths(

@@ -6,7 +6,10 @@ Every matched cell has an inverse depth rho with a Gaussian prior; a cell never 
 prior so wide that only its epipolar error counts, a well known one acts as in PnP. So one cost
 holds both:
 
-    sum_i  huber(|W_i (pi(R x_i + rho_i t) - y_i)|)  +  (rho_i - prior_i)^2 / variance_i
+    sum_i  cauchy(|W_i (pi(R x_i + rho_i t) - y_i)|^2  +  (rho_i - prior_i)^2 / variance_i)
+
+Match and prior are taken together under the robust cost, since either may be the wrong one: at
+an edge the cell may have the depth of the surface behind it.
 
 The depths do not see each other, so their part of the normal equations is diagonal and is
 eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.1): 6 x 6 is left.
@@ -14,7 +17,7 @@ eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,8 +25,8 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.reprojection import (
     Linearised,
-    huber_cost,
-    huber_weights,
+    cauchy_cost,
+    cauchy_weights,
     lengths,
     linearise,
     residuals,
@@ -52,6 +55,10 @@ class Observations:
     prior: np.ndarray
     variance: np.ndarray
 
+    def less_sure(self, times: float) -> Observations:
+        """Return the same with the matches' variance so many times as large."""
+        return replace(self, whitening=self.whitening / np.sqrt(times))
+
     def select(self, chosen: np.ndarray) -> Observations:
         """Return those that the mask or the indices ``chosen`` name."""
         return Observations(
@@ -72,7 +79,7 @@ class RefinedPose:
         translation: (3,), frame from keyframe.
         covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
         inverse_depth: (N,) posterior mean.
-        depth_variance: (N,) posterior variance, the pose taken as known.
+        depth_variance: (N,) posterior variance.
         error: (N,) length of the reprojection error, in standard deviations of the match.
         distance: (N,) the same in units of z = 1.
         cost: the robust cost reached.
@@ -86,6 +93,17 @@ class RefinedPose:
     error: np.ndarray
     distance: np.ndarray
     cost: float
+
+
+def better_start(
+    observations: Observations, *starts: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of several motions, rotation and translation, the one of the least robust cost."""
+
+    def cost(start: tuple[np.ndarray, np.ndarray]) -> float:
+        return _cost(observations, *start, _best_depths(observations, *start, observations.prior))
+
+    return min(starts, key=cost)
 
 
 def refine_pose(
@@ -153,6 +171,21 @@ def refine_depth(
     return RefinedDepth(depths, 1 / information, linear.error, _distance(observations, linear))
 
 
+def excess_variance(
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray
+) -> float:
+    """How many times larger the variance of matches is than they say; at least one.
+
+    It is taken from the errors across the epipolar lines, which no depth can explain away.
+    """
+    depths = _best_depths(observations, rotation, translation, observations.prior)
+    linear = _linearise(observations, rotation, translation, depths)
+    along = linear.by_depth / np.maximum(lengths(linear.by_depth), 1e-12)
+    across = along[0] * linear.residual[1] - along[1] * linear.residual[0]
+    # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
+    return max(1.0, float(np.median(np.abs(across)) / 0.6745) ** 2)
+
+
 def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
     """Rotation (3, 3), frame from keyframe, of a camera that only turns.
 
@@ -164,9 +197,7 @@ def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
     rotation = Rotation.align_vectors(rays1, rays0)[0].as_matrix()
     turned = observations.rays0 @ rotation.T
     error = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
-    return rotation, np.linalg.norm(
-        np.einsum('nij,nj->ni', observations.whitening, error), axis=1
-    )
+    return rotation, np.linalg.norm(np.einsum('nij,nj->ni', observations.whitening, error), axis=1)
 
 
 def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
@@ -195,13 +226,16 @@ def _solution(
     error = linear.error
     # Matches are not as good as they say where the residuals are larger than their sigma.
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
-    information = huber_weights(error) * linear.by_depth**2
+    covariance = free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T
+    depth_depth = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
+    depth_by_pose = np.sum(linear.by_pose * linear.by_depth, axis=1) / depth_depth
+    by_pose = np.sum(depth_by_pose * (covariance @ depth_by_pose), axis=0)
     return RefinedPose(
         rotation,
         translation,
-        free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T * excess,
+        covariance * excess,
         depths,
-        excess / (information.sum(axis=0) + 1 / observations.variance),
+        excess * (1 / depth_depth + by_pose),
         error,
         _distance(observations, linear),
         cost,
@@ -228,13 +262,13 @@ def _linearise(
 
 def _reduced(observations: Observations, linear: Linearised, depths: np.ndarray):
     """Normal equations of the pose with the depths eliminated, and how to get these back."""
-    weight = huber_weights(linear.error)
+    weight = cauchy_weights(_squared(observations, linear.residual, depths))
     by_pose, by_depth = linear.by_pose, linear.by_depth
     weighted = by_pose * weight
     pose_depth = np.sum(weighted * by_depth, axis=1)  # (6, N)
-    depth_depth = weight * np.sum(by_depth**2, axis=0) + 1 / observations.variance
-    depth_gradient = weight * np.sum(by_depth * linear.residual, axis=0)
-    depth_gradient += (depths - observations.prior) / observations.variance
+    depth_depth = weight * (np.sum(by_depth**2, axis=0) + 1 / observations.variance)
+    pull = (depths - observations.prior) / observations.variance
+    depth_gradient = weight * (np.sum(by_depth * linear.residual, axis=0) + pull)
     scaled = pose_depth / depth_depth
     flat = weighted.reshape(6, -1)
     hessian = flat @ by_pose.reshape(6, -1).T - scaled @ pose_depth.T
@@ -270,8 +304,13 @@ def _cost(
         translation,
         depths,
     )
+    return float(np.sum(cauchy_cost(_squared(observations, residual, depths))))
+
+
+def _squared(observations: Observations, residual: np.ndarray, depths: np.ndarray) -> np.ndarray:
+    """Squared error (N,) of match and prior together, in standard deviations."""
     prior = (depths - observations.prior) ** 2 / observations.variance
-    return float(np.sum(huber_cost(lengths(residual))) + np.sum(prior))
+    return residual[0] ** 2 + residual[1] ** 2 + prior
 
 
 def directions_keeping_length(translation: np.ndarray) -> np.ndarray:

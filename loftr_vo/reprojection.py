@@ -19,6 +19,8 @@ import numpy as np
 _HUBER = 1.345
 # A point must stay in front of the camera, in units of its first depth.
 _LEAST_DEPTH = 1e-3
+# Cauchy's constant for 95 % efficiency on Gaussian errors.
+_CAUCHY = 2.385
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,16 @@ def huber_cost(error: np.ndarray) -> np.ndarray:
 def huber_weights(error: np.ndarray) -> np.ndarray:
     """Weights (N,) that make a least-squares step on Huber's cost."""
     return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
+
+
+def cauchy_cost(squared: np.ndarray) -> np.ndarray:
+    """Cauchy's cost (N,) of squared errors (N,); it grows with their logarithm only."""
+    return _CAUCHY**2 * np.log1p(squared / _CAUCHY**2)
+
+
+def cauchy_weights(squared: np.ndarray) -> np.ndarray:
+    """Weights (N,) that make a least-squares step on Cauchy's cost."""
+    return 1 / (1 + squared / _CAUCHY**2)
 
 
 def _whitened(whitening: np.ndarray, error: np.ndarray) -> np.ndarray:

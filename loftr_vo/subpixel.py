@@ -7,6 +7,10 @@ Iterative Lucas-Kanade (Bouguet 2001, OpenCV's) from that match reaches a tenth 
 camera across every edge it sees, and nothing along it. How sure it is in each direction follows
 from the texture around the point (Förstner and Gülch 1987), so both are fused by their
 information: across edges Lucas-Kanade counts, along them and where there is none the network.
+
+What it follows is a window and not a point. Where the window also grows or shears from one
+picture to the other, the shift found is that of its texture, so the point it belongs to is the
+centre of the texture, up to half a window from the window's own.
 """
 
 from __future__ import annotations
@@ -18,8 +22,8 @@ import numpy as np
 
 from loftr_vo.matches import Matches
 
-_WINDOW = 15  # pixels
-_LEVELS = 1
+WINDOW = 15  # pixels, that Lucas-Kanade looks at
+_LEVELS = 0  # above the picture itself: the network is near enough
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
 # Pixels, across the edges, between a point and where tracking there and back brings it.
 _LARGEST_RETURN = 0.5
@@ -56,17 +60,23 @@ class LocatedMatches:
         return LocatedMatches(self.points[chosen], self.information[chosen], self.tracked[chosen])
 
 
-def texture_at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Structure tensor over Lucas-Kanade's window, with the noise's part taken off.
+@dataclass(frozen=True)
+class Texture:
+    """What Lucas-Kanade can see around N points.
 
-    Args:
-        image: (H, W) uint8.
-        points: (N, 2) pixels.
-
-    Returns:
-        (N, 2, 2) information of a displacement, per square pixel: the sum of the products of
-        gradients over the variance of the noise; not below zero in any direction.
+    Attributes:
+        information: (N, 2, 2) of a displacement, per square pixel: the structure tensor over the
+            window, with the noise's part taken off, over the variance of the noise; not below
+            zero in any direction.
+        centre: (N, 2) pixels from the points to the texture's centre of gravity.
     """
+
+    information: np.ndarray
+    centre: np.ndarray
+
+
+def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
+    """Measure the texture around points (N, 2), in pixels, of an image (H, W) uint8."""
     grey = image.astype(np.float32)
     gradient_x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32)
     gradient_y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
@@ -74,17 +84,33 @@ def texture_at(image: np.ndarray, points: np.ndarray) -> np.ndarray:
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
     noise = max(_LEAST_NOISE, float(np.median(response)) / (6 * 0.6745))
     x, y = np.clip(points.round().astype(int), 0, np.array(image.shape[::-1]) - 1).T
+    squared_x, squared_y = gradient_x * gradient_x, gradient_y * gradient_y
     tensor = np.empty((len(points), 2, 2))
     for row, column, product in (
-        (0, 0, gradient_x * gradient_x),
+        (0, 0, squared_x),
         (0, 1, gradient_x * gradient_y),
-        (1, 1, gradient_y * gradient_y),
+        (1, 1, squared_y),
     ):
-        total = cv2.boxFilter(product, cv2.CV_32F, (_WINDOW, _WINDOW), normalize=False)
+        total = cv2.boxFilter(product, cv2.CV_32F, (WINDOW, WINDOW), normalize=False)
         tensor[:, row, column] = tensor[:, column, row] = total[y, x]
+    # Noise is everywhere alike, so its part in the sum draws the centre to the window's own.
+    strength = np.maximum(tensor[:, 0, 0] + tensor[:, 1, 1], 1e-9)
+    centre = np.column_stack(
+        [moment[y, x] / strength for moment in _moments(squared_x + squared_y)]
+    )
     values, vectors = np.linalg.eigh(tensor)
-    values = np.maximum(values / noise**2 - _SCHARR_NOISE * _WINDOW**2, 0.0)
-    return np.einsum('nij,nj,nkj->nik', vectors, values, vectors)
+    values = np.maximum(values / noise**2 - _SCHARR_NOISE * WINDOW**2, 0.0)
+    return Texture(np.einsum('nij,nj,nkj->nik', vectors, values, vectors), centre)
+
+
+def _moments(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First moments of a picture (H, W) over the window around each pixel, along x and y."""
+    even = np.ones(WINDOW, np.float32)
+    ramp = np.arange(WINDOW, dtype=np.float32) - WINDOW // 2
+    return (
+        cv2.sepFilter2D(strength, cv2.CV_32F, ramp, even),
+        cv2.sepFilter2D(strength, cv2.CV_32F, even, ramp),
+    )
 
 
 def locate(
@@ -94,7 +120,7 @@ def locate(
 
     Args:
         image0: (H, W) uint8, first picture.
-        texture: (N, 2, 2), of ``texture_at`` for keypoints0 in ``image0``.
+        texture: (N, 2, 2), the information that ``texture_at`` has of keypoints0 in ``image0``.
         image1: (H, W) uint8, second picture.
         matches: of the network, in pixels of both.
     """
@@ -155,7 +181,7 @@ def _track(
         image1,
         points[:, None],
         start[:, None].copy(),
-        winSize=(_WINDOW, _WINDOW),
+        winSize=(WINDOW, WINDOW),
         maxLevel=_LEVELS,
         criteria=_CRITERIA,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,

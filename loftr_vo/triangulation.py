@@ -11,7 +11,7 @@ from loftr_vo.frame import Frame
 from loftr_vo.geometry import inverse_transform, split
 from loftr_vo.keyframe import Keyframe, Link
 from loftr_vo.matches import Matches
-from loftr_vo.pose_refinement import agreeing, refine_depth
+from loftr_vo.pose_refinement import agreeing, excess_variance, refine_depth
 from loftr_vo.subpixel import LocatedMatches, by_network, locate
 
 # Fewer cells than this in view, and looking back at a keyframe does not pay.
@@ -63,7 +63,7 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
     sigma = older.frame.camera.focal * moved / np.maximum(points[:, 2] * rho, 1e-6)
     seen = (points[:, 2] * rho > 0.1) & (sigma < _FARTHEST_PREDICTION)
     cells, points, sigma = cells[seen], points[seen], sigma[seen]
-    pixels = older.frame.camera.project(points)
+    pixels = older.frame.camera.project(points) - keyframe.offsets[cells]
     height, width = older.frame.image.shape
     inside = ((pixels >= 0) & (pixels <= (width - 1, height - 1))).all(axis=1)
     cells = cells[inside]
@@ -95,7 +95,9 @@ def _update(
 ) -> None:
     camera = older.frame.camera
     observations = keyframe.observed(cells, located, camera)
-    refined = refine_depth(observations, *split(inverse_transform(older.pose) @ keyframe.pose))
+    motion = split(inverse_transform(older.pose) @ keyframe.pose)
+    observations = observations.less_sure(excess_variance(observations, *motion))
+    refined = refine_depth(observations, *motion)
     good = agreeing(refined, keyframe.threshold(settings) / camera.focal)
     good &= refined.inverse_depth > 0
     cells = cells[good]

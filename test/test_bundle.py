@@ -50,7 +50,7 @@ def window(scene, perturbed, pixels=0.3, noise=0.0):
     for index, (frame, encoded) in enumerate(zip(scene.frames, scene.encoded, strict=True)):
         wrong = pose(random.normal(0, 0.02, 3), random.normal(0, 0.5, 3))
         start = TRUTH[index] @ wrong if index in perturbed else TRUTH[index].copy()
-        keyframe = Keyframe(index, frame, encoded, start, np.eye(6), 3.0)
+        keyframe = Keyframe(index, frame, encoded, start, np.eye(7), 3.0, refined=False)
         rho = true_inverse_depth(scene, index)
         keyframe.inverse_depth[:] = rho * (1 + random.normal(0, 0.1, len(rho)))
         keyframes.append(keyframe)

@@ -17,7 +17,7 @@ CELL = 8
 def keyframe():
     frame = Frame(np.zeros((HEIGHT, WIDTH), np.uint8), 0, camera())
     encoded = ExactMatcher(World()).encode(frame.image)
-    return Keyframe(0, frame, encoded, pose((1.0, 2.0, 3.0), (30, 0, 0)), np.eye(6), 4.0)
+    return Keyframe(0, frame, encoded, pose((1.0, 2.0, 3.0), (30, 0, 0)), np.eye(7), 4.0)
 
 
 @pytest.fixture

@@ -10,7 +10,14 @@ from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo import pose_refinement, reprojection
-from loftr_vo.pose_refinement import Observations, agreeing, refine_depth, refine_pose
+from loftr_vo.pose_refinement import (
+    Observations,
+    agreeing,
+    better_start,
+    excess_variance,
+    refine_depth,
+    refine_pose,
+)
 
 UNKNOWN = 100.0  # variance of an inverse depth of which nothing is known
 
@@ -214,3 +221,45 @@ def test_a_point_behind_the_camera_does_not_agree(random):
     refined = refine_depth(observations, views.rotation, -views.translation)
     assert not agreeing(refined, 1 / FOCAL).any()
     assert agreeing(refine_depth(observations, views.rotation, views.translation), 1 / FOCAL).all()
+
+
+def test_the_cauchy_weights_are_the_slope_of_the_cost():
+    squared = np.linspace(0.1, 50, 60)
+    step = 1e-6
+    slope = reprojection.cauchy_cost(squared + step) - reprojection.cauchy_cost(squared - step)
+    assert slope / (2 * step) == pytest.approx(reprojection.cauchy_weights(squared), rel=1e-4)
+
+
+def test_depths_that_are_wrong_and_sure_of_it_do_not_move_the_pose(random):
+    """Cells at the edge of a near surface are often given the depth of the one behind it."""
+    views = two_views(random, 300)
+    observations = observe(random, views, known=1.0, noise=0.3, depth_error=0.02)
+    wrong = random.random(300) < 0.1
+    misled = replace(
+        observations, prior=np.where(wrong, 0.3 * observations.prior, observations.prior)
+    )
+    honest, refined = (
+        refine_pose(each, *perturbed(views, degrees=1.0, shift=0.03))
+        for each in (observations, misled)
+    )
+    assert refined.translation == pytest.approx(honest.translation, abs=1e-3)
+    assert degrees_between(refined.rotation, honest.rotation) < 0.02
+
+
+@pytest.mark.parametrize('times', [1.0, 2.0, 4.0])
+@pytest.mark.parametrize('known', [0.0, 1.0])
+def test_matches_show_how_much_they_overstate(random, times, known):
+    views = two_views(random, 1000)
+    observations = observe(random, views, known=known, noise=0.3 * times, stated=0.3)
+    excess = excess_variance(observations, views.rotation, views.translation)
+    assert excess == pytest.approx(times**2, rel=0.2)
+    again = observations.less_sure(excess)
+    assert excess_variance(again, views.rotation, views.translation) == pytest.approx(1, abs=0.01)
+
+
+def test_the_better_start_is_the_nearer(random):
+    views = two_views(random, 200)
+    observations = observe(random, views, noise=0.3)
+    near, far = perturbed(views, degrees=0.1, shift=0.01), perturbed(views)
+    assert better_start(observations, far, near) is near
+    assert better_start(observations, near, far) is near

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sub-pixel matches on pictures whose shift is known exactly."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -47,6 +48,14 @@ def upright_edge(shift=(0.0, 0.0)):
     return 128 + 60 * np.tanh((x - SHAPE[1] / 2) / 2)
 
 
+def dots():
+    """Return a picture of soft dots with nothing between them, as (H, W) float32 grey levels."""
+    random = np.random.default_rng(1)
+    light = np.zeros(SHAPE, np.float32)
+    light[random.integers(0, SHAPE[0], 200), random.integers(0, SHAPE[1], 200)] = 1500
+    return 60 + cv2.GaussianBlur(light, (0, 0), 1.5)
+
+
 def picture(light, random, noise=0.5):
     noisy = light + random.normal(0, noise, SHAPE)
     return np.clip(noisy.round(), 0, 255).astype(np.uint8)
@@ -65,7 +74,7 @@ def network_matches(random, points, shift=SHIFT):
 
 
 def located(image0, image1, matches):
-    return locate(image0, texture_at(image0, matches.keypoints0), image1, matches)
+    return locate(image0, texture_at(image0, matches.keypoints0).information, image1, matches)
 
 
 def test_a_shift_is_found_to_a_twentieth_of_a_pixel(random, points):
@@ -134,13 +143,15 @@ def test_information_is_positive_definite(random, points, light):
 def test_noise_does_not_pretend_to_be_texture(random, points):
     blank = picture(np.full(SHAPE, 128.0), random, noise=5.0)
     textured = picture(waves(), random, noise=5.0)
-    largest_of_noise = np.linalg.eigvalsh(texture_at(blank, points))[:, 1]
-    least_of_texture = np.linalg.eigvalsh(texture_at(textured, points))[:, 0]
+    largest_of_noise = np.linalg.eigvalsh(texture_at(blank, points).information)[:, 1]
+    least_of_texture = np.linalg.eigvalsh(texture_at(textured, points).information)[:, 0]
     assert np.quantile(largest_of_noise, 0.95) < 0.1 * np.median(least_of_texture)
 
 
 def test_noise_makes_texture_tell_less(random, points):
-    quiet, noisy = (texture_at(picture(waves(), random, noise), points) for noise in (1.0, 8.0))
+    quiet, noisy = (
+        texture_at(picture(waves(), random, noise), points).information for noise in (1.0, 8.0)
+    )
     assert np.median(np.trace(noisy, axis1=1, axis2=2)) < 0.2 * np.median(
         np.trace(quiet, axis1=1, axis2=2)
     )
@@ -179,3 +190,43 @@ def test_a_selection_keeps_what_belongs_together(random, points):
     assert np.array_equal(found.points, full.points[[3, 1]])
     assert found.information.shape == (2, 2, 2)
     assert found.tracked.shape == (2,)
+
+
+def test_the_centre_of_texture_is_where_the_texture_is(random):
+    """Five pixels right of the point is an edge; half a window above it another."""
+    right, above = np.full(SHAPE, 60.0), np.full(SHAPE, 60.0)
+    right[:, 106:] = 180
+    above[:76] = 180
+    point = np.array([[100.0, 80.0]])
+    assert texture_at(picture(right, random), point).centre[0] == pytest.approx([5.5, 0], abs=0.3)
+    assert texture_at(picture(above, random), point).centre[0] == pytest.approx([0, -4.5], abs=0.3)
+
+
+def test_noise_alone_has_its_centre_in_the_middle(random, points):
+    blank = picture(np.full(SHAPE, 120.0), random, noise=6.0)
+    assert np.abs(texture_at(blank, points).centre).max() < 1.5
+
+
+def test_a_picture_that_grows_is_followed_at_the_centre_of_texture(random, points):
+    """Where the window grows, its shift is that of its texture and not that of its middle."""
+    growth, middle = 0.06, np.array(SHAPE[::-1]) / 2
+
+    def grown(places):
+        return middle + (places - middle) * (1 + growth)
+
+    y, x = np.indices(SHAPE, dtype=np.float32)
+    light = dots()
+    back = ((np.stack([x, y], -1) - middle) / (1 + growth) + middle).astype(np.float32)
+    larger = cv2.remap(light, back[..., 0], back[..., 1], cv2.INTER_CUBIC, None)
+    image0, image1 = picture(light, random), picture(larger, random)
+    start = grown(points).astype(np.float32)
+    count = len(points)
+    matches = Matches(
+        points, start, np.ones(count, np.float32), np.ones(count, np.float32), np.arange(count)
+    )
+    texture = texture_at(image0, points)
+    found = locate(image0, texture.information, image1, matches)
+    at_middle = np.linalg.norm(found.points - grown(points), axis=1)
+    places = points + texture.centre
+    at_centre = np.linalg.norm(found.points + texture.centre - grown(places), axis=1)
+    assert np.median(at_centre[found.tracked]) < 0.6 * np.median(at_middle[found.tracked])
