@@ -45,7 +45,6 @@ class _State:
     positions: list[np.ndarray]
     depths: list[np.ndarray]
 
-
     def relative(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
         """Rotation (3, 3) and translation (3,), the other keyframe from the anchor."""
         back = self.rotations[other].T

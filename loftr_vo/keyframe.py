@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.spatial import cKDTree
 
 from loftr_vo.camera import Camera
@@ -156,7 +157,7 @@ class Keyframe:
         """
         position = scale * rotation @ self.pose[:3, 3] + translation
         self.pose = transform(rotation @ self.pose[:3, :3], position)
-        turn = np.kron(np.diag([scale, 1.0]), rotation)
+        turn = block_diag(scale * rotation, rotation, 1.0)
         self.covariance = turn @ self.covariance @ turn.T
         self.usual_depth *= scale
         self.inverse_depth = self.inverse_depth / scale

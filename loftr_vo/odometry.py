@@ -21,14 +21,13 @@ from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loss import explain
 from loftr_vo.map_relation import relate
 from loftr_vo.matcher import EncodedPicture, Matcher
-from loftr_vo.motion import Motion, MotionError, estimate_motion, pose_covariance
+from loftr_vo.motion import Motion, MotionError, estimate_motion
 from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
 from loftr_vo.stillness import RestDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
+from loftr_vo.uncertainty import exactly_here, handed_over, pose_covariance
 
-# Standard deviation of a first pose: it defines the world.
-_SURE = 1e-6
 # While a new map is tracked, the old ones are looked for in one frame out of these.
 _OLD_MAP_EVERY = 3
 # Inliers that make a place of an old map sure to be it, in multiples of what a pose needs.
@@ -87,7 +86,7 @@ class VisualOdometry:
         self._rest = RestDetector()
         self._initialised = False
         self._pose = np.eye(4)
-        self._covariance = np.eye(6) * _SURE**2
+        self._covariance = exactly_here()
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Estimate]:
         """Yield an estimate for each frame."""
@@ -251,7 +250,13 @@ class VisualOdometry:
         """Make a tracked frame the keyframe and give its cells depth."""
         old, motion = tracked.keyframe, tracked.motion
         new = self._add_keyframe(
-            tracked.frame, tracked.encoded, old.usual_depth, tracked.pose, tracked.covariance
+            tracked.frame,
+            tracked.encoded,
+            old.usual_depth,
+            tracked.pose,
+            handed_over(tracked.covariance, old, motion)
+            if self._initialised
+            else tracked.covariance,
         )
         if self._initialised:
             old.keep_learned_depth()
@@ -311,7 +316,7 @@ class VisualOdometry:
         if not (usable and self._recovery.is_over(frame.stamp)):
             return self._estimate(frame, State.LOST, reason, clock)
         self._recovery.start_anew(self._pose, self._shown_covariance(frame))
-        self._covariance = np.eye(6) * _SURE**2
+        self._covariance = exactly_here()
         self._start_map(frame, encoded)
         reason = f'starting anew from the last pose, with the last scale: {reason}'
         return self._estimate(frame, State.INITIALISING, reason, clock)
@@ -333,7 +338,7 @@ class VisualOdometry:
     def _shown_covariance(self, frame: Frame) -> np.ndarray:
         """(6, 6), of the pose in odom."""
         return self._recovery.covariance(
-            frame.stamp, self._pose, self._covariance, self._keyframe.usual_depth
+            frame.stamp, self._pose, self._covariance[:6, :6], self._keyframe.usual_depth
         )
 
     def _add_keyframe(
@@ -351,6 +356,7 @@ class VisualOdometry:
             pose=self._pose if pose is None else pose,
             covariance=self._covariance if covariance is None else covariance,
             usual_depth=usual_depth,
+            refined=self.settings.geometry.refine_matches,
         )
         self._keyframe_count += 1
         self._keyframes.add(keyframe)

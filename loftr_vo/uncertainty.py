@@ -1,0 +1,78 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the uncertainty of the pose and of the scale grows from keyframe to keyframe.
+
+A covariance here is (7, 7): of position, rotation (as in ``Estimate``) and the logarithm of the
+scale, by which all that is measured against a keyframe is too long. A motion against a keyframe
+adds its own error and, through the scale, one as long as it is itself. When the frame becomes a
+keyframe, its depths come out of this one's with an error in common, which is one step of a random
+walk of the scale. A camera that goes on for long is mostly wrong by this.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loftr_vo.geometry import skew, split
+from loftr_vo.keyframe import Keyframe
+from loftr_vo.motion import Motion
+from loftr_vo.subpixel import WINDOW
+
+_SURE = 1e-6  # standard deviation of what defines the world
+# Neighbouring cells are wrong alike beyond what they share of their windows: perspective and the
+# network's own errors are smooth in the picture. By how much was chosen once, on rendered rooms
+# and streets, so that normalised errors are as large as they should be.
+_SMOOTH_ERRORS = 4.0
+
+
+def exactly_here() -> np.ndarray:
+    """Covariance (7, 7) of the first pose, which defines the world and its unit."""
+    return np.eye(7) * _SURE**2
+
+
+def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
+    """Covariance (7, 7) of the frame's pose in the world, by first order.
+
+    The keyframe's own uncertainty is carried to the frame, where its rotation and its scale also
+    move the position; the motion's is turned into the world.
+    """
+    rotation, translation = split(motion.frame_from_keyframe)
+    turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
+    step = -turn @ translation  # from the keyframe to the frame, in the world
+    by_motion = np.zeros((7, 6))
+    by_motion[:3, :3] = -turn
+    by_motion[:3, 3:] = -turn @ skew(translation)
+    by_motion[3:6, 3:] = -turn
+    by_keyframe = np.eye(7)
+    by_keyframe[:3, 3:6] = -skew(step)
+    by_keyframe[:3, 6] = step
+    of_motion = motion.covariance * shared_errors(keyframe)
+    covariance = by_motion @ of_motion @ by_motion.T
+    covariance += by_keyframe @ keyframe.covariance @ by_keyframe.T
+    return (covariance + covariance.T) / 2
+
+
+def handed_over(covariance: np.ndarray, keyframe: Keyframe, motion: Motion) -> np.ndarray:
+    """Covariance (7, 7) of a frame that becomes a keyframe; ``covariance`` is the frame's.
+
+    Its depths are as long as those of the keyframe before it, which they are interpolated from,
+    and as the baseline, which they are triangulated with; the surer of both counts more.
+    """
+    length = float(np.linalg.norm(motion.frame_from_keyframe[:3, 3]))
+    direction = motion.frame_from_keyframe[:3, 3] / max(length, 1e-12)
+    by_baseline = direction @ motion.covariance[:3, :3] @ direction / max(length, 1e-12) ** 2
+    _, rho, variance = motion.seen_depth()
+    by_depth = float(np.mean(variance / rho**2)) / len(rho) if len(rho) else np.inf
+    step = 1 / (1 / max(by_baseline, _SURE**2) + 1 / max(by_depth, _SURE**2))
+    grown = covariance.copy()
+    grown[6, 6] += step * shared_errors(keyframe)
+    return grown
+
+
+def shared_errors(keyframe: Keyframe) -> float:
+    """How many cells are wrong together: the variance of a mean over many is so much larger.
+
+    Lucas-Kanade's windows are larger than cells, so what one sees its neighbours see too.
+    """
+    cell = 8 * float(keyframe.encoded.pixels_per_working_pixel.mean())
+    return _SMOOTH_ERRORS * max(1.0, WINDOW / cell) ** 2
