@@ -71,6 +71,23 @@ def test_recording_a_folder_loses_nothing(tmp_path, options):
     np.testing.assert_allclose(truth.trajectory.poses, folder.ground_truth.poses, atol=1e-12)
 
 
+@pytest.mark.parametrize('kind', ['kitti', 'tum', 'euroc'])
+def test_recording_a_data_set(tmp_path, kind):
+    write = getattr(recordings, f'write_{kind}')
+    source = write(tmp_path / 'freiburg2')
+    assert run('record', source, '-o', tmp_path / 'bag') == 0
+    wanted, bag = open_sequence(source), open_sequence(tmp_path / 'bag')
+    for one, other in zip(wanted, bag, strict=True):
+        np.testing.assert_array_equal(other.image, one.image)
+        np.testing.assert_array_equal(other.camera.distortion, one.camera.distortion)
+        assert other.stamp == one.stamp
+    truth = find_ground_truth(bag, TruthOptions())
+    np.testing.assert_allclose(
+        truth.trajectory.poses, wanted.ground_truth.poses, rtol=0, atol=1e-12
+    )
+    assert truth.doubt == ''
+
+
 def test_jpeg_loses_little(tmp_path):
     write_truth_folder(tmp_path / 'walk')
     assert run('record', tmp_path / 'walk', '-o', tmp_path / 'bag', '--pictures', 'jpeg') == 0
@@ -409,3 +426,10 @@ def test_empty_bag_and_empty_folder(tmp_path, capsys):
     (tmp_path / 'bag' / 'metadata.yaml').write_text('rosbag2_bagfile_information: 3\n')
     assert run('evaluate', tmp_path / 'bag', '--baseline', 'lk') == 2
     assert 'does not open as a bag' in capsys.readouterr().err
+
+
+def test_compressed_file_of_a_bag_is_not_the_bag(tmp_path, capsys):
+    write_truth_folder(tmp_path / 'walk')
+    run('record', tmp_path / 'walk', '-o', tmp_path / 'bag', '--compression', 'file')
+    assert run('evaluate', tmp_path / 'bag' / 'bag.mcap.zstd', '--baseline', 'lk') == 2
+    assert 'give the folder that it is in' in capsys.readouterr().err

@@ -18,7 +18,7 @@ from loftr_vo.estimate import State
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page, render_summary
-from loftr_vo.evaluation.page_data import MOST_FRAMES, plot_data
+from loftr_vo.evaluation.page_data import MOST_FRAMES, View, plot_data, view_of
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.running import FrameRecord, Run
 from loftr_vo.trajectory import Trajectory
@@ -155,10 +155,17 @@ def test_data_belongs_to_the_frames():
     assert data['time'] == [round(0.1 * index, 4) for index in range(8)]
     assert data['keyframes'] == [0, 4]
     assert data['path']['estimate']['x'][2] is None
-    assert data['path']['estimate']['y'][3] == pytest.approx(0.9, abs=1e-4)
+    assert data['path']['estimate']['x'][3] == pytest.approx(0.9, abs=1e-4)
     assert data['series']['inliers']['values'][2:4] == [0.0, 80.0]
     assert data['path']['truth'] is None
     assert json.loads(json.dumps(data, allow_nan=False)) == data
+
+
+def test_path_is_seen_from_one_side_and_lies():
+    # From above, in optical axes: x to the right and z up, or turned by a quarter.
+    assert view_of(np.array([[0, 0, 0], [9, 0, 2]])) == View(0, 2, down=False)
+    assert view_of(np.array([[0, 0, 0], [2, 0, 9]])) == View(2, 0, down=True)
+    assert view_of(np.array([[0, 0, 0], [2, 0, 9]])).words == 'z to the right, x down'
 
 
 def test_long_recordings_make_small_pages():

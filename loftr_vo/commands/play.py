@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,11 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument('path', type=Path, metavar='BAG', help='rosbag2 folder, .mcap or .db3')
     parser.add_argument(
-        '-r', '--rate', type=_positive, default=1.0, help='times as fast (default: %(default)g)'
+        '-r',
+        '--rate',
+        type=positive_number,
+        default=1.0,
+        help='times as fast (default: %(default)g)',
     )
     parser.add_argument('-l', '--loop', action='store_true', help='begin again at the end')
     parser.add_argument(
@@ -39,7 +45,7 @@ def register(subparsers: Any) -> None:
         type=float,
         default=0.0,
         metavar='SECONDS',
-        help='leave out the beginning',
+        help='leave so much of the beginning out',
     )
     parser.add_argument(
         '--topics', nargs='+', metavar='TOPIC', help='play only these (default: all)'
@@ -61,7 +67,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument(
         '--wait',
-        type=_positive,
+        type=positive_number,
         metavar='SECONDS',
         help='before the first message, wait until somebody subscribes to pictures and '
         'calibration; fail if nobody does for so long',
@@ -71,13 +77,30 @@ def register(subparsers: Any) -> None:
 
 def play_command(arguments: argparse.Namespace) -> int:
     """Play the bag."""
-    if not is_bag(arguments.path):
-        raise DatasetError(f'there is no bag {arguments.path}')
-    if arguments.path.suffix == '.bag':
+    _check_bag(arguments.path)
+    with _player(arguments) as (player, seconds):
+        _check_player(player, arguments, seconds)
+        if arguments.wait is not None:
+            player.wait_for_subscribers(arguments.wait)
+        _play(player, seconds, arguments.path.name)
+        while arguments.loop:
+            _play(player, seconds, arguments.path.name)
+    return 0
+
+
+def _check_bag(path: Path) -> None:
+    if not is_bag(path):
+        raise DatasetError(f'there is no bag {path}')
+    if path.suffix == '.bag':
         raise DatasetError(
-            f'{arguments.path} is a ROS 1 bag; make a rosbag2 of it with '
-            f'"rosbags-convert --src {arguments.path} --dst DIR"'
+            f'{path} is a ROS 1 bag; make a rosbag2 of it with '
+            f'"rosbags-convert --src {path} --dst DIR"'
         )
+
+
+@contextmanager
+def _player(arguments: argparse.Namespace) -> Iterator[tuple[Any, float]]:
+    """Yield a ``BagPlayer`` that takes part in ROS, and the length of the bag in seconds."""
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions
@@ -94,21 +117,17 @@ def play_command(arguments: argparse.Namespace) -> int:
         arguments.rate, arguments.start_offset, arguments.clock, arguments.topics
     )
     remapping = [word for rule in arguments.remap for word in ('-r', rule)]
+    context = rclpy.Context()
     # Without rclpy's handlers an interrupt is Python's own, and ends the loop at once.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    rclpy.init(context=context, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = rclpy.create_node('loftr_vo_player', cli_args=['--ros-args', *remapping])
+        words = ['--ros-args', *remapping]
+        node = rclpy.create_node('loftr_vo_player', context=context, cli_args=words)
         with opened(arguments.path) as reader:
             player = BagPlayer(node, reader, arguments.path, options)
-            _check(player, arguments.path)
-            if arguments.wait is not None:
-                player.wait_for_subscribers(arguments.wait)
-            _play(player, reader.duration / 1e9, arguments.path.name)
-            while arguments.loop:
-                _play(player, reader.duration / 1e9, arguments.path.name)
+            yield player, reader.duration / 1e9
     finally:
-        rclpy.shutdown()
-    return 0
+        rclpy.shutdown(context=context)
 
 
 def _play(player: Any, seconds: float, name: str) -> None:
@@ -118,17 +137,21 @@ def _play(player: Any, seconds: float, name: str) -> None:
         player.play(lambda over: bar.update(max(over - bar.n, 0.0)))
 
 
-def _check(player: Any, path: Path) -> None:
+def _check_player(player: Any, arguments: argparse.Namespace, seconds: float) -> None:
     for topic, kind in player.unknown.items():
         print(
             f'loftr_vo: warning: {topic} is not played: its type {kind} is not installed',
             file=sys.stderr,
         )
+    path, offset = arguments.path, arguments.start_offset
     if not player.topics:
-        raise DatasetError(f'{path} has no topic that can be played')
+        raise DatasetError(f'{path} has no topic that can be played, or none of those named')
+    if not 0.0 <= offset < seconds:
+        raise DatasetError(f'--start-offset {offset:g} is not within the {seconds:g} s of {path}')
 
 
-def _positive(text: str) -> float:
+def positive_number(text: str) -> float:
+    """Return the number in a word of the command line."""
     value = float(text)
     if not value > 0.0:
         raise argparse.ArgumentTypeError(f'must be more than 0, got {text}')

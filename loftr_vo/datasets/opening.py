@@ -73,6 +73,8 @@ def _open(
         return _open_folder(path, camera)
     if path.suffix.lower() in SUFFIXES:
         raise DatasetError(f'{path} is a single picture; give the folder that holds them')
+    if path.suffix == '.zstd':
+        raise DatasetError(f'{path} is a compressed file of a bag; give the folder that it is in')
     return VideoSequence(path, camera)
 
 

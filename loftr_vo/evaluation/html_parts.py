@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 _WIDEST_PICTURE = 1070  # as wide as the page shows it
-_JPEG_QUALITY = 75
+_JPEG_QUALITY = 65
 # Nothing is loaded and nothing sent: what is not in the page is not there.
 _POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

@@ -19,7 +19,7 @@ import numpy as np
 from loftr_vo.config import Settings, describe
 from loftr_vo.estimate import State
 from loftr_vo.evaluation.html_parts import Picture, document, figure, key, table
-from loftr_vo.evaluation.page_data import path_axes, plot_data
+from loftr_vo.evaluation.page_data import plot_data, view_of
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.evaluation.table import COLUMNS, format_row
@@ -168,15 +168,15 @@ def _plots(run: Run, alignment: Alignment | None) -> list[str]:
     shown = alignment.estimated if alignment else run.trajectory
     parts = []
     if len(shown):
-        across, up = path_axes(alignment.true if alignment else shown)
+        view = view_of((alignment.true if alignment else shown).positions)
         unit = 'm' if alignment else 'units of the estimate'
         keys = [key('estimate', 'estimate'), key('estimate', 'keyframe', ' dot')]
         if alignment:
             keys.insert(0, key('truth', 'ground truth'))
         parts.append(
             '<section><h2>Path</h2>'
-            f'<p class="hint">{"".join(keys)}<br>Axes {across} and {up}, in {unit}; the black or '
-            'white dot is the start. Point at a place to see its frame in all plots.</p>'
+            f'<p class="hint">{"".join(keys)}<br>Axes: {view.words}, in {unit}. The '
+            'black or white dot is the start. Point at a place to see its frame in all plots.</p>'
             + _plot('path', '', '')
             + '</section>'
         )
@@ -196,7 +196,12 @@ def _plots(run: Run, alignment: Alignment | None) -> list[str]:
             _plot('time', 'Length of each motion, estimate / true', 'length'),
         ]
     time_plots.append(
-        _plot('time', 'Matches, and those that agree with the motion', 'matches inliers')
+        _plot(
+            'time',
+            'Matches',
+            'matches inliers',
+            key('truth', 'all') + key('good', 'inliers'),
+        )
     )
     # The baselines do not know it.
     if any(record.parallax for record in run.records):
@@ -211,10 +216,11 @@ def _plots(run: Run, alignment: Alignment | None) -> list[str]:
     return parts
 
 
-def _plot(kind: str, title: str, series: str) -> str:
+def _plot(kind: str, title: str, series: str, keys: str = '') -> str:
+    """Return the place of a plot, which the page's script fills with the series named."""
     given = f' data-series="{series}"' if series else ''
     return (
-        f'<div class="plot {kind}"{given}><div class="title"><b>{escape(title)}</b>'
+        f'<div class="plot {kind}"{given}><div class="title"><b>{escape(title)}</b>{keys}'
         f'<span class="value">&nbsp;</span></div><svg role="img"></svg></div>'
     )
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,24 +43,47 @@ def plot_data(run: Run, alignment: Alignment | None) -> dict[str, Any]:
     }
 
 
-def path_axes(shown: Trajectory) -> tuple[str, str]:
-    """Return the names of the two axes in which a path is drawn."""
-    across, up = widest_axes(shown.positions)
-    return _AXES[across], _AXES[up]
+@dataclass(frozen=True)
+class View:
+    """From where a path is seen.
+
+    Attributes:
+        across: the axis that points to the right, 0 to 2: the one in which it extends most, so
+            that long roads lie and do not stand.
+        along: the axis that points up or down.
+        down: whether it points down, which is so where the two are not in their order: seen from
+            the same side, the path is turned and not mirrored.
+    """
+
+    across: int
+    along: int
+    down: bool
+
+    @property
+    def words(self) -> str:
+        """What the axes are, for people to read."""
+        across, along = _AXES[self.across], _AXES[self.along]
+        return f'{across} to the right, {along} {"down" if self.down else "up"}'
+
+
+def view_of(positions: np.ndarray) -> View:
+    """Return how to look at positions (N, 3): onto the two axes in which they extend most."""
+    first, second = widest_axes(positions)
+    extent = np.ptp(positions, axis=0)
+    if extent[first] >= extent[second]:
+        return View(first, second, down=False)
+    return View(second, first, down=True)
 
 
 def _path(stamps: np.ndarray, shown: Trajectory, true: Trajectory | None) -> dict[str, Any]:
-    across, up = widest_axes((true or shown).positions) if len(shown) else (0, 2)
-    estimate = {
-        name: _at(stamps, shown.stamps, shown.positions[:, axis])
-        for name, axis in (('x', across), ('y', up))
-    }
+    view = view_of((true or shown).positions) if len(shown) else View(0, 2, down=False)
+    axes = (('x', view.across), ('y', view.along))
+    estimate = {name: _at(stamps, shown.stamps, shown.positions[:, axis]) for name, axis in axes}
+    # Pose for pose as the estimate, whose stamps are those of the frames.
     truth = true and {
-        # Pose for pose as the estimate, whose stamps are those of the frames.
-        name: _at(stamps, shown.stamps, true.positions[:, axis])
-        for name, axis in (('x', across), ('y', up))
+        name: _at(stamps, shown.stamps, true.positions[:, axis]) for name, axis in axes
     }
-    return {'estimate': estimate, 'truth': truth}
+    return {'estimate': estimate, 'truth': truth, 'down': view.down}
 
 
 def _series(

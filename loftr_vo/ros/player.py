@@ -74,6 +74,7 @@ class BagPlayer:
             if options.topics is None or connection.topic in options.topics:
                 self._advertise(node, connection)
         self._clock = node.create_publisher(Clock, '/clock', 10) if options.clock > 0.0 else None
+        self._told: int | None = None
 
     @property
     def topics(self) -> list[str]:
@@ -166,7 +167,8 @@ class BagPlayer:
         self._tell_time(due)
 
     def _tell_time(self, now: int) -> None:
-        if self._clock is not None:
+        if self._clock is not None and now != self._told:
+            self._told = now
             self._clock.publish(Clock(clock=header(now, '').stamp))
 
 

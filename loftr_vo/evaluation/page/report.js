@@ -93,7 +93,7 @@ function timePlot(holder) {
     x = scale(data.time[0], data.time[data.time.length - 1], left, right);
     const y = scale(0, 1.05 * high, bottom, top);
     const xTicks = ticks(data.time[0], data.time[data.time.length - 1], width / 110);
-    frame(svg, left, right, top, bottom, x, y, xTicks, ticks(0, 1.05 * high, 3));
+    frame(svg, left, right, top, bottom, x, y, xTicks, ticks(0, 1.05 * high, 4));
     drawStates(svg, x, bottom);
     for (const one of series) {
       const points = one.values.map((v, n) => (v === null ? null : [x(data.time[n]), y(v)]));
@@ -109,7 +109,7 @@ function timePlot(holder) {
     cursor.setAttribute('x1', at);
     cursor.setAttribute('x2', at);
     cursor.setAttribute('visibility', 'visible');
-    const words = series.map((one) => `${one.short} ${brief(one.values[index])} ${one.unit}`);
+    const words = series.map((one) => `${one.short} ${brief(one.values[index])} ${one.unit}`.trim());
     value.textContent = words.join(', ');
   }
 
@@ -151,7 +151,7 @@ function drawStates(svg, x, bottom) {
 function pathPlot(holder) {
   const svg = holder.querySelector('svg');
   const value = holder.querySelector('.value');
-  const { estimate, truth } = data.path;
+  const { estimate, truth, down } = data.path;
   let x;
   let y;
 
@@ -173,7 +173,7 @@ function pathPlot(holder) {
     svg.replaceChildren();
     svg.setAttribute('viewBox', `0 0 ${width} ${bottom + 22}`);
     x = scale(x0, x1, left, right);
-    y = scale(y0, y1, bottom, top);
+    y = down ? scale(y0, y1, top, bottom) : scale(y0, y1, bottom, top);
     frame(svg, left, right, top, bottom, x, y, ticks(x0, x1, width / 110), ticks(y0, y1, up / 60));
     if (truth) stroke(truth, 'truth', 3.5);
     stroke(estimate, 'estimate', 1.8);
