@@ -77,9 +77,13 @@ def test_recording_a_data_set(tmp_path, kind):
     source = write(tmp_path / 'freiburg2')
     assert run('record', source, '-o', tmp_path / 'bag') == 0
     wanted, bag = open_sequence(source), open_sequence(tmp_path / 'bag')
+    corners = np.array([[0.0, 0.0], [50.0, 30.0]])
     for one, other in zip(wanted, bag, strict=True):
         np.testing.assert_array_equal(other.image, one.image)
-        np.testing.assert_array_equal(other.camera.distortion, one.camera.distortion)
+        # A lens without distortion may be written in several ways.
+        np.testing.assert_array_equal(
+            other.camera.undistort(corners), one.camera.undistort(corners)
+        )
         assert other.stamp == one.stamp
     truth = find_ground_truth(bag, TruthOptions())
     np.testing.assert_allclose(

@@ -166,7 +166,7 @@ def test_without_rclpy_the_error_says_what_to_do(bag, monkeypatch, capsys):
 def test_node_fed_by_a_played_bag_says_what_evaluate_says(tmp_path, make_ears):
     """The trajectory of the folder, of the bag, and of the bag streamed to the real node."""
     size = 160
-    words = ['--frames', '10', '--size', '160x120', '--rate', '5']
+    words = ['--frames', '8', '--size', '160x120', '--rate', '5']
     assert cli.main(['render', 'room', '-o', str(tmp_path / 'walk'), *words]) == 0
     assert cli.main(['record', str(tmp_path / 'walk'), '-o', str(tmp_path / 'bag')]) == 0
     from loftr_vo.odometry import VisualOdometry
@@ -196,7 +196,7 @@ def test_node_fed_by_a_played_bag_says_what_evaluate_says(tmp_path, make_ears):
     )
     player = start_player(tmp_path / 'bag', '--wait', 60)
     try:
-        ears.until(lambda: len(ears.heard['/odom']) == 10, node)
+        ears.until(lambda: len(ears.heard['/odom']) == 8, node)
         assert player.wait(30.0) == 0
         node.send_signal(signal.SIGINT)
         assert node.wait(20.0) == 0
