@@ -25,6 +25,7 @@ setup(
         (f'{SHARE}/launch', glob('launch/*.launch.py')),
         (f'{SHARE}/config', glob('config/*.yaml')),
         (f'{SHARE}/rviz', glob('rviz/*.rviz')),
+        (f'{SHARE}/foxglove', glob('foxglove/*.json')),
     ],
     entry_points={
         'console_scripts': [

@@ -40,7 +40,7 @@ def source(tmp_path_factory):
     for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'pyproject.toml'):
         if (ROOT / file).exists():
             shutil.copy(ROOT / file, copy)
-    for folder in ('loftr_vo', 'launch', 'config', 'rviz', 'resource'):
+    for folder in ('loftr_vo', 'launch', 'config', 'rviz', 'foxglove', 'resource'):
         ignore = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
     return copy
@@ -84,6 +84,7 @@ def test_colcon_knows_it_as_an_ament_package(source, colcon, tmp_path):
         'share/loftr_vo/launch/vo.launch.py',
         'share/loftr_vo/config/vo.yaml',
         'share/loftr_vo/rviz/vo.rviz',
+        'share/loftr_vo/foxglove/loftr_vo.json',
         'lib/loftr_vo/vo_node',
         'lib/loftr_vo/loftr_vo',
     ],

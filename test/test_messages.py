@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
+from visualization_msgs.msg import Marker
 
 from loftr_vo import image_messages
 from loftr_vo.camera import CalibrationError
@@ -23,7 +24,7 @@ from loftr_vo.image_messages import ImageError, depth_image, grey_image
 from loftr_vo.matches import Matches
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health, Level
-from loftr_vo.ros.markers import match_markers
+from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)
 
@@ -390,3 +391,44 @@ def test_markers_without_matches_are_deleted():
     actions = {marker.ns: marker.action for marker in array.markers}
     assert actions['inliers'] == actions['outliers'] == actions['keyframes'] == 2
     assert actions['camera'] == 0
+
+
+def test_markers_are_bounded_and_the_newest_keyframes_are_drawn():
+    estimate = make_estimate(5000)
+    camera = camera_from_info(camera_info())
+    keyframes = []
+    for number in range(MAX_KEYFRAMES + 7):
+        keyframes.append(np.eye(4))
+        keyframes[-1][0, 3] = number
+    header = messages.header(estimate.stamp, 'odom')
+    array = match_markers(header, estimate, camera, keyframes, np.eye(4))
+    markers = {marker.ns: marker for marker in array.markers}
+    lines = len(markers['inliers'].points) + len(markers['outliers'].points)
+    assert lines == 2 * MAX_MATCHES
+    drawn = [point.x for point in markers['keyframes'].points]
+    assert drawn == list(range(7, MAX_KEYFRAMES + 7))
+
+
+def test_a_new_start_clears_what_was_drawn():
+    estimate = make_estimate(5)
+    camera, header = camera_from_info(camera_info()), messages.header(1, 'odom')
+    first = match_markers(header, estimate, camera, [], np.eye(4), afresh=True).markers
+    assert first[0].action == Marker.DELETEALL
+    assert first[0].header.frame_id == 'odom'
+    later = match_markers(header, estimate, camera, [], np.eye(4)).markers
+    assert Marker.DELETEALL not in [marker.action for marker in later]
+    assert [(m.ns, m.id) for m in first[1:]] == [(m.ns, m.id) for m in later]
+
+
+def test_the_camera_has_the_colour_of_the_state():
+    camera, header = camera_from_info(camera_info()), messages.header(1, 'odom')
+    colours = set()
+    for state in State:
+        estimate = Estimate(1, state, 'why', np.eye(4), np.eye(6))
+        (drawn,) = (
+            marker
+            for marker in match_markers(header, estimate, camera, [], np.eye(4)).markers
+            if marker.ns == 'camera'
+        )
+        colours.add((drawn.color.r, drawn.color.g, drawn.color.b))
+    assert len(colours) == len(State)

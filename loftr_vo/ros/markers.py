@@ -12,15 +12,24 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from loftr_vo.camera import Camera
-from loftr_vo.estimate import Estimate
+from loftr_vo.estimate import Estimate, State
 
 # How far before a camera its picture is drawn, in units of length of the odometry.
 PICTURE_DEPTH = 0.5
 
+# A message of this size is made in a few milliseconds and drawn without a stutter.
+MAX_MATCHES = 300
+MAX_KEYFRAMES = 1000
+
 _GREEN = ColorRGBA(r=0.2, g=0.9, b=0.3, a=0.5)
 _RED = ColorRGBA(r=1.0, g=0.2, b=0.2, a=0.35)
 _BLUE = ColorRGBA(r=0.2, g=0.5, b=1.0, a=1.0)
-_YELLOW = ColorRGBA(r=1.0, g=0.8, b=0.1, a=1.0)
+# The camera's, by how it stands; as in ~/match_image.
+_STATE_COLOURS = {
+    State.INITIALISING: ColorRGBA(r=1.0, g=0.7, b=0.1, a=1.0),
+    State.TRACKING: ColorRGBA(r=0.2, g=0.9, b=0.3, a=1.0),
+    State.LOST: ColorRGBA(r=1.0, g=0.2, b=0.2, a=1.0),
+}
 
 
 def match_markers(
@@ -29,8 +38,12 @@ def match_markers(
     camera: Camera,
     keyframes: Sequence[np.ndarray],
     odom_from_world: np.ndarray,
+    afresh: bool = False,
 ) -> MarkerArray:
     """Return the namespaces inliers, outliers, keyframes and camera as markers.
+
+    Each namespace is one marker, which takes the place of the one before it. Of many matches an
+    even choice is drawn, of many keyframes the newest ones.
 
     Args:
         header: stamp of the picture, and the odom frame.
@@ -38,30 +51,38 @@ def match_markers(
         camera: that took it.
         keyframes: (4, 4) poses, world from keyframe, of all keyframes to draw.
         odom_from_world: (4, 4), from the odometry's world to the odom frame.
+        afresh: take away all that was drawn before, also by a node that ran earlier.
     """
     inliers, outliers = _match_segments(estimate, camera)
-    frustum = _moved(estimate.pose, _frustum(camera))
-    positions = np.array([pose[:3, 3] for pose in keyframes]).reshape(-1, 3)
+    frustum, colour = _moved(estimate.pose, _frustum(camera)), _STATE_COLOURS[estimate.state]
+    newest = list(keyframes)[-MAX_KEYFRAMES:]
+    positions = np.array([pose[:3, 3] for pose in newest]).reshape(-1, 3)
     markers = [
         _marker(header, 'inliers', Marker.LINE_LIST, inliers, odom_from_world, _GREEN, 0.003),
         _marker(header, 'outliers', Marker.LINE_LIST, outliers, odom_from_world, _RED, 0.002),
         _marker(header, 'keyframes', Marker.SPHERE_LIST, positions, odom_from_world, _BLUE, 0.1),
-        _marker(header, 'camera', Marker.LINE_LIST, frustum, odom_from_world, _YELLOW, 0.02),
+        _marker(header, 'camera', Marker.LINE_LIST, frustum, odom_from_world, colour, 0.02),
     ]
-    return MarkerArray(markers=markers)
+    clearing = [Marker(header=header, action=Marker.DELETEALL)] if afresh else []
+    return MarkerArray(markers=[*clearing, *markers])
 
 
 def _match_segments(estimate: Estimate, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """Return (2 I, 3) and (2 O, 3) ends of the lines of inliers and outliers, in the world."""
     if estimate.matches is None or estimate.inliers is None:
         return np.empty((0, 3)), np.empty((0, 3))
-    starts = _moved(estimate.keyframe_pose, _on_picture(camera, estimate.matches.keypoints0))
-    ends = _moved(estimate.pose, _on_picture(camera, estimate.matches.keypoints1))
+    matches, chosen = estimate.matches, _even_choice(len(estimate.matches))
+    starts = _moved(estimate.keyframe_pose, _on_picture(camera, matches.keypoints0[chosen]))
+    ends = _moved(estimate.pose, _on_picture(camera, matches.keypoints1[chosen]))
     segments = np.stack([starts, ends], axis=1)
-    visible = np.isfinite(segments).all(axis=(1, 2))
-    inliers = segments[visible & estimate.inliers].reshape(-1, 3)
-    outliers = segments[visible & ~estimate.inliers].reshape(-1, 3)
+    visible, agrees = np.isfinite(segments).all(axis=(1, 2)), estimate.inliers[chosen]
+    inliers = segments[visible & agrees].reshape(-1, 3)
+    outliers = segments[visible & ~agrees].reshape(-1, 3)
     return inliers, outliers
+
+
+def _even_choice(count: int) -> np.ndarray:
+    return np.linspace(0, count - 1, min(count, MAX_MATCHES)).round().astype(int)
 
 
 def _on_picture(camera: Camera, pixels: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from loftr_vo.frame import Frame
 from loftr_vo.matches import Matches
 from loftr_vo.ros import messages
 from loftr_vo.ros.body import Body
-from loftr_vo.ros.markers import match_markers
+from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
 from loftr_vo.ros.transforms import make_broadcaster
 from loftr_vo.ros.velocity import Moment, VelocityMeter
 from loftr_vo.trajectory import Trajectory
@@ -69,6 +69,7 @@ class Outputs:
         self._velocity = VelocityMeter()
         self._poses_of_path: deque[PoseStamped] = deque(maxlen=self._settings.path_length)
         self._keyframes: dict[int, np.ndarray] = {}
+        self._markers_afresh = True
         self._trajectory: deque[tuple[int, np.ndarray]] = deque(maxlen=_LONGEST_TRAJECTORY)
 
     def configure(self, settings: NodeSettings) -> None:
@@ -118,6 +119,8 @@ class Outputs:
             messages.pose_stamped(now.stamp, self._settings.odom_frame, now.pose)
         )
         self._keyframes[estimate.keyframe_id] = estimate.keyframe_pose
+        if len(self._keyframes) > MAX_KEYFRAMES:
+            self._keyframes.pop(next(iter(self._keyframes)))
         if estimate.state is not State.LOST:
             self._trajectory.append((estimate.stamp, estimate.pose))
 
@@ -157,8 +160,10 @@ class Outputs:
                     frame.camera,
                     list(self._keyframes.values()),
                     body.odom_from_world,
+                    self._markers_afresh,
                 )
             )
+            self._markers_afresh = False
 
     def _publish_match_image(self, estimate: Estimate, frame: Frame, rate: float) -> None:
         if not self._match_image.get_subscription_count():

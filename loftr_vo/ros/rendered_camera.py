@@ -1,0 +1,88 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The executable ``vo_camera``: a camera driver whose pictures are ray-cast, for the demo."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import rclpy
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+from loftr_vo.ros.camera_simulator import CameraSimulator
+from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
+
+
+class RenderedCamera(Node):
+    """Publishes ``image`` and ``camera_info`` of a camera that goes forth and back for ever.
+
+    A frame is rendered when it is shown for the first time, and kept.
+
+    Raises:
+        rclpy.exceptions.ParameterException: a parameter is out of range.
+        ValueError: there is no such scene.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__('camera', **options)
+        scene = self._declare('scene', 'room', f'One of {", ".join(KINDS)}.')
+        frames = self._declare('frames', 150, 'How many until it turns back.', (2, 10_000))
+        width = self._declare('width', 320, 'Of the pictures. [px]', (32, 4096))
+        height = self._declare('height', 240, 'Of the pictures. [px]', (32, 4096))
+        rate = self._declare('rate', 5.0, 'Pictures a second. [Hz]', (0.1, 100.0))
+        seed = self._declare('seed', 0, 'Of textures, path and noise.', (0, 2**31 - 1))
+        self._sequence = SyntheticSequence(scene, frames, (height, width), rate, seed)
+        self._pictures: dict[int, np.ndarray] = {}
+        self._indices = forth_and_back(frames)
+        self._camera = CameraSimulator(self, self._sequence.camera)
+        self.create_timer(1.0 / rate, self._publish_next)
+        self.get_logger().info(f'{scene}: {width}x{height} at {rate:g} Hz')
+
+    def _declare(
+        self, name: str, default: Any, text: str, bounds: tuple[float, float] | None = None
+    ) -> Any:
+        descriptor = ParameterDescriptor(description=text, read_only=True)
+        if bounds and isinstance(default, int):
+            descriptor.integer_range = [IntegerRange(from_value=bounds[0], to_value=bounds[1])]
+        elif bounds:
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=bounds[0], to_value=bounds[1])
+            ]
+        return self.declare_parameter(name, default, descriptor).value
+
+    def _publish_next(self) -> None:
+        index = next(self._indices)
+        if index not in self._pictures:
+            self._pictures[index] = self._sequence.frame(index).image
+        self._camera.publish(self._pictures[index], self.get_clock().now().nanoseconds)
+
+
+def forth_and_back(count: int) -> Iterator[int]:
+    """Yield 0, 1, ... ``count`` - 1, ... 1, 0, 1, ... without end."""
+    return itertools.cycle([*range(count), *range(count - 2, 0, -1)])
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the camera until SIGINT or SIGTERM; return the exit code."""
+    rclpy.init(args=args)
+    try:
+        rclpy.spin(RenderedCamera())
+    except (ParameterException, ValueError) as error:
+        rclpy.logging.get_logger('camera').fatal(str(error))
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
