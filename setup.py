@@ -30,6 +30,9 @@ setup(
     entry_points={
         'console_scripts': [
             f'vo_node = {NAME}.ros.node:main',
+            f'vo_camera = {NAME}.ros.rendered_camera:main',
+            f'vo_recorder = {NAME}.ros.odometry_recorder:main',
+            f'vo_when_active = {NAME}.ros.when_active:main',
             f'loftr_vo = {NAME}.cli:main',
         ],
     },

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from loftr_vo.commands import demo, match, play, record, render, score, sequences, weights
+from loftr_vo.commands import demo, match, play, record, render, score, sequences, topics, weights
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -51,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--traceback', action='store_true', help='show where in the code an error comes from'
     )
     subparsers = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
-    for module in (sequences, score, record, play, match, weights, render, demo):
+    for module in (sequences, score, topics, record, play, match, weights, render, demo):
         module.register(subparsers)
     return parser
 

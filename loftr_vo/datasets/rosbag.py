@@ -74,6 +74,11 @@ class BagSequence(Sequence):
                 )
             self.camera = Camera.from_yaml(camera) if camera else self._first_calibration(reader)
 
+    @property
+    def camera_info_topic(self) -> str:
+        """Where the calibration comes from; empty if it is from a file."""
+        return self._info_topic
+
     def __len__(self) -> int:
         return self._count
 

@@ -1,0 +1,244 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Play a bag to the node, record its odometry, score it, end; the exit code says if it held.
+
+Arguments of vo.launch.py may be given too.
+"""
+
+import itertools
+import json
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetLaunchConfiguration,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
+
+VO = str(Path(__file__).resolve().parent / 'vo.launch.py')
+
+# Argument: (default, description).
+ARGUMENTS = {
+    'bag': (None, 'The rosbag2: a folder, or a .mcap or .db3 file.'),
+    'image': ('', 'Topic of the pictures in the bag. Empty: the one that there is.'),
+    'camera_info': ('', 'Topic of the calibration in the bag. Empty: the one that belongs to it.'),
+    'ground_truth': (
+        '',
+        'Trajectory file (TUM format, camera optical frame) or bag to score against. Empty: '
+        'poses in the bag, if it has some.',
+    ),
+    'ground_truth_topic': ('', 'Topic of the true poses, of a bag with several.'),
+    'extrinsics': (
+        '',
+        'Pose of the camera on what the ground truth is of, as loftr_vo score has it. Empty: '
+        'from /tf_static of the bag; for a file, a camera that looks along x.',
+    ),
+    'max_ate': ('5.0', 'Largest error of the positions that is held, in percent of the path.'),
+    'min_tracked': ('90.0', 'Least share of the pictures that must be tracked, in percent.'),
+    'rate': ('1.0', 'Times as fast as recorded.'),
+    'output': ('results/replay', 'Folder for odometry and figures; earlier ones are replaced.'),
+    'also_play': ('', 'More topics of the bag to play, besides the camera and /tf_static.'),
+    'player': (
+        'auto',
+        'What plays the bag: ros2 bag play where it is installed, or loftr_vo play.',
+    ),
+}
+CHOICES = {'player': ['auto', 'ros2', 'loftr_vo']}
+
+# How the options of the command are called here.
+NAMES = {
+    '--image-topic': 'image:=TOPIC',
+    '--camera-info-topic': 'camera_info:=TOPIC',
+    '--ground-truth-topic': 'ground_truth_topic:=TOPIC',
+}
+
+# Seconds: weights may have to be downloaded.
+READY_TIMEOUT = 600
+# Seconds, and milliseconds, that ros2 bag play waits at the beginning and at the end.
+DISCOVERY, LAST_ACKNOWLEDGEMENT = 2, 10_000
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments, and what makes the rest when they are known."""
+    arguments = [
+        DeclareLaunchArgument(
+            name, default_value=default, description=text, choices=CHOICES.get(name)
+        )
+        for name, (default, text) in ARGUMENTS.items()
+    ]
+    # Included once here too, so that its arguments are listed with these.
+    prepare = OpaqueFunction(function=replay)
+    # It takes over the launch configurations that replay() sets.
+    node = IncludeLaunchDescription(VO)
+    return LaunchDescription([*arguments, prepare, node])
+
+
+def replay(context: LaunchContext) -> list:
+    """Return recorder and player, what the node is told, and what happens when they end.
+
+    Raises:
+        RuntimeError: there is no bag, or the bag has not what is needed.
+    """
+
+    def given(name: str) -> str:
+        return LaunchConfiguration(name, default='').perform(context)
+
+    def executable(name: str) -> str:
+        return ExecutableInPackage(name, 'loftr_vo').perform(context)
+
+    bag, output = Path(given('bag')).expanduser(), Path(given('output')).expanduser()
+    facts = inspect(executable('loftr_vo'), bag, given)
+    node = {
+        'image': facts['image'],
+        'camera_info': facts['camera_info'],
+        'image_transport': facts['image_transport'],
+        'queue_policy': given('queue_policy') or 'all',
+        'use_sim_time': 'true',
+    }
+    recorder = recording(facts, output, given)
+    player = playing(facts, bag, output, given, executable)
+    scorer = scoring(facts, bag, output, given, executable)
+
+    def go_on(event, context: LaunchContext) -> list | None:
+        if context.is_shutdown or 'rviz2' in event.process_name:
+            return None
+        if event.returncode == 0 and event.action is player:
+            return None
+        if event.returncode == 0 and event.action is recorder and scorer is not None:
+            return [scorer]
+        if event.returncode == 0 and event.action in (recorder, scorer):
+            return [Shutdown(reason='the replay held')]
+        raise RuntimeError(
+            f'the replay failed: {event.process_name} ended with code {event.returncode}'
+        )
+
+    watch = RegisterEventHandler(OnProcessExit(on_exit=go_on))
+    told = LogInfo(msg=f'{bag}: {facts["frames"]} pictures on {facts["image"]}; {verdict(facts)}')
+    return [
+        told,
+        *itertools.starmap(SetLaunchConfiguration, node.items()),
+        watch,
+        recorder,
+        player,
+    ]
+
+
+def inspect(command: str, bag: Path, given) -> dict:
+    """Return what is in the bag, as ``loftr_vo topics`` tells it."""
+    options = {
+        '--image-topic': given('image'),
+        '--camera-info-topic': given('camera_info'),
+        '--ground-truth': given('ground_truth'),
+        '--ground-truth-topic': given('ground_truth_topic'),
+        '--extrinsics': given('extrinsics'),
+    }
+    result = subprocess.run(
+        [command, 'topics', str(bag), '--json', *words(options)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        reason = result.stderr.strip().removeprefix('loftr_vo: error: ')
+        for option, name in NAMES.items():
+            reason = reason.replace(option, name)
+        raise RuntimeError(reason)
+    return json.loads(result.stdout)
+
+
+def verdict(facts: dict) -> str:
+    """Return in words what the odometry is scored against."""
+    if facts['ground_truth']:
+        return f'ground truth: {facts["ground_truth"]}'
+    return (
+        'no ground truth is known, so only the share of tracked pictures is held against a bound'
+    )
+
+
+def recording(facts: dict, output: Path, given) -> Node:
+    """Return what writes the odometry into a bag, and ends when all pictures are answered."""
+    options = {
+        '--publisher': given('name') or 'loftr_vo',
+        '--frames': str(facts['frames']),
+        '--min-tracked': given('min_tracked'),
+    }
+    return Node(
+        package='loftr_vo',
+        executable='vo_recorder',
+        namespace=LaunchConfiguration('namespace', default=''),
+        arguments=[str(output / 'odometry'), *words(options)],
+        parameters=[{'use_sim_time': True}],
+        remappings=[('image', pictures(facts))],
+        output='screen',
+    )
+
+
+def playing(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteProcess:
+    """Return what plays the bag as soon as the node is active."""
+    topics = [pictures(facts), facts['camera_info'], '/tf_static', *given('also_play').split()]
+    ros2 = given('player') == 'ros2' or (given('player') == 'auto' and bool(find_spec('ros2bag')))
+    if ros2:
+        command = [
+            *('ros2', 'bag', 'play', str(bag), '--clock', '100', '--rate', given('rate')),
+            *('--delay', str(DISCOVERY), '--wait-for-all-acked', str(LAST_ACKNOWLEDGEMENT)),
+            *('--qos-profile-overrides-path', str(reliable(topics[:2], output))),
+            *('--disable-keyboard-controls', '--topics', *topics),
+        ]
+    else:
+        command = [
+            *(executable('loftr_vo'), 'play', str(bag), '--rate', given('rate')),
+            *('--wait', '60', '--topics', *topics),
+        ]
+    namespace, name = given('namespace').strip('/'), given('name') or 'loftr_vo'
+    node = f'/{namespace}/{name}' if namespace else f'/{name}'
+    wait = [executable('vo_when_active'), node, str(READY_TIMEOUT)]
+    return ExecuteProcess(cmd=[*wait, *command], output='screen')
+
+
+def reliable(topics: list, output: Path) -> Path:
+    """Write and return the file that has ros2 bag play publish topics without loss."""
+    lines = [f'{topic}:\n  reliability: reliable\n  history: keep_all\n' for topic in topics]
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / 'player_qos.yaml'
+    path.write_text(''.join(lines), encoding='utf-8')
+    return path
+
+
+def scoring(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteProcess | None:
+    """Return what scores the recorded odometry; None where there is no ground truth."""
+    if not facts['ground_truth']:
+        return None
+    truth = Path(given('ground_truth') or bag).expanduser()
+    from_file = truth.is_file() and truth.suffix not in ('.mcap', '.db3')
+    options = {
+        '--ground-truth': str(truth),
+        '--ground-truth-topic': given('ground_truth_topic'),
+        '--extrinsics': given('extrinsics') or ('optical' if from_file else ''),
+        '--max-ate': given('max_ate'),
+        '--json': str(output / 'score.json'),
+    }
+    command = [executable('loftr_vo'), 'score', str(output / 'odometry'), *words(options)]
+    return ExecuteProcess(cmd=command, output='screen')
+
+
+def pictures(facts: dict) -> str:
+    """Return the topic of the pictures, as the bag has it."""
+    compressed = facts['image_transport'] == 'compressed'
+    return facts['image'] + ('/compressed' if compressed else '')
+
+
+def words(options: dict) -> list:
+    """Return the options that have a value as words of a command line."""
+    return [word for option, value in options.items() if value for word in (option, value)]
