@@ -64,10 +64,11 @@ NAMES = {
     '--ground-truth-topic': 'ground_truth_topic:=TOPIC',
 }
 
-# Seconds: weights may have to be downloaded.
+# Seconds until the node is active: weights may have to be downloaded.
 READY_TIMEOUT = 600
 # Seconds, and milliseconds, that ros2 bag play waits at the beginning and at the end.
-DISCOVERY, LAST_ACKNOWLEDGEMENT = 2, 10_000
+DISCOVERY = 2
+LAST_ACKNOWLEDGEMENT = 10_000
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -204,7 +205,7 @@ def playing(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteP
     namespace, name = given('namespace').strip('/'), given('name') or 'loftr_vo'
     node = f'/{namespace}/{name}' if namespace else f'/{name}'
     wait = [executable('vo_when_active'), node, str(READY_TIMEOUT)]
-    return ExecuteProcess(cmd=[*wait, *command], output='screen')
+    return ExecuteProcess(cmd=[*wait, *command], name='player', output='screen')
 
 
 def reliable(topics: list, output: Path) -> Path:
@@ -230,7 +231,7 @@ def scoring(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteP
         '--json': str(output / 'score.json'),
     }
     command = [executable('loftr_vo'), 'score', str(output / 'odometry'), *words(options)]
-    return ExecuteProcess(cmd=command, output='screen')
+    return ExecuteProcess(cmd=command, name='score', output='screen')
 
 
 def pictures(facts: dict) -> str:

@@ -27,7 +27,7 @@ ARGUMENTS = {
     'namespace': ('', 'Namespace of the node and of the topics that it publishes.'),
     'name': ('loftr_vo', 'Name of the node.'),
     'params_file': (
-        str(SHARE / 'config' / 'vo.yaml'),
+        f'{SHARE}/config/vo.yaml',
         'Parameter file; it need not have all. The arguments below win over it.',
     ),
     'rviz': ('false', 'Whether to start RViz too.'),

@@ -41,7 +41,9 @@ def topics_command(arguments: argparse.Namespace) -> int:
     if not arguments.path.exists():
         raise DatasetError(f'there is no bag {arguments.path}')
     if not is_bag(arguments.path):
-        raise DatasetError(f'{arguments.path} is no bag: name a rosbag2 folder, .mcap or .db3 file')
+        raise DatasetError(
+            f'{arguments.path} is no bag: name a rosbag2 folder, .mcap or .db3 file'
+        )
     sequence = open_from(arguments.path, arguments)
     facts = {**_camera(sequence), **_truth(sequence, read_truth_options(arguments))}
     if arguments.json:
