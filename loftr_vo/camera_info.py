@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.camera import Camera
+from loftr_vo.camera import CalibrationError, Camera
 
 
 def camera_from_info(info: Any, rectified: bool = False) -> Camera:
@@ -25,7 +25,7 @@ def camera_from_info(info: Any, rectified: bool = False) -> Camera:
     Raises:
         CalibrationError: the camera is not calibrated (K all zero), or the values are impossible.
     """
-    matrix = np.array(info.p).reshape(3, 4)[:, :3] if rectified else np.array(info.k).reshape(3, 3)
+    matrix = _projection(info) if rectified else np.array(info.k).reshape(3, 3)
     distortion = np.zeros(0) if rectified else np.array(info.d, np.float64)
     # Simulators and rectified streams without distortion name their models as they like.
     model = info.distortion_model if distortion.any() else 'plumb_bob'
@@ -43,6 +43,20 @@ def camera_from_info(info: Any, rectified: bool = False) -> Camera:
         distortion_model=model,
         distortion=distortion if distortion.any() else np.zeros(0),
     )
+
+
+def _projection(info: Any) -> np.ndarray:
+    """Return the (3, 3) matrix of the rectified picture."""
+    projection = np.array(info.p).reshape(3, 4)[:, :3]
+    if projection.any():
+        return projection
+    # Some drivers of cameras without distortion fill in K alone.
+    if np.any(info.d):
+        raise CalibrationError(
+            'the topic is that of rectified pictures, and the projection matrix P, which '
+            'describes them, is all zero'
+        )
+    return np.array(info.k).reshape(3, 3)
 
 
 def is_rectified(topic: str) -> bool:

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# What the frame of the robot is called where no base_frame is given.
+DEFAULT_BASE_FRAME = 'base_link'
+
 
 class SettingError(ValueError):
     """A setting is unknown, of the wrong type, or outside its range."""
@@ -206,11 +209,13 @@ class NodeSettings:
         True, 'Configure and activate at start; off, a lifecycle manager does it.'
     )
     odom_frame: str = setting('odom', 'Frame that the pose is given in.')
-    base_frame: str = setting('base_link', "Frame whose motion is published (odom's child).")
+    base_frame: str = setting(
+        '',
+        'Frame whose motion is published. Where one is given, its place to the camera is looked '
+        'up in TF; else it is called base_link, the camera sits at it and looks along its x axis.',
+    )
     lookup_extrinsics: bool = setting(
-        False,
-        'Look base_frame to camera up in TF; off, the camera sits at base_frame and looks '
-        'along its x axis.',
+        True, 'Off, nothing is looked up in TF, whatever base_frame is.'
     )
     publish_tf: bool = setting(True, 'Broadcast odom_frame to base_frame on /tf.')
     invert_tf: bool = setting(

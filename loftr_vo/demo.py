@@ -8,13 +8,9 @@ It uses the node only as any other program would: by its topics.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +20,21 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from loftr_vo.camera import Camera
 from loftr_vo.demo_pictures import draw_pictures
 from loftr_vo.estimate import State
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.running import FrameRecord, Run
 from loftr_vo.evaluation.scoring import Alignment, align, require_evo, score_alignment
 from loftr_vo.frame import Frame
+from loftr_vo.live_node import (
+    LiveNodeError,
+    NodeSilentError,
+    await_condition,
+    await_ready,
+    camera_and_listener,
+    keep_to_this_host,
+    node_process,
+)
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 from loftr_vo.trajectory import Trajectory
@@ -48,18 +52,7 @@ _LOAD = 0.5  # share of a frame's time that the network may take
 _TRIAL = 12  # frames from which it is found how fast the network is here
 # The camera gets a core of its own: threads that fight for one are slower than fewer.
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
-_START_TIMEOUT = 120.0  # seconds
-_SETTLING = 1.0
-_SILENCE_TIMEOUT = 30.0
-_STOP_TIMEOUT = 15.0
-
-
-class DemoError(RuntimeError):
-    """The demo could not go on; says why, and where to look."""
-
-
-class NodeSilentError(DemoError):
-    """The node runs but does not answer."""
+_SILENCE_TIMEOUT = 30.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -90,52 +83,22 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
     Returns:
         The exit code: 0 if the node tracked the camera, else 1.
     """
-    # The demo neither disturbs nor hears a robot on the same network.
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-    # Fast DDS derives its ports from the domain; up to 101 they stay below the ephemeral ones.
-    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    keep_to_this_host()
     output.mkdir(parents=True, exist_ok=True)
     try:
         require_evo()
-        with _node_process(output / 'node.log') as check_node:
+        with node_process(output / 'node.log', PARAMETERS, _THREADS) as check_node:
             sequence = SyntheticSequence('room', frames, size)
-            with _ros(sequence.camera) as (camera, listener):
+            with camera_and_listener(sequence.camera, 'demo_camera') as (camera, listener):
                 rendered = list(_progress(sequence, 'rendering the camera', frames))
                 rate = _sustainable_rate(rendered[:_TRIAL])
-                _await(partial(_is_ready, camera, listener), _START_TIMEOUT, check_node, listener)
+                await_ready(camera, listener, check_node)
                 stamps = _send(rendered, rate, camera, listener, check_node)
                 _await_replies(stamps, check_node, listener)
-    except DemoError as error:
+    except LiveNodeError as error:
         print(f'loftr_vo: the demo failed: {error}', file=sys.stderr)
         return 1
     return _report(output, sequence, _Stream(rendered, stamps, rate, listener))
-
-
-@contextmanager
-def _node_process(log: Path) -> Iterator[Callable[[], None]]:
-    """Run ``vo_node``; the value raises ``DemoError`` when called after the node ended."""
-    words = [word for name, value in PARAMETERS.items() for word in ('-p', f'{name}:={value}')]
-    command = [sys.executable, '-m', 'loftr_vo.ros.node', '--ros-args', *words]
-    environment = {**os.environ, 'OMP_NUM_THREADS': str(_THREADS)}
-    with log.open('w') as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
-
-    def check() -> None:
-        if process.poll() is not None:
-            tail = '\n'.join(log.read_text(errors='replace').splitlines()[-15:])
-            raise DemoError(f'the node ended with code {process.returncode}:\n{tail}')
-
-    try:
-        yield check
-        process.send_signal(signal.SIGINT)
-        process.wait(_STOP_TIMEOUT)
-        if process.returncode != 0:
-            check()
-    except subprocess.TimeoutExpired as error:
-        raise DemoError(f'the node did not end within {_STOP_TIMEOUT:.0f} s of SIGINT') from error
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _sustainable_rate(frames: list[Frame]) -> float:
@@ -151,49 +114,6 @@ def _sustainable_rate(frames: list[Frame]) -> float:
     return float(np.clip(np.floor(2 * _LOAD / typical) / 2, _SLOWEST, _FASTEST))
 
 
-@contextmanager
-def _ros(camera: Camera) -> Iterator[tuple[CameraSimulator, OdometryListener]]:
-    """Take part in ROS as a camera and as one who uses the odometry."""
-    try:
-        import rclpy
-    except ImportError as error:
-        raise DemoError(
-            f'ROS 2 is not installed ({error}); use "make demo", or source a ROS distribution'
-        ) from error
-    from loftr_vo.ros.camera_simulator import CameraSimulator
-    from loftr_vo.ros.odometry_listener import OdometryListener
-
-    rclpy.init()
-    node = rclpy.create_node('demo_camera')
-    simulator, listener = CameraSimulator(node, camera), OdometryListener(node)
-    ears = threading.Thread(target=_spin, args=(node,), daemon=True)
-    ears.start()
-    try:
-        yield simulator, listener
-    finally:
-        rclpy.shutdown()
-        ears.join()
-
-
-def _spin(node: Any) -> None:
-    import rclpy
-    from rclpy.executors import ExternalShutdownException
-
-    with suppress(ExternalShutdownException):
-        rclpy.spin(node)
-
-
-def _is_ready(camera: CameraSimulator, listener: OdometryListener) -> bool:
-    """Whether the node hears the camera and is heard itself.
-
-    Raises:
-        DemoError: it says that it cannot start.
-    """
-    if listener.fault:
-        raise DemoError(f'the node says: {listener.fault}')
-    return camera.is_heard and bool(listener.last_message)
-
-
 def _send(
     frames: list[Frame],
     rate: float,
@@ -203,8 +123,6 @@ def _send(
 ) -> list[int]:
     """Publish each frame when it is due; return the stamps, nanoseconds of the system clock."""
     stamps: list[int] = []
-    # Each side learns of the other's topics by itself, and neither when the other has.
-    time.sleep(_SETTLING)
     start = time.monotonic()
     progress = _progress(frames, f'streaming at {rate:g} Hz', len(frames))
     for index, frame in enumerate(progress):
@@ -214,21 +132,6 @@ def _send(
         camera.publish(frame.image, stamps[-1])
         progress.set_postfix_str(f'{len(listener.odometry)} odometries', refresh=False)
     return stamps
-
-
-def _await(
-    condition: Callable[[], bool],
-    timeout: float,
-    check_node: Callable[[], None],
-    listener: OdometryListener,
-) -> None:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        check_node()
-        if time.monotonic() > deadline:
-            said = listener.last_message or 'it has said nothing'
-            raise NodeSilentError(f'waited {timeout:.0f} s for the node; its status: {said}')
-        time.sleep(0.05)
 
 
 def _await_replies(
@@ -246,7 +149,7 @@ def _await_replies(
     while not complete():
         try:
             known = len(listener.odometry)
-            _await(partial(going_on, known), _SILENCE_TIMEOUT, check_node, listener)
+            await_condition(partial(going_on, known), _SILENCE_TIMEOUT, listener, check_node)
         except NodeSilentError:
             if not listener.odometry:
                 raise

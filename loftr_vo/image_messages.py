@@ -46,32 +46,51 @@ class ImageError(ValueError):
     """An image message cannot be turned into a picture; says why."""
 
 
-def grey_image(message: Any) -> np.ndarray:
-    """Return a ``sensor_msgs/Image`` or ``CompressedImage`` as a grey picture.
+class PictureReader:
+    """Reads the image messages of one stream as grey pictures.
 
-    Of encodings with 16 bits, the 8 highest in use are kept: cameras of 10, 12 and 14 bits send
-    their values unscaled.
-
-    Returns:
-        (H, W) uint8.
-
-    Raises:
-        ImageError: the encoding is not known, or the data is too short or does not decode.
+    Cameras of 10, 12 and 14 bits send their values unscaled in 16. Of those, the 8 highest that
+    the stream has used so far are kept, so that a picture is not darker than the one before it
+    because something bright has left it.
     """
-    if hasattr(message, 'format'):
-        return _decompress(message)
-    encoding = 'mono8' if message.encoding in _PLANAR else message.encoding
-    narrow = _WIDE.get(encoding, encoding)
-    if narrow not in _TO_GREY:
-        known = ', '.join([*_TO_GREY, *_WIDE, *_PLANAR])
-        raise ImageError(
-            f'the image encoding {message.encoding!r} is not supported; supported are {known}'
-        )
-    picture = _array(message, encoding)
-    if picture.dtype == np.uint16:
-        picture = _highest_8_bits(picture)
-    code = _TO_GREY[narrow]
-    return picture if code is None else cv2.cvtColor(picture, code)
+
+    def __init__(self) -> None:
+        self._bits = 8
+
+    def read(self, message: Any) -> np.ndarray:
+        """Return a ``sensor_msgs/Image`` or ``CompressedImage`` as a grey picture.
+
+        Returns:
+            (H, W) uint8.
+
+        Raises:
+            ImageError: the encoding is not known, or the data is too short or does not decode.
+        """
+        if hasattr(message, 'format'):
+            return self._narrow(_decompress(message))
+        encoding = 'mono8' if message.encoding in _PLANAR else message.encoding
+        narrow = _WIDE.get(encoding, encoding)
+        if narrow not in _TO_GREY:
+            known = ', '.join([*_TO_GREY, *_WIDE, *_PLANAR])
+            raise ImageError(
+                f'the image encoding {message.encoding!r} is not supported; supported are {known}'
+            )
+        picture = self._narrow(_array(message, encoding))
+        code = _TO_GREY[narrow]
+        return picture if code is None else cv2.cvtColor(picture, code)
+
+    def _narrow(self, picture: np.ndarray) -> np.ndarray:
+        if picture.dtype != np.uint16:
+            return picture
+        used = int(picture.max()).bit_length()
+        # Sensors have an even number of bits, whatever the first picture makes of them.
+        self._bits = max(self._bits, used + used % 2)
+        return (picture >> (self._bits - 8)).astype(np.uint8)
+
+
+def grey_image(message: Any) -> np.ndarray:
+    """Return one image message as a grey picture; see ``PictureReader``."""
+    return PictureReader().read(message)
 
 
 def depth_image(message: Any) -> np.ndarray:
@@ -98,10 +117,10 @@ def depth_image(message: Any) -> np.ndarray:
 
 def _decompress(message: Any) -> np.ndarray:
     # A calibration is of the picture as the sensor gave it, so an EXIF rotation is not applied.
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     data = np.frombuffer(message.data, np.uint8)
     picture = cv2.imdecode(data, flags) if data.size else None
-    if picture is None:
+    if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise ImageError(
             f'{data.size} bytes of a compressed image (format {message.format!r}) do not decode'
         )
@@ -167,8 +186,3 @@ def _converter() -> Callable[[Any], np.ndarray]:
 
         return message_to_cvimage
     return functools.partial(bridge.imgmsg_to_cv2, desired_encoding='passthrough')
-
-
-def _highest_8_bits(picture: np.ndarray) -> np.ndarray:
-    unused = max(int(picture.max()).bit_length() - 8, 0)
-    return (picture >> unused).astype(np.uint8)

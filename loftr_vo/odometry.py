@@ -68,6 +68,11 @@ class VisualOdometry:
         self._matcher = Matcher(self.settings.matcher, model)
         self.reset()
 
+    @property
+    def device(self) -> str:
+        """What the network runs on, such as cpu or cuda:0."""
+        return str(self._matcher.device)
+
     def configure(self, settings: Settings) -> None:
         """Take over settings marked ``runtime``; the others need a new odometry."""
         self.settings = settings

@@ -26,3 +26,37 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture
+def start_node(tmp_path):
+    """Return a function that starts the node as a process; see ``NodeProcess``."""
+    from node_harness import NodeProcess
+
+    processes = []
+
+    def start(**options):
+        processes.append(NodeProcess(tmp_path / f'node{len(processes)}.log', **options))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+
+
+@pytest.fixture
+def make_listener():
+    """Return a function that makes ears and a camera; see ``Listener``."""
+    from node_harness import Listener
+
+    listeners = []
+
+    def make(**options):
+        listeners.append(Listener(**options))
+        return listeners[-1]
+
+    yield make
+    for listener in listeners:
+        listener.node.destroy_node()

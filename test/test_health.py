@@ -21,8 +21,10 @@ def healthy(now=10.0):
     """Return the health of a node that got a picture and a camera_info just now."""
     health = Health(
         lifecycle='active',
-        image=Feed('/camera/image', 'best effort, depth 5', publishers=1),
-        camera_info=Feed('/camera/camera_info', 'best effort, depth 5', publishers=1),
+        image=Feed('/camera/image', 'best effort, depth 5', publishers=('/camera (reliable)',)),
+        camera_info=Feed(
+            '/camera/camera_info', 'best effort, depth 5', publishers=('/camera (reliable)',)
+        ),
         estimate=estimate(),
     )
     for step in range(10):
@@ -72,13 +74,17 @@ def test_topic_that_nothing_publishes_is_named_with_its_qos(what):
 
 def test_silent_publisher_is_told_from_none():
     health = healthy()
-    health.image = Feed('/camera/image', 'best effort, depth 5', publishers=1)
-    assert 'though it has 1 publisher' in diagnose(health, 10.0, TIMEOUT)[1]
+    health.image = Feed(
+        '/camera/image', 'best effort, depth 5', publishers=('/camera (reliable)',)
+    )
+    assert 'though it is published by /camera (reliable)' in diagnose(health, 10.0, TIMEOUT)[1]
 
 
 def test_incompatible_qos_wins_over_silence():
     health = healthy()
-    health.image = Feed('/camera/image', '', publishers=1, incompatible='set qos_overrides')
+    health.image = Feed(
+        '/camera/image', '', publishers=('/camera (reliable)',), incompatible='set qos_overrides'
+    )
     assert diagnose(health, 10.0, TIMEOUT) == (Level.ERROR, 'set qos_overrides')
 
 

@@ -20,7 +20,7 @@ from loftr_vo import image_messages
 from loftr_vo.camera import CalibrationError
 from loftr_vo.camera_info import camera_from_info, is_rectified
 from loftr_vo.estimate import Estimate, State
-from loftr_vo.image_messages import ImageError, depth_image, grey_image
+from loftr_vo.image_messages import ImageError, PictureReader, depth_image, grey_image
 from loftr_vo.matches import Matches
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health, Level
@@ -92,6 +92,22 @@ def test_16_bits_keep_the_highest_in_use(converter, bits, padding, big_endian):
     values[-1, -1] = 2**bits - 1
     grey = grey_image(image(values, 'mono16', padding, big_endian))
     np.testing.assert_array_equal(grey, values >> (bits - 8))
+
+
+def test_brightness_of_16_bits_does_not_change_along_a_stream(converter):
+    reader = PictureReader()
+    bright = np.full((4, 6), 900, np.uint16)
+    assert reader.read(image(bright, 'mono16')).max() == 900 >> 2
+    # Half as bright, though 9 bits would do for it.
+    assert reader.read(image(bright // 2, 'mono16')).max() == 450 >> 2
+
+
+def test_compressed_picture_of_16_bits_keeps_the_highest_in_use():
+    values = np.arange(60, dtype=np.uint16).reshape(6, 10) << 4
+    values[-1, -1] = 1023
+    data = cv2.imencode('.png', values)[1].tobytes()
+    grey = grey_image(CompressedImage(format='mono16; png compressed', data=data))
+    np.testing.assert_array_equal(grey, values >> 2)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +261,13 @@ def test_rectified_topic_is_described_by_p():
     camera = camera_from_info(camera_info(), rectified=True)
     np.testing.assert_array_equal(camera.matrix, [[450, 0, 310], [0, 450, 230], [0, 0, 1]])
     assert camera.distortion.size == 0
+
+
+def test_rectified_topic_without_p_is_described_by_k_where_nothing_is_distorted():
+    camera = camera_from_info(camera_info(p=[0.0] * 12, d=[0.0] * 5), rectified=True)
+    np.testing.assert_array_equal(camera.matrix, [[500, 0, 320], [0, 510, 240], [0, 0, 1]])
+    with pytest.raises(CalibrationError, match=r'the projection matrix P, .* is all zero'):
+        camera_from_info(camera_info(p=[0.0] * 12), rectified=True)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's behaviour with an odometry that the tests control, in one process."""
 
+import gc
 import sys
+import threading
 import time
+import weakref
 from types import ModuleType, SimpleNamespace
 
 import cv2
@@ -13,71 +16,28 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from forward_odometry import ForwardOdometry
 from nav_msgs.msg import Odometry, Path
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.matches import Matches
+from loftr_vo.device import DeviceLostError
 from loftr_vo.ros import messages
+from loftr_vo.ros.health import Health
+from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.node import VisualOdometryNode
+from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.stream import Stream
 from loftr_vo.trajectory import Trajectory
 
 SECOND = 10**9
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-
-
-class ForwardOdometry:
-    """An odometry by which every frame takes the camera one unit forward."""
-
-    def __init__(self):
-        self.frames = []
-        self.resets = 0
-        self.settings = None
-        self.fail_at = ()
-        self.seconds = 0.0
-        self.silent = False
-        self.count = 0
-
-    def stream(self, frames):
-        for frame in frames:
-            yield self.track(frame)
-
-    def track(self, frame):
-        self.frames.append(frame)
-        time.sleep(self.seconds)
-        if frame.stamp in self.fail_at:
-            raise RuntimeError('this picture hurts')
-        pose = np.eye(4)
-        pose[2, 3] = self.count
-        self.count += 1
-        points = np.array([[10.0, 10.0]], np.float32)
-        one = np.ones(1, np.float32)
-        return Estimate(
-            frame.stamp,
-            State.LOST if self.silent else State.TRACKING,
-            'covered' if self.silent else '',
-            pose,
-            0.01 * np.eye(6),
-            matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
-            inliers=np.ones(1, bool),
-            points=np.array([[0.0, 0.0, 5.0]], np.float32),
-            point_confidence=one,
-            keyframe_image=frame.image,
-            silent=self.silent,
-        )
-
-    def reset(self):
-        self.resets += 1
-        self.count = 0
-
-    def configure(self, settings):
-        self.settings = settings
 
 
 class Rig:
@@ -86,7 +46,7 @@ class Rig:
     def __init__(self, load=None, **overrides):
         self.odometry = ForwardOdometry()
         self.node = VisualOdometryNode(
-            load or (lambda settings: self.odometry),
+            load or (lambda settings, report: self.odometry),
             parameter_overrides=[Parameter(name, value=v) for name, v in overrides.items()],
         )
         self.camera = rclpy.create_node('camera')
@@ -264,11 +224,33 @@ def test_newest_picture_is_next_and_drops_are_counted(make_rig):
 
 def test_silence_is_explained(make_rig):
     rig = make_rig()
-    rig.until(rig.says(WARN, 'unconfigured: waits to be activated'))
+    rig.until(rig.says(WARN, 'unconfigured: waits to be configured and activated'))
     rig.start()
-    rig.until(rig.says(WARN, 'no image yet on /image (best effort, depth 5)'))
+    words = 'no image yet on /image (best effort, depth 5), though it is published by /camera (rel'
+    rig.until(rig.says(WARN, words))
     rig.camera.destroy_publisher(rig.images)
     rig.until(rig.says(WARN, 'nothing publishes /image'))
+
+
+def test_silence_names_where_pictures_are(make_rig):
+    rig = make_rig()
+    rig.camera.destroy_publisher(rig.images)
+    rig.camera.destroy_publisher(rig.infos)
+    rig.images = rig.camera.create_publisher(Image, 'front/image_raw', 1)
+    rig.infos = rig.camera.create_publisher(CameraInfo, 'front/camera_info', 1)
+    assert rig.node.trigger_configure() == SUCCESS
+    assert rig.node.trigger_activate() == SUCCESS
+    # The node's own pictures of its matches are none to be looked at.
+    words = (
+        'nothing publishes /image (best effort, depth 5); pictures are on /front/image_raw: remap'
+    )
+    rig.until(rig.says(WARN, words))
+    images = rig.camera.create_publisher(Image, 'image', 1)
+    rig.until(images.get_subscription_count)
+    rig.images = images
+    rig.send_image(SECOND)
+    rig.until(rig.says(WARN, 'nothing publishes /camera_info'))
+    rig.until(rig.says(WARN, 'calibrations are on /front/camera_info: remap camera_info'))
 
 
 def test_camera_that_stops_is_reported(make_rig):
@@ -277,6 +259,23 @@ def test_camera_that_stops_is_reported(make_rig):
     rig.send_info()
     rig.track(SECOND)
     rig.until(rig.says(ERROR, 'no image on /image for'))
+    rig.camera.destroy_publisher(rig.images)
+    rig.until(rig.says(ERROR, 'nothing publishes it any more'))
+
+
+def test_overload_is_said_with_figures(make_rig):
+    rig = make_rig()
+    rig.odometry.seconds = 0.3
+    rig.start()
+    rig.send_info()
+    sent = 0
+    deadline = time.monotonic() + 10.0
+    while not rig.says(WARN, 'overloaded: ')() and time.monotonic() < deadline:
+        sent += 1
+        rig.send_image(sent * SECOND // 30)
+        rig.spin(1 / 30)
+    assert 'pictures a second are worked on' in rig.last_status()[1]
+    assert float(rig.value('input_rate')) > 2 * float(rig.value('output_rate'))
 
 
 @pytest.mark.parametrize(
@@ -343,6 +342,33 @@ def test_looping_bag_starts_anew(rig):
     assert rig.heard['odom'][-1].pose.pose.position.x == 0.0
 
 
+def test_clock_that_jumps_back_a_little_starts_anew(make_rig):
+    rig = make_rig(queue_policy='all', use_sim_time=True)
+    clock = rig.camera.create_publisher(Clock, '/clock', 1)
+
+    def set_clock(nanoseconds):
+        clock.publish(Clock(clock=messages.header(nanoseconds, '').stamp))
+        rig.until(lambda: rig.node.get_clock().now().nanoseconds == nanoseconds)
+
+    rig.until(clock.get_subscription_count)
+    rig.start()
+    rig.send_info()
+    set_clock(10 * SECOND)
+    rig.track(10 * SECOND)
+    set_clock(10 * SECOND + SECOND // 2)
+    rig.track(10 * SECOND + SECOND // 2)
+    # By less than what a late picture may have: without the clock it would be refused.
+    set_clock(10 * SECOND + SECOND // 10)
+    rig.track(10 * SECOND + SECOND // 10)
+    assert rig.odometry.resets == 1
+    assert rig.heard['odom'][-1].pose.pose.position.x == 0.0
+    assert rig.value('refused') == '0'
+    # And only the first time.
+    rig.send_image(10 * SECOND)
+    rig.until(rig.says(WARN, 'picture refused'))
+    assert rig.odometry.resets == 1
+
+
 def test_reset_service_starts_anew(rig):
     rig.track(1 * SECOND)
     rig.track(2 * SECOND)
@@ -381,6 +407,36 @@ def test_trajectory_that_cannot_be_written_is_said(rig, tmp_path):
     reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
     assert not reply.success
     assert str(file) in reply.message
+
+
+@pytest.mark.parametrize(
+    ('file', 'words'),
+    [('', 'Is a directory'), ('~nobody-of-that-name/x', 'home'), ('a\0b', 'null')],
+)
+def test_impossible_file_is_said_and_harms_nothing(rig, file, words):
+    rig.track(SECOND)
+    rig.node.set_parameters([Parameter('trajectory_file', value=file)])
+    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    assert not reply.success
+    assert words in reply.message
+    assert 'set the parameter trajectory_file' in reply.message
+
+
+def test_nothing_to_save_is_said_and_no_file_is_written(rig, tmp_path):
+    file = tmp_path / 'path.txt'
+    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
+    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    assert not reply.success
+    assert 'nothing to save' in reply.message
+    assert not file.exists()
+
+
+def test_reset_of_an_inactive_node_is_refused(make_rig):
+    rig = make_rig()
+    assert rig.node.trigger_configure() == SUCCESS
+    reply = rig.call(Trigger, 'loftr_vo/reset', Trigger.Request())
+    assert not reply.success
+    assert 'not active' in reply.message
 
 
 def test_debug_outputs_come_to_whom_subscribes(rig):
@@ -428,20 +484,20 @@ def test_bad_parameter_change_is_refused_with_the_reason(rig, name, value, words
 
 
 def test_missing_model_leaves_the_node_up_and_saying_so(make_rig):
-    def load(settings):
+    def load(settings, report):
         raise ValueError('there are no weights called compact2')
 
     rig = make_rig(load=load)
     assert rig.node.trigger_configure() == SUCCESS
     assert rig.node.trigger_activate() == FAILURE
-    rig.until(rig.says(ERROR, 'could not activate: there are no weights called compact2'))
+    rig.until(rig.says(ERROR, 'activating failed: there are no weights called compact2'))
 
 
 def test_extrinsics_without_tf2_are_a_fault(make_rig, monkeypatch):
     monkeypatch.setitem(sys.modules, 'tf2_ros', None)
-    rig = make_rig(lookup_extrinsics=True)
+    rig = make_rig(base_frame='base_link')
     assert rig.node.trigger_configure() == FAILURE
-    rig.until(rig.says(ERROR, 'lookup_extrinsics needs tf2_ros'))
+    rig.until(rig.says(ERROR, 'base_frame needs tf2_ros'))
 
 
 @pytest.fixture
@@ -467,7 +523,7 @@ def transforms(monkeypatch):
     module = ModuleType('tf2_ros')
     module.TransformBroadcaster = TransformBroadcaster
     module.Buffer = Buffer
-    module.TransformListener = lambda buffer, node: None
+    module.TransformListener = lambda buffer, node: SimpleNamespace(unregister=lambda: None)
     monkeypatch.setitem(sys.modules, 'tf2_ros', module)
     return SimpleNamespace(sent=sent, buffer=Buffer)
 
@@ -499,7 +555,7 @@ def test_no_transform_where_another_node_broadcasts_it(make_rig, transforms):
 
 
 def test_extrinsics_are_waited_for_and_used(make_rig, transforms):
-    rig = make_rig(queue_policy='all', lookup_extrinsics=True)
+    rig = make_rig(queue_policy='all', base_frame='base_link')
     rig.start()
     rig.send_info()
     rig.send_image(1 * SECOND)
@@ -555,6 +611,82 @@ def test_pose_outlives_deactivation_and_network_is_freed_by_cleanup(rig):
     rig.start()
     rig.send_info()
     rig.track(3 * SECOND)
+
+
+def test_nothing_of_the_network_outlives_cleanup(make_rig):
+    rig = make_rig(load=lambda settings, report: ForwardOdometry())
+    rig.start()
+    rig.send_info()
+    rig.track(SECOND)
+    network = weakref.ref(rig.node._odometry)
+    assert rig.node.trigger_deactivate() == SUCCESS
+    assert network() is not None
+    assert rig.node.trigger_cleanup() == SUCCESS
+    gc.collect()
+    assert network() is None
+
+
+def test_repeated_cycles_leave_nothing_behind(make_rig):
+    rig = make_rig(load=lambda settings, report: ForwardOdometry())
+
+    def cycle(number):
+        rig.start()
+        rig.send_info()
+        rig.track(number * SECOND)
+        assert rig.node.trigger_deactivate() == SUCCESS
+        assert rig.node.trigger_cleanup() == SUCCESS
+
+    def inventory():
+        gc.collect()
+        node = rig.node
+        counts = [len(list(of)) for of in (node.publishers, node.subscriptions, node.services)]
+        kinds = (ForwardOdometry, Stream, Mailbox, Outputs, Health)
+        alive = [sum(isinstance(thing, kind) for thing in gc.get_objects()) for kind in kinds]
+        return counts, alive, len(node._managed_entities), threading.active_count()
+
+    cycle(1)
+    first = inventory()
+    for number in range(2, 6):
+        cycle(number)
+    assert inventory() == first
+
+
+def test_disorder_on_the_way_down_ends_unconfigured_and_said(make_rig, monkeypatch):
+    rig = make_rig()
+    rig.start()
+
+    def refuse(self):
+        monkeypatch.undo()
+        raise RuntimeError('the stream does not close')
+
+    monkeypatch.setattr(Stream, 'close', refuse)
+    assert rig.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert rig.node._state_machine.current_state[1] == 'unconfigured'
+    rig.until(rig.says(ERROR, 'deactivating failed: the stream does not close'))
+    rig.start()
+    rig.send_info()
+    rig.track(SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+
+
+def test_lost_device_stops_the_work_until_reset(make_rig):
+    rig = make_rig(queue_policy='all', load=lambda settings, report: rig.odometry)
+    rig.start()
+    rig.send_info()
+    rig.odometry.fail_at = (2 * SECOND,)
+    rig.odometry.error = DeviceLostError('cuda:0 failed: CUDA error.')
+    rig.track(1 * SECOND)
+    rig.send_image(2 * SECOND)
+    rig.until(rig.says(ERROR, 'cuda:0 failed: CUDA error. To go on, call ~/reset'))
+    rig.send_image(3 * SECOND)
+    rig.spin(0.2)
+    assert len(rig.odometry.frames) == 2
+    rig.odometry = ForwardOdometry()
+    assert rig.call(Trigger, 'loftr_vo/reset', Trigger.Request()).success
+    rig.until(lambda: rig.images.get_subscription_count())
+    rig.send_info()
+    rig.track(4 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
 
 
 def test_shutdown_ends_the_stream(rig):

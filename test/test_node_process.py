@@ -2,12 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real node as a process of its own, seen over DDS by others."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,133 +15,11 @@ from paths import ROOT
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from camera_process import camera_info, image
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
-from nav_msgs.msg import Odometry
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from node_harness import ERROR, OK, SECOND, WARN, environment
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from scenery import K, sideways_view
-from sensor_msgs.msg import CameraInfo, Image
-
-SECOND = 10**9
-WEIGHTS = 'compact'
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-
-
-def environment():
-    paths = [str(ROOT), str(ROOT / 'test'), os.environ.get('PYTHONPATH', '')]
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join(paths), 'OMP_NUM_THREADS': '1'}
-
-
-class NodeProcess:
-    """A running ``vo_node``; its output goes to a file."""
-
-    def __init__(self, output, **parameters):
-        executable = Path(sys.executable).with_name('vo_node')
-        start = (
-            [executable] if executable.exists() else [sys.executable, '-m', 'loftr_vo.ros.node']
-        )
-        parameters = {'matcher.weights': WEIGHTS, 'matcher.image_size': 320, **parameters}
-        words = [
-            word
-            for name, value in parameters.items()
-            for word in ('-p', f'{name}:={str(value).lower()}')
-        ]
-        self._output = output
-        with output.open('w') as file:
-            self.process = subprocess.Popen(
-                [*start, '--ros-args', *words],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment(),
-                cwd=output.parent,
-                start_new_session=True,
-            )
-
-    @property
-    def text(self):
-        return self._output.read_text()
-
-    def stop(self, number):
-        """Send a signal; return exit code and seconds until the end."""
-        start = time.monotonic()
-        self.process.send_signal(number)
-        return self.process.wait(20.0), time.monotonic() - start
-
-
-class Listener:
-    """Ears, and a camera of its own, in the test's process."""
-
-    def __init__(self, reliable=True):
-        self.node = rclpy.create_node('listener')
-        reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
-        quality = QoSProfile(depth=50, reliability=reliability)
-        self.images = self.node.create_publisher(Image, 'image', quality)
-        self.infos = self.node.create_publisher(CameraInfo, 'camera_info', quality)
-        self.odometry, self.statuses, self.diagnostics = [], [], []
-        for kind, topic, heard in (
-            (Odometry, 'odom', self.odometry),
-            (DiagnosticStatus, 'loftr_vo/status', self.statuses),
-            (DiagnosticArray, '/diagnostics', self.diagnostics),
-        ):
-            self.node.create_subscription(kind, topic, heard.append, 100)
-
-    def until(self, process, condition, what, timeout=60.0):
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert process.process.poll() is None, f'the node ended: {process.text}'
-            last = self.statuses[-1].message if self.statuses else 'no status'
-            assert time.monotonic() < deadline, f'no {what}; {last}; {process.text}'
-            rclpy.spin_once(self.node, timeout_sec=0.05)
-
-    def meet(self, process):
-        """Wait until the node is active and either side knows of the other's topics."""
-        self.until(process, lambda: self.statuses, 'status')
-        self.until(process, self.images.get_subscription_count, 'subscription of image')
-        self.until(process, self.infos.get_subscription_count, 'subscription of camera_info')
-
-    def until_status(self, process, level, words):
-        """Wait for a status that comes from now on."""
-        self.statuses.clear()
-        self.until(
-            process,
-            lambda: any(s.level == level and words in s.message for s in self.statuses),
-            f'status with {words!r}',
-        )
-        return {pair.key: pair.value for pair in self.statuses[-1].values}
-
-    def stamps(self):
-        stamps = [message.header.stamp for message in self.odometry]
-        return [stamp.sec * SECOND + stamp.nanosec for stamp in stamps]
-
-
-@pytest.fixture
-def start_node(tmp_path):
-    processes = []
-
-    def start(**parameters):
-        processes.append(NodeProcess(tmp_path / f'node{len(processes)}.log', **parameters))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
-
-
-@pytest.fixture
-def make_listener():
-    listeners = []
-
-    def make(**options):
-        listeners.append(Listener(**options))
-        return listeners[-1]
-
-    yield make
-    for listener in listeners:
-        listener.node.destroy_node()
+from sensor_msgs.msg import CompressedImage, Image
 
 
 def test_camera_stream_becomes_odometry(start_node, make_listener):
@@ -245,6 +121,25 @@ def test_incompatible_qos_is_named_with_the_fix_and_the_fix_works(start_node, ma
     assert node.stop(signal.SIGINT)[0] == 0, node.text
 
 
+@pytest.mark.parametrize(
+    ('transport', 'topic', 'kind', 'words'),
+    [
+        ('raw', 'image', CompressedImage, 'set image_transport to compressed'),
+        ('compressed', 'image/compressed', Image, 'set image_transport to raw'),
+    ],
+)
+def test_pictures_of_the_other_transport_are_named(
+    start_node, make_listener, transport, topic, kind, words
+):
+    listener = make_listener()
+    listener.node.destroy_publisher(listener.images)
+    listener.node.create_publisher(kind, topic, 1)
+    node = start_node(stand_in=[], image_transport=transport)
+    wrong = f'/{topic} is published as sensor_msgs/msg/{kind.__name__} by /listener, not as'
+    listener.until_status(node, WARN, wrong)
+    assert words in listener.statuses[-1].message
+
+
 def test_interrupt_in_the_middle_of_a_frame_ends_cleanly(start_node, make_listener):
     size = (960, 720)
     k = [3.0 * value if value > 1.0 else value for value in K]
@@ -293,19 +188,15 @@ def test_lifecycle_manager_brings_the_node_up_and_down(start_node, make_listener
     node = start_node(autostart=False)
     listener = make_listener()
     listener.until_status(node, WARN, 'unconfigured')
-    client = listener.node.create_client(ChangeState, 'loftr_vo/change_state')
-    listener.until(node, client.service_is_ready, 'change_state')
-    for transition, words in (
-        (Transition.TRANSITION_CONFIGURE, 'inactive'),
-        (Transition.TRANSITION_ACTIVATE, 'no image yet'),
-        (Transition.TRANSITION_DEACTIVATE, 'inactive'),
-        (Transition.TRANSITION_CLEANUP, 'unconfigured'),
-        (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, 'finalized'),
+    for transition, state, words in (
+        (Transition.TRANSITION_CONFIGURE, 'inactive', 'inactive'),
+        (Transition.TRANSITION_ACTIVATE, 'active', 'no image yet'),
+        (Transition.TRANSITION_DEACTIVATE, 'inactive', 'inactive'),
+        (Transition.TRANSITION_CLEANUP, 'unconfigured', 'unconfigured'),
+        (Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, 'finalized', 'finalized'),
     ):
-        request = ChangeState.Request(transition=Transition(id=transition))
-        future = client.call_async(request)
-        listener.until(node, future.done, f'answer to transition {transition}')
-        assert future.result().success
+        assert listener.change_state(node, transition)
+        assert listener.state(node) == state
         listener.until_status(node, WARN, words)
     assert node.stop(signal.SIGINT)[0] == 0, node.text
     assert 'Traceback' not in node.text

@@ -17,7 +17,7 @@ from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.datasets.bag_file import listing, messages, opened, stamp_of, topic_types, topics_of
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.frame import JUMP_BACK, Frame
-from loftr_vo.image_messages import ImageError, grey_image
+from loftr_vo.image_messages import ImageError, PictureReader
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -85,6 +85,7 @@ class BagSequence(Sequence):
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0
         self.left_out = 0
+        pictures = PictureReader()
         with opened(self._bag) as reader:
             for topic, _, message in messages(
                 reader, self._bag, [self.image_topic, self._info_topic]
@@ -100,7 +101,7 @@ class BagSequence(Sequence):
                     self.left_out += 1
                     continue
                 before = stamp
-                yield _frame(message, stamp, camera, where)
+                yield _frame(pictures, message, stamp, camera, where)
 
     def _first_calibration(self, reader: AnyReader) -> Camera:
         found = next(messages(reader, self._bag, [self._info_topic]), None)
@@ -185,10 +186,10 @@ def _refuse_jump(before: int, stamp: int, where: str) -> None:
         )
 
 
-def _frame(message: Any, stamp: int, camera: Camera, where: str) -> Frame:
+def _frame(reader: PictureReader, message: Any, stamp: int, camera: Camera, where: str) -> Frame:
     try:
         # What is read from a bag is not writable, which PyTorch does not support.
-        image = np.require(grey_image(message), requirements='W')
+        image = np.require(reader.read(message), requirements='W')
         return Frame(image, stamp, camera)
     except ImageError as error:
         raise DatasetError(f'{where}: {error}') from error

@@ -14,6 +14,26 @@ from loftr_vo.estimate import Estimate, State
 # Under this share of the pictures worked on, the node says that it cannot keep up.
 _KEEPING_UP = 0.5
 _RATE_WINDOW = 30
+# What the node waits for or does while it is not active.
+_NEXT = {
+    'unconfigured': 'waits to be configured and activated',
+    'configuring': 'makes publishers and services',
+    'inactive': 'waits to be activated',
+    'activating': 'subscribes',
+    'deactivating': 'finishes the picture in work',
+    'cleaning up': 'frees the network',
+    'shutting down': 'frees everything',
+    'finalized': 'has ended',
+}
+# What the inputs are called where someone is told what to look for.
+_PLURALS = {'image': 'pictures are', 'camera_info': 'calibrations are'}
+_MOST_TOPICS = 3
+# By the type asked for, what to do where the other type is published.
+_TRANSPORT_HINTS = {
+    'sensor_msgs/msg/Image': '; set image_transport to compressed and remap image without '
+    'the ending /compressed',
+    'sensor_msgs/msg/CompressedImage': '; set image_transport to raw',
+}
 
 
 class Level(enum.Enum):
@@ -22,6 +42,10 @@ class Level(enum.Enum):
     OK = b'\x00'
     WARN = b'\x01'
     ERROR = b'\x02'
+
+
+# How the odometry is, and the reason in words.
+Verdict = tuple[Level, str]
 
 
 class Rate:
@@ -57,16 +81,22 @@ class Feed:
     Attributes:
         topic: its resolved name.
         qos: the quality of service asked for, in words.
+        kind: the type of message asked for, such as ``sensor_msgs/msg/Image``.
         rate: when messages came.
         incompatible: what to do about a publisher with other quality of service, if there is one.
-        publishers: how many publish it.
+        publishers: who publishes it, and with what quality of service.
+        foreign: who publishes another type of message on the topic, and which.
+        elsewhere: other topics with this type of message, if nothing publishes this one.
     """
 
     topic: str = ''
     qos: str = ''
+    kind: str = ''
     rate: Rate = field(default_factory=Rate)
     incompatible: str = ''
-    publishers: int = 0
+    publishers: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass
@@ -75,10 +105,14 @@ class Health:
 
     Attributes:
         lifecycle: label of the lifecycle state.
-        fault: why configuring or activating failed.
+        progress: what is being done in a transition.
+        fault: why the last transition failed.
+        device: what the network runs on.
+        device_fault: how the device failed in mid-run; no picture is worked on since.
         paused: whether ~/pause holds the odometry.
         image, camera_info: the inputs; without a topic while not subscribed.
         calibration_error: what is wrong with the last CameraInfo.
+        transform: which transform is broadcast.
         waiting_for_transform: which transform is missing.
         picture_error: what is wrong with the last picture.
         stamp_error: what is wrong with the last picture's stamp.
@@ -88,15 +122,21 @@ class Health:
         dropped: pictures that gave way to newer ones.
         output: when estimates were published.
         estimate: the last one.
-        latency: seconds from a picture's arrival to its odometry, the last one.
+        wait: seconds from the last picture's arrival until it was worked on.
+        latency: seconds from the last picture's arrival to its odometry.
+        age: seconds from the last picture's stamp to its odometry, by the ROS clock.
     """
 
     lifecycle: str = 'unconfigured'
+    progress: str = ''
     fault: str = ''
+    device: str = ''
+    device_fault: str = ''
     paused: bool = False
     image: Feed = field(default_factory=Feed)
     camera_info: Feed = field(default_factory=Feed)
     calibration_error: str = ''
+    transform: str = ''
     waiting_for_transform: str = ''
     picture_error: str = ''
     stamp_error: str = ''
@@ -106,19 +146,23 @@ class Health:
     dropped: int = 0
     output: Rate = field(default_factory=Rate)
     estimate: Estimate | None = None
+    wait: float = 0.0
     latency: float = 0.0
+    age: float = 0.0
 
     @property
     def state(self) -> str:
         """The odometry's state in a word; the lifecycle's while it is not active."""
         if self.lifecycle != 'active':
             return self.lifecycle
+        if self.device_fault:
+            return 'failed'
         if self.paused:
             return 'paused'
         return self.estimate.state.value if self.estimate else 'waiting'
 
 
-def diagnose(health: Health, now: float, timeout: float) -> tuple[Level, str]:
+def diagnose(health: Health, now: float, timeout: float) -> Verdict:
     """Return how the odometry is and the first reason why it is not well.
 
     Args:
@@ -129,7 +173,13 @@ def diagnose(health: Health, now: float, timeout: float) -> tuple[Level, str]:
     if health.fault:
         return Level.ERROR, health.fault
     if health.lifecycle != 'active':
-        return Level.WARN, f'{health.lifecycle}: waits to be activated'
+        return Level.WARN, f'{health.lifecycle}: {health.progress or _NEXT[health.lifecycle]}'
+    if health.progress:
+        return Level.WARN, health.progress
+    if health.device_fault:
+        return Level.ERROR, (
+            f'{health.device_fault} To go on, call ~/reset, or deactivate and activate the node'
+        )
     if health.paused:
         return Level.WARN, 'paused: call ~/pause with false to go on'
     for verdict in (
@@ -142,7 +192,7 @@ def diagnose(health: Health, now: float, timeout: float) -> tuple[Level, str]:
     return _estimate_verdict(health.estimate)
 
 
-def _input_verdict(health: Health, now: float, timeout: float) -> tuple[Level, str] | None:
+def _input_verdict(health: Health, now: float, timeout: float) -> Verdict | None:
     for feed, what in ((health.image, 'image'), (health.camera_info, 'camera_info')):
         silence = feed.rate.silence(now)
         if feed.incompatible and silence > timeout:
@@ -151,7 +201,8 @@ def _input_verdict(health: Health, now: float, timeout: float) -> tuple[Level, s
             return Level.WARN, _never_came(feed, what)
         # Some drivers send their calibration once; only pictures must keep coming.
         if what == 'image' and silence > timeout:
-            return Level.ERROR, f'no image on {feed.topic} for {silence:.1f} s'
+            gone = '' if feed.publishers else '; nothing publishes it any more'
+            return Level.ERROR, f'no image on {feed.topic} for {silence:.1f} s{gone}'
     if health.calibration_error:
         return Level.ERROR, f'{health.camera_info.topic}: {health.calibration_error}'
     if health.waiting_for_transform:
@@ -162,16 +213,27 @@ def _input_verdict(health: Health, now: float, timeout: float) -> tuple[Level, s
 def _never_came(feed: Feed, what: str) -> str:
     if feed.publishers:
         return (
-            f'no {what} yet on {feed.topic} ({feed.qos}), though it has '
-            f'{feed.publishers} publisher(s)'
+            f'no {what} yet on {feed.topic} ({feed.qos}), though it is published by '
+            f'{", ".join(feed.publishers)}'
         )
-    return (
-        f'no {what} yet: nothing publishes {feed.topic} ({feed.qos}); '
-        f'is the camera on, is {what} remapped to its topic?'
-    )
+    if feed.foreign:
+        hint = _TRANSPORT_HINTS.get(feed.kind, '') if what == 'image' else ''
+        return (
+            f'no {what} yet: {feed.topic} is published {", ".join(feed.foreign)}, '
+            f'not as {feed.kind}{hint}'
+        )
+    return f'no {what} yet: nothing publishes {feed.topic} ({feed.qos}); {_advice(feed, what)}'
 
 
-def _picture_verdict(health: Health) -> tuple[Level, str] | None:
+def _advice(feed: Feed, what: str) -> str:
+    if not feed.elsewhere:
+        return f'is the camera on, is {what} remapped to its topic?'
+    others = ', '.join(feed.elsewhere[:_MOST_TOPICS])
+    more = ', ...' if len(feed.elsewhere) > _MOST_TOPICS else ''
+    return f'{_PLURALS[what]} on {others}{more}: remap {what} to where the camera is'
+
+
+def _picture_verdict(health: Health) -> Verdict | None:
     if health.picture_error:
         return Level.ERROR, f'{health.image.topic}: {health.picture_error}'
     if health.stamp_error:
@@ -181,7 +243,7 @@ def _picture_verdict(health: Health) -> tuple[Level, str] | None:
     return None
 
 
-def _load_verdict(health: Health, now: float) -> tuple[Level, str] | None:
+def _load_verdict(health: Health, now: float) -> Verdict | None:
     arriving, worked = health.image.rate.hertz(now), health.output.hertz(now)
     if health.estimate is None or health.estimate.state is not State.TRACKING:
         return None
@@ -193,7 +255,7 @@ def _load_verdict(health: Health, now: float) -> tuple[Level, str] | None:
     return None
 
 
-def _estimate_verdict(estimate: Estimate | None) -> tuple[Level, str]:
+def _estimate_verdict(estimate: Estimate | None) -> Verdict:
     if estimate is None:
         return Level.WARN, 'works on the first picture'
     if estimate.state is State.TRACKING:

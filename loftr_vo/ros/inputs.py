@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,13 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.config import NodeSettings
+from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.transforms import Extrinsics
+
+# Seconds without a picture after which its publishers are looked for.
+_PATIENCE = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Inputs:
         self._health = health
         self._mailbox = mailbox
         self._extrinsics = extrinsics
+        self._camera_frame: str | None = None
         self.camera: Camera | None = None
         image_topic = node.resolve_topic_name('image')
         image_type = Image
@@ -74,8 +80,10 @@ class Inputs:
             image_topic = f'{image_topic}/compressed'
             image_type = CompressedImage
         self._rectified = is_rectified(image_topic)
-        health.image = Feed(image_topic)
-        health.camera_info = Feed(node.resolve_topic_name('camera_info'))
+        health.image = Feed(image_topic, kind=f'sensor_msgs/msg/{image_type.__name__}')
+        health.camera_info = Feed(
+            node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
+        )
         self._subscriptions = [
             self._subscribe(image_type, health.image, self._on_image),
             self._subscribe(CameraInfo, health.camera_info, self._on_camera_info),
@@ -91,15 +99,20 @@ class Inputs:
             self._node.destroy_subscription(subscription)
         self._health.image, self._health.camera_info = Feed(), Feed()
 
-    def count_publishers(self) -> None:
-        """Note how many publishers each topic has."""
-        for feed in (self._health.image, self._health.camera_info):
-            feed.publishers = self._node.count_publishers(feed.topic)
+    def look_for_publishers(self) -> None:
+        """Note who publishes the topics on which nothing comes."""
+        now = time.monotonic()
+        # A calibration may come once and for all; pictures must keep coming.
+        for feed, patience in (
+            (self._health.image, _PATIENCE),
+            (self._health.camera_info, math.inf),
+        ):
+            if feed.topic and feed.rate.silence(now) >= patience:
+                look_for_publishers(self._node, feed)
 
     def _subscribe(self, kind: type, feed: Feed, callback: Any) -> Any:
         def incompatible(event: Any) -> None:
             feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
-            self._node.get_logger().error(feed.incompatible)
 
         subscription = self._node.create_subscription(
             kind,
@@ -116,11 +129,12 @@ class Inputs:
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
         self._health.image.rate.happened(now)
-        if self._health.paused:
+        if self._health.paused or self._health.device_fault:
             return
         self._mailbox.put(Arrival(message, self.camera, now))
         self._health.dropped = self._mailbox.dropped
-        self._open_when_ready(message.header.frame_id)
+        self._camera_frame = message.header.frame_id
+        self._open_when_ready()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         self._health.camera_info.rate.happened(time.monotonic())
@@ -128,8 +142,6 @@ class Inputs:
             camera = camera_from_info(message, self._rectified)
         except CalibrationError as error:
             self.camera = None
-            if str(error) != self._health.calibration_error:
-                self._node.get_logger().error(f'{self._health.camera_info.topic}: {error}')
             self._health.calibration_error = str(error)
             self._mailbox.hold()
             return
@@ -141,12 +153,12 @@ class Inputs:
             f'focal length {camera.focal:.1f} px'
         )
         self.camera = camera
-        self._open_when_ready(message.header.frame_id)
+        self._open_when_ready()
 
-    def _open_when_ready(self, camera_frame: str) -> None:
-        if self.camera is None:
+    def _open_when_ready(self) -> None:
+        if self.camera is None or self._camera_frame is None:
             return
-        if self._extrinsics.find(camera_frame) is not None:
+        if self._extrinsics.find(self._camera_frame) is not None:
             self._health.waiting_for_transform = ''
             self._mailbox.release()
         else:

@@ -18,7 +18,8 @@ from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from loftr_vo.estimate import Estimate
-from loftr_vo.ros.health import Health, Level
+from loftr_vo.ros.device import memory_in_use
+from loftr_vo.ros.health import Health, Verdict
 
 _BIG_ENDIAN = sys.byteorder == 'big'
 
@@ -133,9 +134,7 @@ def point_cloud(stamp: int, frame: str, points: np.ndarray, confidence: np.ndarr
     )
 
 
-def status_message(
-    node: str, health: Health, verdict: tuple[Level, str], now: float
-) -> DiagnosticStatus:
+def status_message(node: str, health: Health, verdict: Verdict, now: float) -> DiagnosticStatus:
     """Return the node's health as a message; every value is a bare number or word.
 
     Args:
@@ -183,23 +182,24 @@ def _scale_in_words(estimate: Estimate) -> str:
 
 def _stream_values(health: Health, now: float) -> dict[str, str]:
     return {
+        'wait_ms': f'{1e3 * health.wait:.1f}',
         'latency': f'{1e3 * health.latency:.1f}',
+        'age': f'{1e3 * health.age:.1f}',
         'dropped': str(health.dropped),
         'refused': str(health.refused),
         'input_rate': f'{health.image.rate.hertz(now):.2f}',
         'output_rate': f'{health.output.hertz(now):.2f}',
         'encoding': health.encoding,
         'lifecycle': health.lifecycle,
+        'transform': health.transform,
+        'device': health.device,
         'gpu_memory_mib': _gpu_memory(),
     }
 
 
 def _gpu_memory() -> str:
-    # torch takes seconds to import, and a node that has not loaded a model holds no memory.
-    torch = sys.modules.get('torch')
-    if torch is None or not torch.cuda.is_initialized():
-        return '0'
-    return f'{torch.cuda.memory_reserved() / 2**20:.0f}'
+    used = memory_in_use()
+    return 'unknown' if used is None else f'{used / 2**20:.0f}'
 
 
 def _twist_message(velocity: np.ndarray) -> Twist:

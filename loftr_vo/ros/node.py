@@ -4,78 +4,56 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_srvs.srv import SetBool, Trigger
 
-from loftr_vo.camera import Camera
 from loftr_vo.config import NodeSettings, SettingError, Settings
-from loftr_vo.frame import Frame
 from loftr_vo.ros import parameters
-from loftr_vo.ros.health import Health, diagnose
+from loftr_vo.ros.device import release_memory
+from loftr_vo.ros.health import Health, Verdict, diagnose
+from loftr_vo.ros.loading import load_odometry
+from loftr_vo.ros.managed_node import ManagedNode
 from loftr_vo.ros.messages import status_message
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.services import Services
 from loftr_vo.ros.stream import Stream
 from loftr_vo.ros.transforms import Extrinsics
+from loftr_vo.ros.verdict_log import VerdictLog
 
 # Seconds that a frame in work gets to finish when the process is told to end.
 _PATIENCE = 3.0
+# The same for a transition: one that loads the network need not be finished.
+_PATIENCE_WITH_TRANSITIONS = 0.5
 _STATUS_PERIOD = 0.5
 _DIAGNOSTICS_PERIOD = 1.0
-# Of the frames to warm up on where the setting leaves the size open; the matcher shrinks them.
-_WARM_UP_WIDTH = 640
 
 
-def load_odometry(settings: Settings) -> Any:
-    """Return a ``VisualOdometry`` whose network is loaded and has run once.
-
-    Raises:
-        WeightsError: the weights are not there or not a LoFTR; says what to do.
-        DeviceError: the device is not there.
-    """
-    # torch takes seconds to import; the node is up and says what it does before that.
-    from loftr_vo.odometry import VisualOdometry
-
-    odometry = VisualOdometry(settings)
-    for frame in _noise(settings.matcher.image_size or _WARM_UP_WIDTH):
-        odometry.track(frame)
-    odometry.reset()
-    return odometry
-
-
-def _noise(width: int) -> list[Frame]:
-    """Return two frames to warm up on, of the size that the network will work at."""
-    height = width * 3 // 4
-    matrix = np.array([[width, 0.0, width / 2], [0.0, width, height / 2], [0.0, 0.0, 1.0]])
-    camera = Camera(width, height, matrix, 'plumb_bob', np.zeros(0))
-    picture = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-    return [Frame(picture, stamp, camera) for stamp in (1, 2)]
-
-
-class VisualOdometryNode(LifecycleNode):
+class VisualOdometryNode(ManagedNode):
     """Odometry of one camera.
 
     Configuring makes the publishers, activating loads the network and subscribes, deactivating
     stops the stream and keeps the pose, cleaning up frees the network and its memory.
 
     Args:
-        load: makes the odometry from the settings, with everything about it that takes long.
+        load: makes the odometry from the settings, with everything about it that takes long; its
+            second argument is to be told what it does.
         **options: of ``rclpy.node.Node``.
 
     Raises:
@@ -83,141 +61,263 @@ class VisualOdometryNode(LifecycleNode):
         rclpy.exceptions.ParameterException: one is of the wrong type.
     """
 
-    def __init__(self, load: Callable[[Settings], Any] = load_odometry, **options: Any) -> None:
+    def __init__(
+        self,
+        load: Callable[[Settings, Callable[[str], None]], Any] = load_odometry,
+        **options: Any,
+    ) -> None:
         super().__init__('loftr_vo', **options)
         self._load = load
         self._odometry: Any = None
         self._outputs: Outputs | None = None
         self._extrinsics: Extrinsics | None = None
         self._stream: Stream | None = None
-        self._private_services: list[Any] = []
+        self._private_services: Services | None = None
         self._health = Health()
+        self._log = VerdictLog(self.get_logger())
+        # Held while the network, the stream or the outputs are made or taken away.
+        self._changing = threading.Lock()
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
         self.settings: Settings = parameters.declare(self, Settings())
         self.add_on_set_parameters_callback(self._on_parameters)
         self._status = self.create_publisher(DiagnosticStatus, '~/status', 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Not ROS time: with use_sim_time and no /clock it would stand still when needed most.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_STATUS_PERIOD, self._on_status_timer, clock=steady)
-        self.create_timer(_DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_STATUS_PERIOD, self._on_status_timer, clock=self._steady)
+        self.create_timer(_DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self._steady)
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
+        )
+        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+
+    def start_by_itself(self) -> None:
+        """Configure and activate as soon as an executor runs.
+
+        A node that cannot stays up and says why in its diagnostics.
+        """
+
+        def once() -> None:
+            timer.cancel()
+            try:
+                if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                    self.trigger_activate()
+            except RuntimeError:  # rclpy's RCLError: the state is not what it was
+                self.get_logger().warning(
+                    'a lifecycle manager is at work: set autostart to false where one is used'
+                )
+
+        timer = self.create_timer(0.0, once, self.transitions, self._steady)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Make publishers and services."""
-        self._health.fault = ''
         settings = self.node_settings
-        try:
-            self._extrinsics = self._extrinsics or Extrinsics(
-                self, settings.base_frame, settings.lookup_extrinsics
+        with self._transition('configuring', 'inactive') as outcome:
+            self._extrinsics = Extrinsics(self, settings.base_frame, settings.lookup_extrinsics)
+            self._outputs = outputs = Outputs(self, settings)
+            self._health.transform = outputs.transform
+            self._private_services = Services(
+                self,
+                self._reset,
+                self._pause,
+                lambda: outputs.trajectory,
+                lambda: self.node_settings.trajectory_file,
             )
-            self._outputs = Outputs(self, settings)
-        except Exception as error:
-            return self._failed('configure', error)
-        self._private_services = [
-            self.create_service(Trigger, '~/reset', self._on_reset),
-            self.create_service(SetBool, '~/pause', self._on_pause),
-            self.create_service(Trigger, '~/save_trajectory', self._on_save_trajectory),
-        ]
-        self._health.lifecycle = 'inactive'
-        return super().on_configure(state)
+            super().on_configure(state)
+        if outcome.failed:
+            self._free()
+        return outcome.code
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network if it is not loaded, and subscribe."""
-        self._health.fault = ''
-        assert self._extrinsics is not None  # configured
-        assert self._outputs is not None
-        try:
-            if self._odometry is None:
-                self._odometry = self._loaded()
+        with self._transition('activating', 'active') as outcome:
+            self._load_network()
             super().on_activate(state)
-            self._stream = Stream(
-                self,
-                self.node_settings,
-                self._extrinsics,
-                self._odometry,
-                self._outputs,
-                self._publish_status,
-                self._health,
-            )
-        except Exception as error:
-            return self._failed('activate', error)
-        self._health.lifecycle = 'active'
-        return TransitionCallbackReturn.SUCCESS
+            self._start_stream()
+        if outcome.failed:
+            super().on_deactivate(state)
+        return outcome.code
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and finish the frame in work; the pose is kept."""
-        self._stop()
-        self._health.lifecycle = 'inactive'
-        return super().on_deactivate(state)
+        with self._transition('deactivating', 'inactive') as outcome:
+            self._stop_stream()
+            if self._health.device_fault:
+                self._free_network()
+            super().on_deactivate(state)
+        return outcome.code
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the network and its memory, destroy publishers and services."""
-        self._free()
-        self._health.lifecycle = 'unconfigured'
-        return super().on_cleanup(state)
+        with self._transition('cleaning up', 'unconfigured') as outcome:
+            self._free()
+            super().on_cleanup(state)
+        return outcome.code
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything."""
-        self._stop()
-        self._free()
-        self._health.lifecycle = 'finalized'
-        return super().on_shutdown(state)
+        with self._transition('shutting down', 'finalized') as outcome:
+            self._stop_stream()
+            self._free()
+            super().on_shutdown(state)
+        return outcome.code
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything after a transition went wrong; it can be configured anew."""
+        fault = self._health.fault
+        with self._transition('cleaning up', 'unconfigured') as outcome:
+            self._stop_stream()
+            self._free()
+            super().on_error(state)
+        self._health.fault = self._health.fault or fault
+        return outcome.code
 
     def abandon(self) -> bool:
-        """End after ROS has shut down; return whether the frame in work was finished."""
+        """End after ROS has shut down; return whether all work in hand was finished."""
+        if not self._changing.acquire(timeout=_PATIENCE_WITH_TRANSITIONS):
+            return False
         return self._stream is None or self._stream.abandon(_PATIENCE)
 
-    def _loaded(self) -> Any:
-        matcher = self.settings.matcher
-        self.get_logger().info(f'loading the weights {matcher.weights} on {matcher.device} ...')
-        start = time.monotonic()
-        odometry = self._load(self.settings)
-        self.get_logger().info(f'loaded and warmed up in {time.monotonic() - start:.1f} s')
-        return odometry
+    @contextlib.contextmanager
+    def _transition(self, during: str, after: str) -> Iterator[_Outcome]:
+        """Say in the diagnostics what is done, and in the log what goes wrong.
 
-    def _failed(self, what: str, error: Exception) -> TransitionCallbackReturn:
-        self._health.fault = f'could not {what}: {error}'
+        A node that fails to come up stays in the state it was in. One that fails to come down is
+        in disorder; ``on_error`` sorts it out.
+        """
+        outcome = _Outcome()
+        before = self._health.lifecycle
+        with self._changing:
+            self._health.fault, self._health.lifecycle = '', during
+            try:
+                yield outcome
+                self._health.lifecycle = after
+            except Exception as error:
+                coming_up = during in ('configuring', 'activating')
+                failure = TransitionCallbackReturn.FAILURE
+                outcome.code = failure if coming_up else TransitionCallbackReturn.ERROR
+                self._health.lifecycle = before
+                self._blame(during, error)
+            finally:
+                self._health.progress = ''
+
+    def _blame(self, during: str, error: Exception) -> None:
+        self._health.fault = f'{during} failed: {error}'
         known = isinstance(error, (OSError, ValueError, RuntimeError))
         self.get_logger().error(
-            self._health.fault if known else f'could not {what}:\n{traceback.format_exc()}'
+            self._health.fault if known else f'{during} failed:\n{traceback.format_exc()}'
         )
-        return TransitionCallbackReturn.FAILURE
 
-    def _stop(self) -> None:
+    def _load_network(self) -> None:
+        if self._odometry is not None:
+            return
+        assert self._outputs is not None  # configured
+        odometry = self._load(self.settings, self._report)
+        # Parameters may have changed meanwhile.
+        odometry.configure(self.settings)
+        self._odometry = odometry
+        self._health.device = getattr(odometry, 'device', '')
+        self._outputs.restart()
+
+    def _report(self, progress: str) -> None:
+        self._health.progress = progress
+        self.get_logger().info(progress)
+
+    def _start_stream(self) -> None:
+        assert self._extrinsics is not None  # configured
+        assert self._outputs is not None
+        self._stream = Stream(
+            self,
+            self.node_settings,
+            self._extrinsics,
+            self._odometry,
+            self._outputs,
+            self._publish_status,
+            self._health,
+        )
+
+    def _stop_stream(self) -> None:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
         self._health.estimate = None
 
-    def _free(self) -> None:
+    def _free_network(self) -> None:
         self._odometry = None
-        if 'torch' in sys.modules:
-            sys.modules['torch'].cuda.empty_cache()
-        for service in self._private_services:
-            self.destroy_service(service)
-        self._private_services = []
-        if self._outputs is not None:
-            self._outputs.close()
-            self._outputs = None
+        self._health.device_fault = self._health.device = ''
+        release_memory()
+
+    def _free(self) -> None:
+        self._free_network()
+        self._health.paused = False
+        for part in (self._private_services, self._outputs, self._extrinsics):
+            if part is not None:
+                part.close()
+        self._private_services = self._outputs = self._extrinsics = None
+
+    def _reset(self) -> str:
+        """Start anew, with a new network where the device failed; return what was done.
+
+        Raises:
+            RuntimeError: the node is not active, or the device still fails.
+        """
+        with self._changing:
+            if self._health.lifecycle != 'active':
+                raise RuntimeError('nothing to reset: the node is not active')
+            if not self._health.device_fault:
+                assert self._stream is not None
+                self._stream.restart()
+                return 'the odometry starts anew with the next picture'
+            return self._recover()
+
+    def _recover(self) -> str:
+        fault = self._health.device_fault
+        self._stop_stream()
+        self._free_network()
+        try:
+            self._load_network()
+        except Exception as error:
+            self._health.device_fault = str(error)
+            self.get_logger().error(f'the network cannot be loaded anew: {error}')
+            raise RuntimeError(f'the network cannot be loaded anew: {error}') from error
+        finally:
+            self._health.progress = ''
+        self._start_stream()
+        return f'the network was loaded anew, and the odometry starts anew, after: {fault}'
+
+    def _pause(self, paused: bool) -> None:
+        self._health.paused = paused
+        stream = self._stream
+        if paused and stream is not None:
+            stream.forget_waiting()
+
+    def _verdict(self) -> Verdict:
+        return diagnose(self._health, time.monotonic(), self.node_settings.input_timeout)
 
     def _publish_status(self) -> None:
-        self._status.publish(self._status_message())
+        self._status.publish(self._status_message(self._verdict()))
 
-    def _status_message(self) -> DiagnosticStatus:
-        now = time.monotonic()
-        verdict = diagnose(self._health, now, self.node_settings.input_timeout)
-        return status_message(self.get_fully_qualified_name(), self._health, verdict, now)
+    def _status_message(self, verdict: Verdict) -> DiagnosticStatus:
+        name = self.get_fully_qualified_name()
+        return status_message(name, self._health, verdict, time.monotonic())
 
     def _on_status_timer(self) -> None:
-        if self._stream is not None:
-            self._stream.count_publishers()
+        stream = self._stream
+        if stream is not None:
+            stream.look_for_publishers()
+        self._log.note(self._verdict())
         if self._health.output.silence(time.monotonic()) > _STATUS_PERIOD:
             self._publish_status()
 
     def _publish_diagnostics(self) -> None:
-        array = DiagnosticArray(status=[self._status_message()])
+        array = DiagnosticArray(status=[self._status_message(self._verdict())])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
+
+    def _on_jump(self, _: Any) -> None:
+        stream = self._stream
+        if stream is not None:
+            stream.expect_jump()
 
     def _on_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
@@ -226,10 +326,11 @@ class VisualOdometryNode(LifecycleNode):
         except SettingError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.node_settings, self.settings = node_settings, settings
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
             self._apply_settings()
         else:
-            self._stream.between_frames(self._apply_settings)
+            stream.between_frames(self._apply_settings)
         return SetParametersResult(successful=True)
 
     def _apply_settings(self) -> None:
@@ -238,67 +339,52 @@ class VisualOdometryNode(LifecycleNode):
         if self._outputs is not None:
             self._outputs.configure(self.node_settings)
 
-    def _on_reset(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
-        if self._stream is None:
-            reply.message = 'nothing to reset: the node is not active'
-            return reply
-        self._stream.restart()
-        reply.success = True
-        reply.message = 'the odometry starts anew with the next picture'
-        return reply
 
-    def _on_pause(self, request: SetBool.Request, reply: SetBool.Response) -> SetBool.Response:
-        self._health.paused = request.data
-        if request.data and self._stream is not None:
-            self._stream.forget_waiting()
-        reply.success = True
-        reply.message = 'paused' if request.data else 'goes on'
-        return reply
+class _Outcome:
+    """How a transition ended."""
 
-    def _on_save_trajectory(self, _: Trigger.Request, reply: Trigger.Response) -> Trigger.Response:
-        path = Path(self.node_settings.trajectory_file).expanduser().absolute()
-        assert self._outputs is not None  # the service lives between configure and cleanup
-        trajectory = self._outputs.trajectory
-        try:
-            trajectory.write_tum(path)
-        except OSError as error:
-            reply.message = f'cannot write {path}: {error.strerror}'
-            return reply
-        reply.success = True
-        reply.message = f'{len(trajectory)} poses (TUM, camera optical axes) written to {path}'
-        return reply
+    def __init__(self) -> None:
+        self.code = TransitionCallbackReturn.SUCCESS
+
+    @property
+    def failed(self) -> bool:
+        return self.code != TransitionCallbackReturn.SUCCESS
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; return the exit code."""
+    return run(VisualOdometryNode, args)
+
+
+def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = None) -> int:
+    """Run a node until SIGINT or SIGTERM; return the exit code."""
     rclpy.init(args=args)
     try:
-        node = VisualOdometryNode()
+        node = make_node()
     except (SettingError, ParameterException) as error:
         rclpy.logging.get_logger('loftr_vo').fatal(str(error))
         rclpy.try_shutdown()
         return 1
+    code = 0
     try:
         if node.node_settings.autostart:
-            _bring_up(node)
-        rclpy.spin(node)
+            node.start_by_itself()
+        # One thread for transitions, one for all else: what asks is answered meanwhile.
+        rclpy.spin(node, MultiThreadedExecutor(num_threads=2))
     except (KeyboardInterrupt, ExternalShutdownException):
         # Ctrl-C under ros2 launch comes twice, from the terminal and from launch.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except Exception:
+        node.get_logger().fatal(traceback.format_exc())
+        code = 1
     finished = node.abandon()
     rclpy.try_shutdown()
     if not finished:
         # A thread inside torch cannot be ended, and brings the interpreter down if it outlives it.
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
-    return 0
-
-
-def _bring_up(node: VisualOdometryNode) -> None:
-    """Configure and activate; a node that cannot stays up and says why in its diagnostics."""
-    if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-        node.trigger_activate()
+        os._exit(code)
+    return code
 
 
 if __name__ == '__main__':

@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from loftr_vo.config import NodeSettings
+from loftr_vo.config import DEFAULT_BASE_FRAME, NodeSettings
 from loftr_vo.drawing import draw_matches, heading
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.frame import Frame
@@ -52,8 +52,23 @@ class Outputs:
         self._matches = create(MarkerArray, '~/matches', 1)
         self._match_image = create(Image, '~/match_image', 1)
         self._points = create(PointCloud2, '~/points', 1)
+        self._child_frame = settings.base_frame or DEFAULT_BASE_FRAME
         self._broadcaster = make_broadcaster(node) if settings.publish_tf else None
         self.restart()
+
+    @property
+    def transform(self) -> str:
+        """Which transform is broadcast, in words."""
+        if not self._settings.publish_tf:
+            return 'off'
+        if self._broadcaster is None:
+            return 'none: tf2_ros is not installed'
+        return ' -> '.join(self._frames())
+
+    def _frames(self) -> tuple[str, str]:
+        """Return the transform's frames, parent and child."""
+        frames = self._settings.odom_frame, self._child_frame
+        return frames[::-1] if self._settings.invert_tf else frames
 
     @property
     def trajectory(self) -> Trajectory:
@@ -89,15 +104,14 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
         if self._broadcaster is not None:
             self._node.destroy_publisher(self._broadcaster.pub_tf)
+            self._broadcaster = None
 
-    def publish(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
-        """Publish all of one estimate; of one that is silent, no pose.
+    def publish(self, estimate: Estimate, body: Body) -> None:
+        """Publish the odometry and the transform of an estimate; of one that is silent, none.
 
         Args:
             estimate: the odometry's.
-            frame: that it is the estimate of.
             body: what the camera is fixed to.
-            rate: estimates a second, to be written into the picture.
         """
         now = Moment(
             estimate.stamp,
@@ -109,7 +123,18 @@ class Outputs:
             self._remember(estimate, now)
             self._publish_odometry(now)
             self._broadcast(now)
-            self._publish_path(now)
+
+    def publish_pictures(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
+        """Publish what there is to look at of the estimate published last.
+
+        Args:
+            estimate: the odometry's.
+            frame: that it is the estimate of.
+            body: what the camera is fixed to.
+            rate: estimates a second, to be written into the picture.
+        """
+        if not estimate.silent:
+            self._publish_path(estimate)
         self._publish_matches(estimate, frame, body)
         self._publish_match_image(estimate, frame, rate)
         self._publish_points(estimate, body)
@@ -130,7 +155,7 @@ class Outputs:
             messages.odometry(
                 now.stamp,
                 self._settings.odom_frame,
-                self._settings.base_frame,
+                self._child_frame,
                 now.pose,
                 now.covariance,
                 velocity,
@@ -141,14 +166,14 @@ class Outputs:
     def _broadcast(self, now: Moment) -> None:
         if self._broadcaster is None:
             return
-        frame, child, pose = self._settings.odom_frame, self._settings.base_frame, now.pose
-        if self._settings.invert_tf:
-            frame, child, pose = child, frame, np.linalg.inv(pose)
-        self._broadcaster.sendTransform(messages.transform_stamped(now.stamp, frame, child, pose))
+        pose = np.linalg.inv(now.pose) if self._settings.invert_tf else now.pose
+        self._broadcaster.sendTransform(
+            messages.transform_stamped(now.stamp, *self._frames(), pose)
+        )
 
-    def _publish_path(self, now: Moment) -> None:
+    def _publish_path(self, estimate: Estimate) -> None:
         if self._path.get_subscription_count():
-            header = messages.header(now.stamp, self._settings.odom_frame)
+            header = messages.header(estimate.stamp, self._settings.odom_frame)
             self._path.publish(Path(header=header, poses=list(self._poses_of_path)))
 
     def _publish_matches(self, estimate: Estimate, frame: Frame, body: Body) -> None:

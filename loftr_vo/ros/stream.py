@@ -43,11 +43,14 @@ class Stream:
         published: Callable[[], None],
         health: Health,
     ) -> None:
+        self._clock = node.get_clock()
         self._extrinsics = extrinsics
         self._odometry = odometry
         self._outputs = outputs
         self._published = published
         self._health = health
+        health.dropped = health.refused = 0
+        health.picture_error = health.stamp_error = health.tracking_error = ''
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics)
@@ -75,9 +78,13 @@ class Stream:
         """Throw away the pictures that wait."""
         self._mailbox.clear()
 
-    def count_publishers(self) -> None:
-        """Note how many publishers the input topics have."""
-        self._inputs.count_publishers()
+    def expect_jump(self) -> None:
+        """The clock was set back: stamps will go back, too."""
+        self._worker.expect_jump()
+
+    def look_for_publishers(self) -> None:
+        """Note who publishes the topics on which nothing comes."""
+        self._inputs.look_for_publishers()
 
     def close(self) -> None:
         """Unsubscribe and wait for the frame in work."""
@@ -95,8 +102,12 @@ class Stream:
     def _publish(self, estimate: Estimate, tracked: Tracked) -> None:
         body = self._extrinsics.body
         assert body is not None  # pictures are held until it is found
+        health = self._health
+        self._outputs.publish(estimate, body)
         now = time.monotonic()
-        self._health.output.happened(now)
-        self._outputs.publish(estimate, tracked.frame, body, self._health.output.hertz(now))
-        self._health.latency = time.monotonic() - tracked.arrival
+        health.output.happened(now)
+        health.wait = tracked.start - tracked.arrival
+        health.latency = now - tracked.arrival
+        health.age = (self._clock.now().nanoseconds - estimate.stamp) * 1e-9
         self._published()
+        self._outputs.publish_pictures(estimate, tracked.frame, body, health.output.hertz(now))

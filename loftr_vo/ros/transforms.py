@@ -22,17 +22,20 @@ class Extrinsics:
 
     Args:
         node: to listen with.
-        base_frame: the robot's frame.
-        lookup: whether to ask TF; else the camera is at the base and looks along its x axis.
+        base_frame: the robot's frame; empty where none is given.
+        lookup: whether to ask TF where one is given. Else the camera is at the base and looks
+            along its x axis.
 
     Raises:
         TransformError: TF is to be asked and tf2_ros is not installed.
     """
 
     def __init__(self, node: Node, base_frame: str, lookup: bool) -> None:
+        ask = lookup and bool(base_frame)
+        self._node = node
         self._base_frame = base_frame
-        self._buffer = _listen(node) if lookup else None
-        self.body = None if lookup else Body()
+        self._buffer = _listen(node) if ask else None
+        self.body = None if ask else Body()
         self.missing = ''
 
     def find(self, camera_frame: str) -> Body | None:
@@ -41,17 +44,38 @@ class Extrinsics:
         A camera is mounted once: what was found is kept, as ``body``.
         """
         if self.body is None and self._buffer is not None:
-            try:
-                found = self._buffer.lookup_transform(self._base_frame, camera_frame, Time())
-            # tf2 has one exception for each way in which a transform is missing, and no base.
-            except Exception as error:
-                self.missing = (
-                    f'waits for the transform from {self._base_frame} to {camera_frame!r}: {error}'
-                )
-                return None
-            self.body = Body(matrix(found.transform))
-            self.missing = ''
+            self.missing = self._ask(camera_frame)
         return self.body
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._buffer is not None:
+            self._buffer.listener.unregister()
+            self._buffer = None
+
+    def _ask(self, camera_frame: str) -> str:
+        """Look the camera up; return what is missing."""
+        if not camera_frame:
+            return (
+                'the pictures have no frame_id, so TF cannot be asked where the camera is; set it '
+                "in the camera's driver, or lookup_extrinsics to false"
+            )
+        assert self._buffer is not None
+        try:
+            found = self._buffer.lookup_transform(self._base_frame, camera_frame, Time())
+        # tf2 has one exception for each way in which a transform is missing, and no base.
+        except Exception as error:
+            return (
+                f'waits for the transform from {self._base_frame} to {camera_frame!r}: {error}; '
+                'publish it (robot_state_publisher, static_transform_publisher), or set '
+                'lookup_extrinsics to false'
+            )
+        self.body = Body(matrix(found.transform))
+        x, y, z = self.body.base_from_camera[:3, 3]
+        self._node.get_logger().info(
+            f'{camera_frame} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'
+        )
+        return ''
 
 
 def make_broadcaster(node: Node) -> Any | None:
@@ -71,8 +95,8 @@ def _listen(node: Node) -> Any:
         from tf2_ros import Buffer, TransformListener
     except ImportError as error:
         raise TransformError(
-            'lookup_extrinsics needs tf2_ros, which is not installed; install it with your '
-            'ROS distribution or set lookup_extrinsics to false'
+            'base_frame needs tf2_ros, which is not installed; install it with your ROS '
+            'distribution, or set lookup_extrinsics to false'
         ) from error
     buffer = Buffer()
     # The buffer is all that is read; the listener lives as long as the node that it is bound to.

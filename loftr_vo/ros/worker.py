@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import Any
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.estimate import Estimate
 from loftr_vo.frame import JUMP_BACK, Frame
-from loftr_vo.image_messages import ImageError, grey_image
+from loftr_vo.image_messages import ImageError, PictureReader
+from loftr_vo.ros.device import is_device_fault
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival
 from loftr_vo.ros.mailbox import Mailbox
@@ -23,17 +25,24 @@ from loftr_vo.ros.messages import nanoseconds
 
 @dataclass(frozen=True)
 class Tracked:
-    """A frame on its way through the odometry, and when its picture arrived (monotonic, s)."""
+    """A frame on its way through the odometry.
+
+    Attributes:
+        frame: the frame.
+        arrival: when its picture arrived, in seconds of the monotonic clock.
+        start: when work on it began.
+    """
 
     frame: Frame
     arrival: float
+    start: float
 
 
 class Worker:
     """Takes pictures out of the mailbox, tracks them, hands the estimates on.
 
     A picture that cannot be used, or that the odometry fails on, is reported and left out; the
-    next one is tried again.
+    next one is tried again. When the device fails, every picture would: the work ends.
 
     Args:
         odometry: a ``VisualOdometry``.
@@ -67,7 +76,9 @@ class Worker:
         self._logger = logger
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._in_work: dict[int, Tracked] = {}
+        self._reader = PictureReader()
         self._last_stamp: int | None = None
+        self._clock_jumped = False
         # A daemon, because a frame in work cannot be interrupted and must not keep the process.
         self._thread = threading.Thread(target=self._run, name='odometry', daemon=True)
 
@@ -78,6 +89,10 @@ class Worker:
     def between_frames(self, errand: Callable[[], None]) -> None:
         """Have something done on the worker's thread before the next frame."""
         self._errands.put(errand)
+
+    def expect_jump(self) -> None:
+        """Take the next stamp that goes back, by however little, for a clock that was set back."""
+        self._clock_jumped = True
 
     def stop(self, timeout: float | None = None) -> bool:
         """Close the mailbox and wait for the frame in work; return whether it is finished."""
@@ -93,7 +108,11 @@ class Worker:
             except Exception as error:
                 self._in_work.clear()
                 # A signal takes ROS away at once; what fails then is no fault of the picture.
-                if self._running():
+                if not self._running():
+                    return
+                if is_device_fault(error):
+                    self._give_up(error)
+                else:
                     self._report(error)
 
     def _running(self) -> bool:
@@ -101,10 +120,11 @@ class Worker:
 
     def _frames(self) -> Iterator[Frame]:
         for arrival in self._mailbox:
+            start = time.monotonic()
             self._run_errands()
             frame = self._decoded(arrival)
             if frame is not None and self._in_order(frame.stamp):
-                self._in_work[frame.stamp] = Tracked(frame, arrival.time)
+                self._in_work[frame.stamp] = Tracked(frame, arrival.time, start)
                 yield frame
 
     def _run_errands(self) -> None:
@@ -117,7 +137,7 @@ class Worker:
             return None
         self._health.encoding = getattr(message, 'encoding', '') or message.format
         try:
-            frame = Frame(grey_image(message), nanoseconds(message.header.stamp), camera)
+            frame = Frame(self._reader.read(message), nanoseconds(message.header.stamp), camera)
         except (ImageError, CalibrationError) as error:
             if str(error) != self._health.picture_error:
                 self._logger.error(f'picture left out: {error}')
@@ -128,8 +148,8 @@ class Worker:
 
     def _in_order(self, stamp: int) -> bool:
         """Return whether a stamp goes on from the last; start anew if time jumped back."""
-        last = self._last_stamp
-        if last is not None and last - JUMP_BACK <= stamp <= last:
+        last, lateness = self._last_stamp, 0 if self._clock_jumped else JUMP_BACK
+        if last is not None and last - lateness <= stamp <= last:
             self._health.refused += 1
             self._health.stamp_error = (
                 f'the stamp {stamp * 1e-9:.6f} s is not after the one before '
@@ -141,6 +161,7 @@ class Worker:
             self._logger.warning(
                 f'time jumped back by {(last - stamp) * 1e-9:.1f} s: the odometry starts anew'
             )
+            self._clock_jumped = False
             self._restart()
         self._health.stamp_error = ''
         self._last_stamp = stamp
@@ -150,6 +171,11 @@ class Worker:
         self._health.tracking_error = ''
         self._health.estimate = estimate
         self._publish(estimate, self._in_work.pop(estimate.stamp))
+
+    def _give_up(self, error: Exception) -> None:
+        self._mailbox.close()
+        self._health.device_fault = str(error)
+        self._logger.error(f'no picture is worked on any more: {error}')
 
     def _report(self, error: Exception) -> None:
         self._health.tracking_error = f'{type(error).__name__}: {error}'

@@ -1,0 +1,61 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""An odometry that tests control, for the node to run in place of the real one."""
+
+import time
+
+import numpy as np
+
+from loftr_vo.estimate import Estimate, State
+from loftr_vo.matches import Matches
+
+
+class ForwardOdometry:
+    """An odometry by which every frame takes the camera one unit forward."""
+
+    def __init__(self):
+        self.frames = []
+        self.starts = []
+        self.resets = 0
+        self.settings = None
+        self.fail_at = ()
+        self.error = RuntimeError('this picture hurts')
+        self.seconds = 0.0
+        self.silent = False
+        self.count = 0
+
+    def stream(self, frames):
+        for frame in frames:
+            yield self.track(frame)
+
+    def track(self, frame):
+        self.starts.append(time.monotonic())
+        self.frames.append(frame)
+        time.sleep(self.seconds)
+        if frame.stamp in self.fail_at:
+            raise self.error
+        pose = np.eye(4)
+        pose[2, 3] = self.count
+        self.count += 1
+        points = np.array([[10.0, 10.0]], np.float32)
+        one = np.ones(1, np.float32)
+        return Estimate(
+            frame.stamp,
+            State.LOST if self.silent else State.TRACKING,
+            'covered' if self.silent else '',
+            pose,
+            0.01 * np.eye(6),
+            matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
+            inliers=np.ones(1, bool),
+            points=np.array([[0.0, 0.0, 5.0]], np.float32),
+            point_confidence=one,
+            keyframe_image=frame.image,
+            silent=self.silent,
+        )
+
+    def reset(self):
+        self.resets += 1
+        self.count = 0
+
+    def configure(self, settings):
+        self.settings = settings
