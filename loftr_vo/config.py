@@ -251,6 +251,18 @@ class NodeSettings:
     )
 
 
+def check_frames(settings: NodeSettings) -> None:
+    """Make sure that a transform between the node's frames can be.
+
+    Raises:
+        SettingError: a frame has no name, or both have the same.
+    """
+    if not settings.odom_frame:
+        raise SettingError('odom_frame must have a name')
+    if settings.odom_frame == (settings.base_frame or DEFAULT_BASE_FRAME):
+        raise SettingError(f'odom_frame and base_frame are both {settings.odom_frame!r}')
+
+
 def describe(settings: Any, prefix: str = '') -> Iterator[tuple[str, Any, Description]]:
     """Yield ``(dotted name, value, description)`` of every setting in a settings dataclass."""
     for entry in dataclasses.fields(settings):

@@ -6,7 +6,14 @@ import dataclasses
 
 import pytest
 
-from loftr_vo.config import NodeSettings, SettingError, Settings, describe, replace
+from loftr_vo.config import (
+    NodeSettings,
+    SettingError,
+    Settings,
+    check_frames,
+    describe,
+    replace,
+)
 
 ALL = [*describe(Settings()), *describe(NodeSettings(), 'node.')]
 
@@ -104,3 +111,17 @@ def test_what_needs_another_network_cannot_change_at_run_time():
     assert runtime['matcher.threshold']
     sections = ('geometry.', 'keyframe.', 'recovery.')
     assert all(may for name, may in runtime.items() if name.startswith(sections))
+
+
+@pytest.mark.parametrize(
+    ('frames', 'words'),
+    [
+        ({'odom_frame': ''}, 'odom_frame must have a name'),
+        ({'odom_frame': 'base_link'}, "both 'base_link'"),
+        ({'odom_frame': 'x', 'base_frame': 'x'}, "both 'x'"),
+    ],
+)
+def test_frames_without_a_transform_between_them_are_refused(frames, words):
+    with pytest.raises(SettingError, match=words):
+        check_frames(NodeSettings(**frames))
+    check_frames(NodeSettings())

@@ -313,6 +313,26 @@ def test_new_calibration_is_taken_over(rig):
     assert rig.odometry.resets == 0
 
 
+def test_new_size_of_picture_is_taken_over_with_its_calibration(rig):
+    rig.track(SECOND)
+    rig.send_info(binning_x=2, binning_y=2)
+    rig.spin(0.2)
+    rig.send_image(2 * SECOND, size=(12, 16))
+    rig.until(lambda: 2 * SECOND in rig.stamps())
+    camera = rig.odometry.frames[-1].camera
+    assert (camera.width, camera.height, camera.focal) == (16, 12, 15.0)
+
+
+def test_quality_of_service_that_does_not_exist_is_said_and_harms_nothing(make_rig):
+    name = 'qos_overrides./camera_info.subscription.reliability'
+    rig = make_rig(**{name: 'sometimes'})
+    assert rig.node.trigger_configure() == SUCCESS
+    before = len(list(rig.node.subscriptions))
+    assert rig.node.trigger_activate() == FAILURE
+    rig.until(rig.says(ERROR, 'activating failed: Unexpected QoS override'))
+    assert len(list(rig.node.subscriptions)) == before
+
+
 def test_failing_frame_is_reported_and_the_next_is_tracked(rig):
     rig.odometry.fail_at = (2 * SECOND,)
     rig.track(1 * SECOND)

@@ -84,10 +84,13 @@ class Inputs:
         health.camera_info = Feed(
             node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
         )
-        self._subscriptions = [
-            self._subscribe(image_type, health.image, self._on_image),
-            self._subscribe(CameraInfo, health.camera_info, self._on_camera_info),
-        ]
+        self._subscriptions: list[Any] = []
+        try:
+            self._subscribe(image_type, health.image, self._on_image)
+            self._subscribe(CameraInfo, health.camera_info, self._on_camera_info)
+        except Exception:  # a quality of service that does not exist, say
+            self.close()
+            raise
         if self._rectified:
             node.get_logger().info(
                 f'{image_topic} is taken as rectified: P of camera_info counts, K and D do not'
@@ -110,7 +113,7 @@ class Inputs:
             if feed.topic and feed.rate.silence(now) >= patience:
                 look_for_publishers(self._node, feed)
 
-    def _subscribe(self, kind: type, feed: Feed, callback: Any) -> Any:
+    def _subscribe(self, kind: type, feed: Feed, callback: Any) -> None:
         def incompatible(event: Any) -> None:
             feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
 
@@ -122,9 +125,9 @@ class Inputs:
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
+        self._subscriptions.append(subscription)
         profile = subscription.qos_profile
         feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
-        return subscription
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()

@@ -24,7 +24,7 @@ from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from loftr_vo.config import NodeSettings, SettingError, Settings
+from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
 from loftr_vo.ros import parameters
 from loftr_vo.ros.device import release_memory
 from loftr_vo.ros.health import Health, Verdict, diagnose
@@ -79,6 +79,7 @@ class VisualOdometryNode(ManagedNode):
         self._changing = threading.Lock()
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
         self.settings: Settings = parameters.declare(self, Settings())
+        check_frames(self.node_settings)
         self.add_on_set_parameters_callback(self._on_parameters)
         self._status = self.create_publisher(DiagnosticStatus, '~/status', 10)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
