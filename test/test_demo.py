@@ -71,7 +71,7 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
 def test_a_node_that_cannot_start_is_told_with_its_reason(tmp_path):
     result = run_demo(tmp_path, "demo.PARAMETERS['matcher.weights'] = '/absent/weights.pt'")
     assert result.returncode == 1
-    assert 'the node says: could not activate' in result.stderr
+    assert 'the node says: activating failed' in result.stderr
     assert '/absent/weights.pt' in result.stderr
 
 
