@@ -54,6 +54,7 @@ setup(
             'ros-diagnostic-msgs==5.3.6',
             'ros-geometry-msgs==5.3.6',
             'ros-nav-msgs==5.3.6',
+            'ros-rosgraph-msgs==2.0.3',
             'ros-sensor-msgs==5.3.6',
             'ros-std-srvs==5.3.6',
             'ros-visualization-msgs==5.3.6',

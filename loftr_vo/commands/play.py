@@ -108,8 +108,9 @@ def _player(arguments: argparse.Namespace) -> Iterator[tuple[Any, float]]:
         from loftr_vo.ros.player import BagPlayer, PlayOptions
     except ImportError as error:
         raise NoRosError(
-            f'playing a bag needs ROS 2 ({error}); source a ROS distribution, or install rclpy '
-            'with pip as "make setup" does. "loftr_vo evaluate" reads bags without ROS'
+            f'playing a bag needs ROS 2 and rosbags ({error}); source a ROS distribution and "pip '
+            'install rosbags", or get both with "make setup". "loftr_vo evaluate" reads bags '
+            'without ROS'
         ) from error
     from loftr_vo.datasets.bag_file import opened
 
