@@ -160,8 +160,11 @@ def _device(metrics: dict[str, Any]) -> str:
 
 
 def _figure(metrics: dict[str, Any], name: str, unit: str) -> str:
+    """Return a figure with three digits or more and its unit; nothing if it is not known."""
     value = metrics.get(name)
-    return f'{value:.3g}{unit}' if _is_known(value) else ''
+    if not _is_known(value):
+        return ''
+    return f'{value:.0f}{unit}' if abs(value) >= 100.0 else f'{value:.3g}{unit}'
 
 
 def _plots(run: Run, alignment: Alignment | None) -> list[str]:
@@ -310,7 +313,8 @@ def _machine() -> str:
     torch = sys.modules.get('torch')
     parts = [platform.system(), platform.machine()]
     if torch is not None:
-        parts.append(f'{torch.get_num_threads()} CPU threads')
+        threads = torch.get_num_threads()
+        parts.append(f'{threads} CPU thread{"s" * (threads > 1)}')
         if torch.cuda.is_initialized():
             parts.append(torch.cuda.get_device_name())
     return ', '.join(parts)
