@@ -119,6 +119,21 @@ def test_interrupted_run_writes_what_there_is_and_exits_130(folder, tmp_path, mo
     assert 'interrupted after 3 frames' in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures('circle')
+def test_what_could_be_read_of_a_damaged_recording_is_scored(folder, tmp_path, capsys):
+    other = recordings.write_folder(tmp_path / 'other')
+    (other / 'groundtruth.txt').write_text((folder / 'groundtruth.txt').read_text())
+    (folder / 'images' / 'frame12.png').write_bytes(b'')
+    json_file, report = tmp_path / 'm.json', tmp_path / 'report'
+    words = ['evaluate', str(folder), str(other), '--json', str(json_file), '-o', str(report)]
+    assert cli.main(words) == 2
+    assert 'frame12.png does not decode' in capsys.readouterr().err
+    first, second = json.loads(json_file.read_text())
+    assert (first['frames'], first['tracked'], second['tracked']) == (5, 4, 5)
+    assert first['ate_rmse_m'] < 1e-6
+    assert 'could be read for 4 frames only' in (report / 'walk' / 'report.html').read_text()
+
+
 def test_evaluating_a_blank_wall_tells_that_nothing_was_tracked(folder, tmp_path, capsys):
     for path in (folder / 'images').iterdir():
         cv2.imwrite(str(path), np.full((recordings.HEIGHT, recordings.WIDTH), 128, np.uint8))

@@ -39,6 +39,7 @@ from loftr_vo.evaluation.scoring import (
 from loftr_vo.evaluation.table import format_table
 from loftr_vo.trajectory import Trajectory
 
+BAD_INPUT = 2
 INTERRUPTED = 130
 
 
@@ -100,14 +101,16 @@ def run_command(arguments: argparse.Namespace) -> int:
     metrics = collect_metrics(
         sequence.name, _frames(sequence, run), run, None, engine.weights, engine.device
     )
-    provenance = _provenance(sequence, arguments, None)
+    provenance = _provenance(sequence, run, arguments, None)
     write_report(folder, run, metrics, settings, None, provenance)
     print(
         f'{metrics["tracked"]} of {metrics["frames"]} frames tracked, '
         f'{run.latency_ms_median:.0f} ms per frame; see {folder / "report.html"}'
     )
     _tell_if_lost(sequence, run)
-    return INTERRUPTED if run.interrupted else 0
+    if run.interrupted:
+        return INTERRUPTED
+    return BAD_INPUT if run.fault else 0
 
 
 def evaluate_command(arguments: argparse.Namespace) -> int:
@@ -123,7 +126,7 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     # Before the first of them is run, which takes long: what is missing is said at once.
     truths = [find_ground_truth(sequence, wanted) for sequence in sequences]
     rows: list[dict[str, Any]] = []
-    interrupted = False
+    interrupted = damaged = False
     for sequence, truth in zip(sequences, truths, strict=True):
         tell_doubt(truth)
         folder = arguments.output and (
@@ -131,6 +134,7 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
         )
         run, metrics = _evaluate_one(sequence, truth, settings, arguments, folder)
         rows.append(metrics)
+        damaged |= bool(run.fault)
         interrupted = run.interrupted
         if interrupted:
             break
@@ -143,6 +147,8 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
         return INTERRUPTED
     # A list, so that every recording says what it does not hold.
     held = [bounds_hold(arguments, row) for row in rows]
+    if damaged:
+        return BAD_INPUT
     return 0 if all(held) else NOT_HELD
 
 
@@ -161,7 +167,7 @@ def _evaluate_one(
     frames = _frames(sequence, run)
     metrics = collect_metrics(sequence.name, frames, run, scores, engine.weights, engine.device)
     if folder is not None:
-        provenance = _provenance(sequence, arguments, truth)
+        provenance = _provenance(sequence, run, arguments, truth)
         write_report(folder, run, metrics, settings, alignment, provenance)
     _tell_if_lost(sequence, run)
     return run, metrics
@@ -193,15 +199,21 @@ def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
 
 
 def _provenance(
-    sequence: Sequence, arguments: argparse.Namespace, truth: GroundTruth | None
+    sequence: Sequence, run: Run, arguments: argparse.Namespace, truth: GroundTruth | None
 ) -> Provenance:
-    notes = [truth.doubt if truth else '', _left_out(sequence)]
+    notes = [truth.doubt if truth else '', _left_out(sequence), _early_end(run)]
     return Provenance(
         command=arguments.command_line,
         source=f'{sequence.path} ({sequence.kind})',
         ground_truth=truth.source if truth else '',
         notes=tuple(note for note in notes if note),
     )
+
+
+def _early_end(run: Run) -> str:
+    if run.interrupted:
+        return f'interrupted after {run.frames} frames'
+    return run.fault and f'could be read for {run.frames} frames only: {run.fault}'
 
 
 def _left_out(sequence: Sequence) -> str:
@@ -223,8 +235,8 @@ def _align(run: Run, truth: Trajectory) -> Alignment | None:
 
 
 def _frames(sequence: Sequence, run: Run) -> int:
-    """Return how many frames there are; only an interrupted run has not seen them all."""
-    return len(sequence) if run.interrupted else run.frames
+    """Return how many frames there are; a run that ended early has not seen them all."""
+    return run.frames if run.complete else len(sequence)
 
 
 def _progress(sequence: Sequence) -> Any:
@@ -243,7 +255,9 @@ def _tell_if_lost(sequence: Sequence, run: Run) -> None:
     if sequence.left_out:
         print(f'loftr_vo: warning: {_left_out(sequence)}', file=sys.stderr)
     if run.interrupted:
-        print(f'loftr_vo: interrupted after {run.frames} frames', file=sys.stderr)
+        print(f'loftr_vo: {_early_end(run)}', file=sys.stderr)
+    if run.fault:
+        print(f'loftr_vo: error: {_early_end(run)}', file=sys.stderr)
     if run.tracked < run.frames:
         index, reason = run.first_untracked()
         print(

@@ -162,7 +162,7 @@ def _device(metrics: dict[str, Any]) -> str:
 def _figure(metrics: dict[str, Any], name: str, unit: str) -> str:
     """Return a figure with three digits or more and its unit; nothing if it is not known."""
     value = metrics.get(name)
-    if not _is_known(value):
+    if value is None or not np.isfinite(value):
         return ''
     return f'{value:.0f}{unit}' if abs(value) >= 100.0 else f'{value:.3g}{unit}'
 

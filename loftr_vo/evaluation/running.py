@@ -11,7 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from loftr_vo.datasets import Sequence
+from loftr_vo.camera import CalibrationError
+from loftr_vo.datasets import DatasetError, Sequence
 from loftr_vo.estimate import Estimate, State
 from loftr_vo.frame import Frame
 from loftr_vo.matches import Matches
@@ -68,11 +69,18 @@ class Run:
         records: one per frame, in order.
         samples: matches of a few frames.
         interrupted: whether the user stopped it before the end.
+        fault: why the recording could not be read to its end; empty if it could.
     """
 
     records: list[FrameRecord] = field(default_factory=list)
     samples: list[MatchSample] = field(default_factory=list)
     interrupted: bool = False
+    fault: str = ''
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame of the recording was worked on."""
+        return not self.interrupted and not self.fault
 
     @property
     def frames(self) -> int:
@@ -137,7 +145,8 @@ def run_sequence(
 ) -> Run:
     """Give every frame of a sequence to an odometry.
 
-    A keyboard interrupt ends the run early; what was done until then is returned.
+    A keyboard interrupt ends the run early, and so does a recording that is damaged on the way;
+    what was done until then is returned.
 
     Args:
         sequence: the frames.
@@ -145,8 +154,8 @@ def run_sequence(
         progress: wraps the frames to show how far the run is, as ``tqdm`` does.
 
     Raises:
-        DatasetError: a frame cannot be read.
-        CalibrationError: a frame does not fit the camera.
+        DatasetError: the first frame cannot be read.
+        CalibrationError: the first frame does not fit the camera.
     """
     run = Run()
     sampled = np.linspace(0, len(sequence) - 1, SAMPLES + 2)[1:-1]
@@ -161,6 +170,10 @@ def run_sequence(
                 run.samples.append(sample)
     except KeyboardInterrupt:
         run.interrupted = True
+    except (DatasetError, CalibrationError) as error:
+        if not run.records:
+            raise
+        run.fault = str(error)
     return run
 
 
