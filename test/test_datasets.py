@@ -120,6 +120,24 @@ def test_bag_with_several_image_topics_asks_which(tmp_path):
     assert open_sequence(path, image_topic='/right/image').image_topic == '/right/image'
 
 
+def test_depth_and_second_forms_of_pictures_are_not_asked_about(tmp_path):
+    stamp, picture = recordings.STAMPS[0], recordings.pictures()[0]
+    depth = np.full(picture.shape, 1500, np.uint16).view(np.uint8)
+    with recordings.Bag(tmp_path / 'bag') as bag:
+        bag.write('/color/camera_info', bag.camera_info(stamp), stamp)
+        bag.write('/color/image_raw', bag.image(picture, stamp), stamp)
+        bag.write('/color/image_raw/compressed', bag.compressed(picture, stamp), stamp)
+        bag.write('/depth/image_raw', bag.image(depth, stamp, '16UC1'), stamp)
+    assert open_sequence(tmp_path / 'bag').image_topic == '/color/image_raw'
+    # Where they are all there is, pictures of 16 bits may be of a thermal camera.
+    with recordings.Bag(tmp_path / 'hot') as bag:
+        bag.write('/camera_info', bag.camera_info(stamp), stamp)
+        for topic in ('/a/image', '/b/image'):
+            bag.write(topic, bag.image(depth, stamp, '16UC1'), stamp)
+    with pytest.raises(DatasetError, match='--image-topic: /a/image, /b/image'):
+        open_sequence(tmp_path / 'hot')
+
+
 def test_bag_takes_the_camera_info_beside_the_image(tmp_path):
     wrong = [1.0, 0, 32, 0, 1, 24, 0, 0, 1]
     with recordings.Bag(tmp_path / 'bag') as bag:

@@ -14,14 +14,11 @@ from rosbags.highlevel import AnyReader
 
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
-from loftr_vo.datasets.bag_file import listing, messages, opened, stamp_of, topic_types, topics_of
+from loftr_vo.datasets.bag_file import messages, opened, stamp_of, topic_types
+from loftr_vo.datasets.camera_topics import choose_camera_info_topic, choose_image_topic
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.frame import JUMP_BACK, Frame
 from loftr_vo.image_messages import ImageError, PictureReader
-
-RAW = 'sensor_msgs/msg/Image'
-COMPRESSED = 'sensor_msgs/msg/CompressedImage'
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
 class BagSequence(Sequence):
@@ -61,7 +58,7 @@ class BagSequence(Sequence):
         self._bag = path
         with opened(path) as reader:
             types = topic_types(reader)
-            self.image_topic = _choose_image_topic(types, image_topic, path)
+            self.image_topic = choose_image_topic(reader, image_topic, path)
             self._count = reader.topics[self.image_topic].msgcount
             first = next(messages(reader, path, [self.image_topic]), None)
             if first is None:
@@ -69,7 +66,7 @@ class BagSequence(Sequence):
             self.camera_frame = first[2].header.frame_id.lstrip('/')
             self._info_topic = ''
             if camera is None:
-                self._info_topic = _choose_camera_info_topic(
+                self._info_topic = choose_camera_info_topic(
                     types, self.image_topic, camera_info_topic, path
                 )
             self.camera = Camera.from_yaml(camera) if camera else self._first_calibration(reader)
@@ -118,56 +115,6 @@ class BagSequence(Sequence):
         except CalibrationError as error:
             raise CalibrationError(f'{self._info_topic}: {error}') from error
         return before if before is not None and same_camera(camera, before) else camera
-
-
-def _choose_image_topic(types: dict[str, str], wanted: str | None, path: Path) -> str:
-    images = [
-        topic
-        for topic in topics_of(types, (RAW, COMPRESSED))
-        if not topic.endswith('/compressedDepth')
-    ]
-    if wanted in images:
-        return wanted
-    if wanted is not None:
-        raise DatasetError(
-            f'{path} has no image topic {wanted}; its image topics are: '
-            f'{listing(images)}; all its topics: {listing(types)}'
-        )
-    if not images:
-        raise DatasetError(f'{path} has no image topic; its topics are: {listing(types)}')
-    if len(images) > 1:
-        raise DatasetError(
-            f'{path} has several image topics, choose one with --image-topic: {listing(images)}'
-        )
-    return images[0]
-
-
-def _choose_camera_info_topic(
-    types: dict[str, str], image_topic: str, wanted: str | None, path: Path
-) -> str:
-    infos = topics_of(types, (CAMERA_INFO,))
-    if wanted in infos:
-        return wanted
-    if wanted is not None:
-        raise DatasetError(
-            f'{path} has no CameraInfo topic {wanted}; its CameraInfo topics are: {listing(infos)}'
-        )
-    if not infos:
-        raise DatasetError(
-            f'{path} has no CameraInfo topic; name the calibration with --camera. '
-            f'Its topics are: {listing(types)}'
-        )
-    # By the convention of image_transport, camera_info lies beside the image topic.
-    base = image_topic.removesuffix('/compressed').rpartition('/')[0]
-    sibling = f'{base}/camera_info'
-    if sibling in infos:
-        return sibling
-    if len(infos) > 1:
-        raise DatasetError(
-            f'{path} has several CameraInfo topics, choose one with --camera-info-topic: '
-            f'{listing(infos)}'
-        )
-    return infos[0]
 
 
 def _lower_case(info: Any) -> Any:
