@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag are the camera's: found by their types, asked for where there are several."""
+"""Which topics of a bag are the camera's: found by type, asked for where there are several."""
 
 from __future__ import annotations
 
