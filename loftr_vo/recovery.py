@@ -139,7 +139,7 @@ class Recovery:
     def covariance(
         self, stamp: int, pose: np.ndarray, covariance: np.ndarray, depth: float
     ) -> np.ndarray:
-        """Return the covariance (6, 6) of the pose in ``odom`` from that in the map."""
+        """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
         total = self._continuity.covariance_of(pose, covariance)
         if self._started_at is not None:
             # A wrong scale is an error along the way since the start.

@@ -51,7 +51,7 @@ def residuals(
     translation: np.ndarray,
     inverse_depth: np.ndarray,
 ) -> np.ndarray:
-    """Return the residuals (2, N), in standard deviations of the match.
+    """Return the (2, N) residuals, in standard deviations of the match.
 
     Args:
         rays0: (N, 3) rays of the cells, z = 1.

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package installs as ROS expects it, by colcon and by pip."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -81,12 +82,17 @@ def test_colcon_knows_it_as_an_ament_package(source, colcon, tmp_path):
     [
         'share/ament_index/resource_index/packages/loftr_vo',
         'share/loftr_vo/package.xml',
+        'share/loftr_vo/launch/demo.launch.py',
+        'share/loftr_vo/launch/replay.launch.py',
         'share/loftr_vo/launch/vo.launch.py',
         'share/loftr_vo/config/vo.yaml',
         'share/loftr_vo/rviz/vo.rviz',
         'share/loftr_vo/foxglove/loftr_vo.json',
         'lib/loftr_vo/vo_node',
         'lib/loftr_vo/loftr_vo',
+        'lib/loftr_vo/vo_camera',
+        'lib/loftr_vo/vo_recorder',
+        'lib/loftr_vo/vo_when_active',
     ],
 )
 def test_colcon_installs(install, file):
@@ -129,3 +135,38 @@ def test_package_manifest_and_setup_agree(source):
     ]
     assert manifest.get('format') == '3'
     assert manifest.find('export/build_type').text == 'ament_python'
+
+
+# Python modules whose package is called otherwise in package.xml.
+KEYS = {
+    'cv2': 'python3-opencv',
+    'numpy': 'python3-numpy',
+    'scipy': 'python3-scipy',
+    'tf2_ros': 'tf2_ros_py',
+    'torch': 'python3-torch',
+    'tqdm': 'python3-tqdm',
+    'yaml': 'python3-yaml',
+}
+# From pip, or only where an extra is installed.
+NO_KEY = {'PIL', 'evo', 'matplotlib', 'rosbags'}
+
+
+def imported_modules():
+    """Return the top-level modules that the package and its launch files import."""
+    found = set()
+    for folder in ('loftr_vo', 'launch'):
+        for file in (ROOT / folder).rglob('*.py'):
+            for node in ast.walk(ast.parse(file.read_text(encoding='utf-8'))):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.split('.')[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                    found.add(node.module.split('.')[0])
+    return found - set(sys.stdlib_module_names) - {'loftr_vo'}
+
+
+def test_package_manifest_names_all_that_is_imported():
+    manifest = ElementTree.parse(ROOT / 'package.xml').getroot()
+    named = {element.text for element in manifest.findall('exec_depend')}
+    needed = {KEYS.get(module, module) for module in imported_modules() - NO_KEY}
+    assert {'rclpy', 'launch', 'python3-torch'} <= needed
+    assert needed - named == set()

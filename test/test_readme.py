@@ -31,7 +31,7 @@ def commands_to_type():
 def commands_mentioned():
     """Return the same of every ``loftr_vo`` command in running text."""
     text = re.sub(r'^```.*?^```', '', README, flags=re.MULTILINE | re.DOTALL)
-    return sorted({code for code in re.findall(r'`loftr_vo ([a-z][^`]*)`', text)})
+    return sorted(set(re.findall(r'`loftr_vo ([a-z][^`]*)`', text)))
 
 
 def anchors(page):
