@@ -169,6 +169,7 @@ def _evaluate_one(
     if folder is not None:
         provenance = _provenance(sequence, run, arguments, truth)
         write_report(folder, run, metrics, settings, alignment, provenance)
+        print(f'report: {folder / "report.html"}', file=sys.stderr)
     _tell_if_lost(sequence, run)
     return run, metrics
 

@@ -222,9 +222,10 @@ def _plots(run: Run, alignment: Alignment | None) -> list[str]:
 def _plot(kind: str, title: str, series: str, keys: str = '') -> str:
     """Return the place of a plot, which the page's script fills with the series named."""
     given = f' data-series="{series}"' if series else ''
+    label = escape(title or 'path')
     return (
         f'<div class="plot {kind}"{given}><div class="title"><b>{escape(title)}</b>{keys}'
-        f'<span class="value">&nbsp;</span></div><svg role="img"></svg></div>'
+        f'<span class="value">&nbsp;</span></div><svg role="img" aria-label="{label}"></svg></div>'
     )
 
 
