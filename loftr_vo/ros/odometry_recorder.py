@@ -67,7 +67,7 @@ class OdometryRecorder:
     def has_all(self, count: int) -> bool:
         """Whether each of so many pictures was answered, dropped or refused."""
         gone = sum(int(self.told.get(key, 0)) for key in ('dropped', 'refused'))
-        return len(self.answered) + gone >= count
+        return len(self.answered | self.lost) + gone >= count
 
     def close(self) -> None:
         """Finish the bag."""

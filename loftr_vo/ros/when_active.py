@@ -65,12 +65,13 @@ def _is_active(node: Node, client: object) -> bool:
 
 def main(args: list[str] | None = None) -> int:
     """Wait, and become the command; return the exit code if it does not come to that."""
-    words = rclpy.utilities.remove_ros_args(args or sys.argv)[1:]
+    words = sys.argv[1:] if args is None else args
     if len(words) < 3:
         print('usage: vo_when_active NODE TIMEOUT COMMAND ...', file=sys.stderr)
         return 2
     name, timeout, *command = words
-    rclpy.init(args=args)
+    # None of the words are for ROS: those that look so belong to the command.
+    rclpy.init(args=[])
     try:
         wait_until_active(rclpy.create_node('when_active'), name, float(timeout))
     except NotActiveError as error:
