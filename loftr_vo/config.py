@@ -119,6 +119,13 @@ class GeometrySettings:
         high=5.0,
         runtime=True,
     )
+    pose_from: str = setting(
+        'both',
+        'What a pose is refined on: cells with known depth (depths), the epipolar geometry of two '
+        'views and then a length from the depths (two_views), or both in one solve.',
+        choices=('both', 'depths', 'two_views'),
+        runtime=True,
+    )
     refine_matches: bool = setting(
         True,
         'Refine matches to sub-pixel on the full picture by Lucas-Kanade where texture allows.',

@@ -34,6 +34,10 @@ class Estimate:
         pose: (4, 4) float64, world from camera (maps points in the camera to the world).
         covariance: (6, 6) float64 of (x, y, z, rotation about x, y, z) in world axes, the
             rotation a left perturbation: R_true = exp(r) R.
+        relative_covariance: (6, 6), the part of it that is of the motion since the keyframe alone;
+            what two poses against one keyframe do not have in common. None where there is no
+            such motion.
+        scale_deviation: standard deviation of the scale, relative, since the start.
         matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
         inliers: (N,) bool, which of ``matches`` agree with the pose.
         points: (P, 3) float32, triangulated cells of the keyframe, in the world.
@@ -55,6 +59,8 @@ class Estimate:
     reason: str
     pose: np.ndarray
     covariance: np.ndarray
+    relative_covariance: np.ndarray | None = None
+    scale_deviation: float = 0.0
     matches: Matches | None = None
     inliers: np.ndarray | None = None
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))

@@ -149,8 +149,10 @@ def estimate_motion(
     known = keyframe.known[matches.cells] & two_view.inliers
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
-        observations, refined = _pose_with_depth(observations, two_view, known, expected)
-        refined = _complete(observations, two_view.inliers, refined)
+        chosen = known if settings.pose_from == 'depths' else two_view.inliers
+        near = _start(observations, two_view, known, expected, settings)
+        observations, refined = _pose_with_depth(observations, chosen, near, settings)
+        refined = _complete(observations, chosen, refined)
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
         start = _guessed_pose if remark else _first_depths
@@ -173,26 +175,62 @@ def estimate_motion(
     )
 
 
-def _pose_with_depth(
-    observations: Observations, two_view: TwoView, known: np.ndarray, expected: np.ndarray
-) -> tuple[Observations, RefinedPose]:
-    """Refine from the better of two starts, the essential matrix's and the expected one.
+def _start(
+    observations: Observations,
+    two_view: TwoView,
+    known: np.ndarray,
+    expected: np.ndarray,
+    settings: GeometrySettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rotation and translation to refine: the better of the essential matrix's and the expected.
 
-    Then once more, with the matches no surer than they have shown themselves to be: the balance
-    between them and the known depths hangs on it.
+    A forward motion on a flat scene has an essential matrix that is poorly determined.
+    """
+    seen = observations.select(known)
+    if settings.pose_from == 'two_views':
+        return _two_view_motion(observations.select(two_view.inliers), seen, two_view)
+    length = translation_from_depth(seen.rays0, seen.rays1, seen.prior, two_view.rotation)
+    return better_start(
+        observations.select(two_view.inliers), (two_view.rotation, length), split(expected)
+    )
+
+
+def _two_view_motion(
+    inliers: Observations, known: Observations, two_view: TwoView
+) -> tuple[np.ndarray, np.ndarray]:
+    """Motion with all depths free; its length by the median ratio of depths to the known ones.
+
+    What odometry does without one solve for both; here to be measured against.
+    """
+    rho = inverse_depth(inliers.rays0, inliers.rays1, two_view.rotation, two_view.direction)
+    free = replace(inliers, prior=rho, variance=np.full(len(rho), 1e6))
+    refined = refine_pose(free, two_view.rotation, two_view.direction, fixed_length=True)
+    direction = refined.translation
+    rho = inverse_depth(known.rays0, known.rays1, refined.rotation, direction)
+    return refined.rotation, direction * float(np.median(rho / known.prior))
+
+
+def _pose_with_depth(
+    observations: Observations,
+    chosen: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    settings: GeometrySettings,
+) -> tuple[Observations, RefinedPose]:
+    """Refine from a start; then once more, with matches no surer than they have shown to be.
+
+    The balance between them and the known depths hangs on it.
 
     Returns:
         The observations, as sure as they are, and the pose.
     """
-    seen = observations.select(known)
-    length = translation_from_depth(seen.rays0, seen.rays1, seen.prior, two_view.rotation)
-    inliers = observations.select(two_view.inliers)
-    start = better_start(inliers, (two_view.rotation, length), split(expected))
-    refined = refine_pose(inliers, *start)
-    excess = excess_variance(inliers, refined.rotation, refined.translation)
+    used = observations.select(chosen)
+    held = settings.pose_from == 'two_views'
+    refined = refine_pose(used, *start, held=held)
+    excess = excess_variance(used, refined.rotation, refined.translation)
     if excess > 1:
-        inliers = inliers.less_sure(excess)
-        refined = refine_pose(inliers, refined.rotation, refined.translation)
+        refined = refine_pose(
+            used.less_sure(excess), refined.rotation, refined.translation, held=held
+        )
     return observations.less_sure(excess), refined
 
 
@@ -214,16 +252,27 @@ def _first_depths(
     )
     if np.mean(refined.inverse_depth > 0) < _IN_FRONT:
         raise MotionError('too few inliers: the first depths do not lie in front of the camera')
-    refined = _complete(free, chosen, refined)
-    scale = usual_depth * float(np.median(refined.inverse_depth[chosen]))
+    scale = usual_depth * float(np.median(refined.inverse_depth))
+    translation = refined.translation * scale
+    # The unit is a depth, so how the depths follow the pose makes the length uncertain.
     to_unit = np.diag([scale] * 3 + [1.0] * 3)
+    to_unit[:3] += np.outer(translation, _median_by_pose(refined))
+    refined = _complete(free, chosen, refined)
     return replace(
         refined,
-        translation=refined.translation * scale,
-        covariance=to_unit @ refined.covariance @ to_unit,
+        translation=translation,
+        covariance=to_unit @ refined.covariance @ to_unit.T,
         inverse_depth=refined.inverse_depth / scale,
         depth_variance=refined.depth_variance / scale**2,
     )
+
+
+def _median_by_pose(refined: RefinedPose) -> np.ndarray:
+    """Derivative (6,) of the logarithm of the median inverse depth by the pose."""
+    low, middle, high = np.quantile(refined.inverse_depth, [0.4, 0.5, 0.6])
+    near = (refined.inverse_depth >= low) & (refined.inverse_depth <= high)
+    # One cell's derivative would do, were it not for noise.
+    return np.mean(refined.depth_by_pose[:, near], axis=1) / middle
 
 
 def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySettings) -> str:

@@ -26,7 +26,12 @@ from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
 from loftr_vo.stillness import RestDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
-from loftr_vo.uncertainty import exactly_here, handed_over, pose_covariance
+from loftr_vo.uncertainty import (
+    exactly_here,
+    handed_over,
+    pose_covariance,
+    relative_covariance,
+)
 
 # While a new map is tracked, the old ones are looked for in one frame out of these.
 _OLD_MAP_EVERY = 3
@@ -346,6 +351,15 @@ class VisualOdometry:
             frame.stamp, self._pose, self._covariance[:6, :6], self._keyframe.usual_depth
         )
 
+    def _shown_relative_covariance(
+        self, keyframe: Keyframe, motion: Motion | None
+    ) -> np.ndarray | None:
+        """(6, 6), of the motion since the keyframe, in odom's axes."""
+        if motion is None:
+            return None
+        turn = np.kron(np.eye(2), self._recovery.odom_from_map[:3, :3])
+        return turn @ relative_covariance(keyframe, motion) @ turn.T
+
     def _add_keyframe(
         self,
         frame: Frame,
@@ -387,6 +401,8 @@ class VisualOdometry:
             reason=reason,
             pose=odom_from_map @ self._pose,
             covariance=self._shown_covariance(frame),
+            relative_covariance=self._shown_relative_covariance(keyframe, motion),
+            scale_deviation=float(np.sqrt(keyframe.covariance[6, 6])),
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
             points=transform_points(odom_from_map, points).astype(np.float32),

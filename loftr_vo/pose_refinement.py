@@ -80,6 +80,7 @@ class RefinedPose:
         covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
         inverse_depth: (N,) posterior mean.
         depth_variance: (N,) posterior variance.
+        depth_by_pose: (6, N), how the inverse depths follow the pose.
         error: (N,) length of the reprojection error, in standard deviations of the match.
         distance: (N,) the same in units of z = 1.
         cost: the robust cost reached.
@@ -90,6 +91,7 @@ class RefinedPose:
     covariance: np.ndarray
     inverse_depth: np.ndarray
     depth_variance: np.ndarray
+    depth_by_pose: np.ndarray
     error: np.ndarray
     distance: np.ndarray
     cost: float
@@ -112,6 +114,7 @@ def refine_pose(
     translation: np.ndarray,
     *,
     fixed_length: bool = False,
+    held: bool = False,
 ) -> RefinedPose:
     """Levenberg-Marquardt from a start.
 
@@ -120,11 +123,12 @@ def refine_pose(
         rotation: (3, 3) to start from, frame from keyframe.
         translation: (3,) to start from.
         fixed_length: hold the length of the translation, where no depth is known to give it.
+        held: take the pose as it is, and find the depths only.
     """
     depths = _best_depths(observations, rotation, translation, observations.prior)
     cost = _cost(observations, rotation, translation, depths)
     damping = 1e-4
-    for _ in range(_ITERATIONS):
+    for _ in range(0 if held else _ITERATIONS):
         linear = _linearise(observations, rotation, translation, depths)
         hessian, gradient, eliminate = _reduced(observations, linear, depths)
         free = directions_keeping_length(translation) if fixed_length else np.eye(6)
@@ -228,7 +232,7 @@ def _solution(
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
     covariance = free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T
     depth_depth = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
-    depth_by_pose = np.sum(linear.by_pose * linear.by_depth, axis=1) / depth_depth
+    depth_by_pose = -np.sum(linear.by_pose * linear.by_depth, axis=1) / depth_depth
     by_pose = np.sum(depth_by_pose * (covariance @ depth_by_pose), axis=0)
     return RefinedPose(
         rotation,
@@ -236,6 +240,7 @@ def _solution(
         covariance * excess,
         depths,
         excess * (1 / depth_depth + by_pose),
+        depth_by_pose,
         error,
         _distance(observations, linear),
         cost,

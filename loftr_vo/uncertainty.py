@@ -36,19 +36,24 @@ def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
     The keyframe's own uncertainty is carried to the frame, where its rotation and its scale also
     move the position; the motion's is turned into the world.
     """
-    rotation, translation = split(motion.frame_from_keyframe)
-    turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
-    step = -turn @ translation  # from the keyframe to the frame, in the world
-    by_motion = np.zeros((7, 6))
-    by_motion[:3, :3] = -turn
-    by_motion[:3, 3:] = -turn @ skew(translation)
-    by_motion[3:6, 3:] = -turn
+    step = motion.pose_from(keyframe)[:3, 3] - keyframe.pose[:3, 3]
     by_keyframe = np.eye(7)
     by_keyframe[:3, 3:6] = -skew(step)
     by_keyframe[:3, 6] = step
-    of_motion = motion.covariance * shared_errors(keyframe)
-    covariance = by_motion @ of_motion @ by_motion.T
-    covariance += by_keyframe @ keyframe.covariance @ by_keyframe.T
+    covariance = by_keyframe @ keyframe.covariance @ by_keyframe.T
+    covariance[:6, :6] += relative_covariance(keyframe, motion)
+    return (covariance + covariance.T) / 2
+
+
+def relative_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
+    """Covariance (6, 6) of the frame's pose relative to the keyframe, in the world's axes."""
+    rotation, translation = split(motion.frame_from_keyframe)
+    turn = keyframe.pose[:3, :3] @ rotation.T  # world from frame
+    by_motion = np.zeros((6, 6))
+    by_motion[:3, :3] = -turn
+    by_motion[:3, 3:] = -turn @ skew(translation)
+    by_motion[3:, 3:] = -turn
+    covariance = by_motion @ motion.covariance @ by_motion.T * shared_errors(keyframe)
     return (covariance + covariance.T) / 2
 
 
@@ -58,15 +63,19 @@ def handed_over(covariance: np.ndarray, keyframe: Keyframe, motion: Motion) -> n
     Its depths are as long as those of the keyframe before it, which they are interpolated from,
     and as the baseline, which they are triangulated with; the surer of both counts more.
     """
-    length = float(np.linalg.norm(motion.frame_from_keyframe[:3, 3]))
-    direction = motion.frame_from_keyframe[:3, 3] / max(length, 1e-12)
-    by_baseline = direction @ motion.covariance[:3, :3] @ direction / max(length, 1e-12) ** 2
+    by_baseline = _relative_length_variance(motion)
     _, rho, variance = motion.seen_depth()
     by_depth = float(np.mean(variance / rho**2)) / len(rho) if len(rho) else np.inf
     step = 1 / (1 / max(by_baseline, _SURE**2) + 1 / max(by_depth, _SURE**2))
     grown = covariance.copy()
     grown[6, 6] += step * shared_errors(keyframe)
     return grown
+
+
+def _relative_length_variance(motion: Motion) -> float:
+    translation = motion.frame_from_keyframe[:3, 3]
+    squared = max(float(translation @ translation), _SURE**2)
+    return float(translation @ motion.covariance[:3, :3] @ translation) / squared**2
 
 
 def shared_errors(keyframe: Keyframe) -> float:

@@ -78,6 +78,17 @@ def test_two_surfaces_are_not_mixed(keyframe, scattered):
     assert {True, False} == set(known > 0.7)
 
 
+def test_where_two_surfaces_are_seen_through_each_other_no_depth_is_made_up(keyframe, scattered):
+    """As at the edge of a near surface: points of the one behind lie between those in front."""
+    random = np.random.default_rng(4)
+    in_front = random.random(len(scattered)) < 0.5
+    depths = np.where(in_front, 1.0, 0.4)
+    keyframe.inherit_depth(scattered, depths, np.full(len(scattered), 1e-4))
+    known = keyframe.inverse_depth[keyframe.known]
+    assert ((np.abs(known - 1.0) < 0.12) | (np.abs(known - 0.4) < 0.05)).all()
+    assert keyframe.known.mean() < 0.4
+
+
 @pytest.mark.parametrize('count', [0, 3])
 def test_a_few_points_change_nothing(keyframe, scattered, count):
     few = scattered[:count]

@@ -174,6 +174,15 @@ class TestTracking:
         assert np.ptp(found) < 0.04 * found.mean()
         assert rotation_errors(estimates, WALK).max() < 0.5
 
+    @pytest.mark.parametrize('pose_from', ['depths', 'two_views'])
+    def test_other_ways_to_a_pose_lead_there_too(self, world, walk, pose_from):
+        settings = replace(ON_CPU, {'geometry.pose_from': pose_from})
+        odometry = odometry_in(world, settings=settings, outliers=0.0)
+        estimates = list(odometry.stream(walk))
+        found = scales(estimates, WALK)
+        assert np.ptp(found) < 0.1 * found.mean()
+        assert rotation_errors(estimates, WALK).max() < 0.5
+
     def test_a_few_outliers_change_next_to_nothing(self, world, walk):
         settings = replace(ON_CPU, {'geometry.refine_matches': False})
         clean, dirty = (

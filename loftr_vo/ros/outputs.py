@@ -118,6 +118,10 @@ class Outputs:
             body.pose(estimate.pose),
             body.covariance(estimate.pose, estimate.covariance),
             estimate.keyframe_id,
+            None
+            if estimate.relative_covariance is None
+            else body.covariance(estimate.pose, estimate.relative_covariance),
+            estimate.scale_deviation,
         )
         if not estimate.silent:
             self._remember(estimate, now)
