@@ -63,7 +63,7 @@ def in_unit_of(estimates: Sequence[Estimate], true_poses: np.ndarray) -> np.ndar
     if first is None:
         raise ValueError('nothing is tracked, so there is no unit')
     way = float(np.linalg.norm(truth[first, :3, 3]))
-    if way == 0:
+    if way < 1e-9:
         raise ValueError('the camera has not moved, so there is no unit')
     truth[:, :3, 3] *= float(np.linalg.norm(estimates[first].pose[:3, 3])) / way
     return truth
