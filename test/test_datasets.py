@@ -3,6 +3,8 @@
 """Recordings of every kind give the frames, stamps, camera and ground truth they hold."""
 
 import inspect
+import sqlite3
+from contextlib import closing
 
 import cv2
 import numpy as np
@@ -103,6 +105,14 @@ def test_rosbag2(tmp_path, plugin, topic):
     assert (sequence.kind, sequence.image_topic) == ('rosbag', topic)
     check_frames(sequence)
     np.testing.assert_array_equal(sequence.camera.matrix.ravel(), recordings.MATRIX)
+
+
+def test_bag_of_before_iron_has_no_message_definitions(tmp_path):
+    path = recordings.write_bag(tmp_path / 'bag', StoragePlugin.SQLITE3)
+    with closing(sqlite3.connect(path / 'bag.db3')) as database:
+        assert database.execute('DELETE FROM message_definitions').rowcount > 0
+        database.commit()
+    check_frames(open_sequence(path))
 
 
 def test_single_mcap_file_and_folder_without_metadata(tmp_path):
