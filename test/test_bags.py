@@ -17,6 +17,7 @@ from loftr_vo.commands.truth_options import _pose
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_poses import read_track
 from loftr_vo.datasets.frame_tree import FrameTree, interpolate
+from loftr_vo.datasets.recorded_odometry import read_recorded_odometry
 from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
 from loftr_vo.evaluation.scoring import EvaluationError
 from loftr_vo.trajectory import Trajectory
@@ -368,6 +369,23 @@ def test_score_of_odometry_in_a_bag(write, tmp_path, capsys):
     # The lever to the camera is not scaled, so a small error is left.
     assert figures['ate_percent'] < 15
     assert run(*words, '--ground-truth-topic', '/truth', '--min-tracked', 80) == 0
+
+
+def test_recorded_odometry_that_becomes_metric_and_falls_silent(write):
+    """Not metric at first; no odometry while it is lost, only a status."""
+
+    def add(bag):
+        scales = ('none', 'metric', 'metric', 'none', 'metric')
+        for number, stamp in enumerate(STAMPS):
+            state = 'lost' if number == 3 else 'tracking'
+            status = bag.status(stamp=stamp, state=state, scale=scales[number])
+            bag.write('/loftr_vo/status', status, stamp)
+            if state != 'lost':
+                bag.write('/odom', bag.pose('Odometry', path_of()[number], stamp), stamp)
+
+    recorded = read_recorded_odometry(write(add), None)
+    assert (recorded.frames, recorded.tracked, recorded.metric) == (5, 4, True)
+    assert recorded.track.trajectory.stamps.tolist() == [STAMPS[1], STAMPS[2], STAMPS[4]]
 
 
 def test_score_needs_a_ground_truth(tmp_path, capsys):

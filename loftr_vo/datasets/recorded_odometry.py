@@ -8,6 +8,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from loftr_vo.datasets.bag_file import messages, opened, topic_types, topics_of
 from loftr_vo.datasets.bag_poses import ODOMETRY, Track, find_pose_topics, read_track
 from loftr_vo.datasets.sequence import DatasetError
@@ -22,7 +24,8 @@ class RecordedOdometry:
     """A trajectory that was estimated earlier.
 
     Attributes:
-        track: its poses, without those while it was lost where the recording tells.
+        track: its poses, without those while it was lost, and if lengths became metres, without
+            those before that; as far as the recording tells.
         topic: where it was recorded; empty for a file.
         frames: how many frames were worked on.
         tracked: how many of them were not lost.
@@ -63,21 +66,30 @@ def read_recorded_odometry(
         topic = topics[0]
     track = read_track(path, topic)
     statuses = _read_statuses(path)
-    states = [statuses.get(stamp, {}).get('state', '') for stamp in track.trajectory.stamps]
-    known = [state != State.LOST.value for state in states]
-    kept = Trajectory(track.trajectory.stamps[known], track.trajectory.poses[known])
-    scales = {
-        statuses[stamp].get('scale', '')
-        for stamp in kept.stamps.tolist()
-        if statuses.get(stamp, {}).get('state') == State.TRACKING.value
-    }
+    said = [statuses.get(stamp, {}) for stamp in track.trajectory.stamps.tolist()]
+    kept = np.array([each.get('state') != State.LOST.value for each in said])
+    metric_from = _metric_from(said)
+    scored = kept & (np.arange(len(said)) >= (metric_from or 0))
+    trajectory = Trajectory(track.trajectory.stamps[scored], track.trajectory.poses[scored])
     return RecordedOdometry(
-        Track(kept, track.frame, track.source),
+        Track(trajectory, track.frame, track.source),
         topic,
-        frames=len(track.trajectory),
-        tracked=len(kept),
-        metric=scales == {'metric'} if scales else None,
+        # While it is lost the node may publish no odometry, but it publishes a status.
+        frames=len(statuses.keys() | set(track.trajectory.stamps.tolist())),
+        tracked=int(kept.sum()),
+        metric=metric_from is not None if any('scale' in each for each in said) else None,
     )
+
+
+def _metric_from(said: list[dict[str, str]]) -> int | None:
+    """Return the first pose from which on lengths are metres in every frame that was tracked."""
+    first = None
+    for index in range(len(said) - 1, -1, -1):
+        if said[index].get('scale') == 'metric':
+            first = index
+        elif said[index].get('state') == State.TRACKING.value:
+            break
+    return first
 
 
 def _read_statuses(path: Path) -> dict[int, dict[str, str]]:
