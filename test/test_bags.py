@@ -223,7 +223,7 @@ def test_ground_truth_that_no_transform_carries_is_doubted_and_extrinsics_help(w
     path = write(poses_on('/truth', 'Odometry', base))
     truth = find_ground_truth(open_sequence(path), TruthOptions())
     check_camera(truth, base)
-    assert 'is of base_link' in truth.doubt
+    assert 'no static transform leads from base_link to camera' in truth.doubt
     assert '--extrinsics' in truth.doubt
     truth = find_ground_truth(open_sequence(path), TruthOptions(extrinsics=BASE_FROM_CAMERA))
     check_camera(truth)
@@ -369,6 +369,14 @@ def test_score_of_odometry_in_a_bag(write, tmp_path, capsys):
     # The lever to the camera is not scaled, so a small error is left.
     assert figures['ate_percent'] < 15
     assert run(*words, '--ground-truth-topic', '/truth', '--min-tracked', 80) == 0
+
+
+def test_evaluate_says_what_it_takes_for_the_truth(write, capsys):
+    path = write(poses_on('/wheels', 'Odometry'))
+    assert run('evaluate', path, '--baseline', 'lk') == 0
+    error = capsys.readouterr().err
+    assert 'bag: ground truth: /wheels (Odometry of base_link in world)' in error
+    assert 'warning: /wheels (Odometry of base_link in world): no static transform' in error
 
 
 def test_recorded_odometry_that_becomes_metric_and_falls_silent(write):

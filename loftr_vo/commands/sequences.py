@@ -128,6 +128,7 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     interrupted = damaged = False
     for sequence, truth in zip(sequences, truths, strict=True):
+        print(f'{sequence.name}: ground truth: {truth.source}', file=sys.stderr)
         tell_doubt(truth)
         folder = arguments.output and (
             arguments.output / sequence.name if several else arguments.output

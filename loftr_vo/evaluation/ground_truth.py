@@ -159,8 +159,8 @@ def carry(
             source += f', carried to {target} by static transforms'
         else:
             doubt = (
-                f'{source} is of {frame}, and no static transform leads from there to '
-                f'{target or "the camera"}: both are compared as they are, which makes the errors '
+                f'{source}: no static transform leads from {frame} to '
+                f'{target or "the camera"}; both are compared as they are, which makes the errors '
                 'of rotation meaningless and the others larger; give the pose of the camera on '
                 f'{frame} with --extrinsics'
             )
