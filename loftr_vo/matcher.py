@@ -4,19 +4,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
 from loftr_vo.config import MatcherSettings
-from loftr_vo.device import device_faults, resolve_device, resolve_precision
-from loftr_vo.loftr.model import COARSE_STRIDE, Features, LoFTR, RawMatches, cell_position
-from loftr_vo.loftr.weights import load_weights
+from loftr_vo.cuda_execution import CudaExecution
+from loftr_vo.device import resolve_device, resolve_precision
+from loftr_vo.host_execution import HostExecution
+from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.matches import Matches, PendingMatches
+
+Execution = HostExecution | CudaExecution
 
 # Where image_size leaves it open.
 _CPU_SIZE, _GPU_SIZE = 480, 640
@@ -29,15 +31,15 @@ class PictureError(ValueError):
 
 @dataclass(frozen=True)
 class EncodedPicture:
-    """What is kept of a picture: the CNN's features, which depend on no other picture.
+    """What is kept of a picture: the features, which depend on no other picture.
 
     Attributes:
-        features: on the matcher's device.
+        features: on the matcher's device, or on their way; only the matcher knows their form.
         shape: (H, W) of the picture as it was given.
         working_shape: (H, W) of the picture that the network saw.
     """
 
-    features: Features
+    features: Any
     shape: tuple[int, int]
     working_shape: tuple[int, int]
 
@@ -49,13 +51,17 @@ class EncodedPicture:
 
     def cell_centres(self) -> np.ndarray:
         """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major."""
-        rows, columns = self.features.coarse.shape[2:]
-        centres = cell_position(torch.arange(rows * columns), columns).numpy()
+        rows, columns = (side // COARSE_STRIDE for side in self.working_shape)
+        y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
+        centres = np.stack([x.ravel(), y.ravel()], axis=1)
         return (centres + 0.5) * self.pixels_per_working_pixel - 0.5
 
 
 class Matcher:
-    """Encodes each picture once and matches it with others."""
+    """Encodes each picture once and matches it with others.
+
+    Both calls return at once; what they started is waited for where its result is asked for.
+    """
 
     def __init__(self, settings: MatcherSettings, model: LoFTR | None = None) -> None:
         """Load the weights that ``settings`` name, unless a model is given.
@@ -68,77 +74,91 @@ class Matcher:
         self.settings = settings
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
-        model = load_weights(settings.weights) if model is None else model
-        with device_faults(self.device):
-            self.model = model.to(self.device, self.dtype).eval()
-            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        weights = settings.weights if model is None else model
+        self._execution: Execution = (
+            HostExecution(weights, self.dtype)
+            if self.device.type == 'cpu'
+            else CudaExecution(weights, self.dtype, self.device)
+        )
         self.configure(settings)
 
     def configure(self, settings: MatcherSettings) -> None:
         """Take over the settings that may change while running."""
         self.settings = settings
-        self.model.config = dataclasses.replace(self.model.config, threshold=settings.threshold)
+        self._execution.set_threshold(settings.threshold)
 
     @property
     def image_size(self) -> int:
         """See the setting; zero resolved."""
         return self.settings.image_size or (_CPU_SIZE if self.device.type == 'cpu' else _GPU_SIZE)
 
-    @torch.inference_mode()
-    def encode(self, image: np.ndarray) -> EncodedPicture:
-        """Run the CNN on an (H, W) uint8 picture.
+    def working_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return (H, W) that the network sees of a picture of (H, W).
 
         Raises:
             PictureError: a picture too small to match.
-            DeviceLostError: the device failed, or has too little memory.
         """
-        shape = image.shape
-        working = working_shape(shape, self.image_size)
-        if working != shape:
-            shrinking = working[0] * working[1] < shape[0] * shape[1]
-            method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-            image = cv2.resize(image, working[::-1], interpolation=method)
-        with device_faults(self.device):
-            tensor = torch.from_numpy(np.ascontiguousarray(image))[None, None].to(self.device)
-            return EncodedPicture(self.model.encode(tensor.to(self.dtype) / 255), shape, working)
+        return working_shape(shape, self.image_size)
 
-    @torch.inference_mode()
+    def encode(self, image: np.ndarray) -> EncodedPicture:
+        """Start to run the CNN on an (H, W) uint8 picture.
+
+        Raises:
+            PictureError: a picture too small to match.
+            DeviceLostError: a GPU failed, or has too little memory.
+        """
+        shape = image.shape[0], image.shape[1]
+        working = self.working_shape(shape)
+        return EncodedPicture(self._execution.encode(_resized(image, working)), shape, working)
+
     def match(self, keyframe: EncodedPicture, frame: EncodedPicture) -> PendingMatches:
         """Start to match the keyframe, whose points stay on its grid, with a frame.
 
         Returns:
-            The matches to come, in pixels of the pictures as they were given.
+            The matches to come, in pixels of the pictures as they were given; asking for them
+            raises ``DeviceLostError`` if the device failed at them, or at the features.
+        """
+        raw = self._execution.match(
+            keyframe.features,
+            frame.features,
+            keyframe.working_shape,
+            frame.working_shape,
+            self.settings.max_matches,
+        )
+        return PendingMatches(lambda: _matches(raw.result(), keyframe, frame))
+
+    def wait(self, picture: EncodedPicture) -> None:
+        """Wait until a picture is encoded; only who measures time needs to.
 
         Raises:
-            DeviceLostError: the device failed, or has too little memory.
+            DeviceLostError: the device failed.
         """
-        with device_faults(self.device):
-            raw = self.model.match_features(
-                keyframe.features,
-                frame.features,
-                max_matches=self.settings.max_matches,
-                # Waiting for the number of matches costs nothing on the CPU, and refining only
-                # these saves most of the fine stage.
-                fixed_size=self.device.type != 'cpu',
-            )
-        return PendingMatches(lambda: self._fetch(raw, keyframe, frame))
+        self._execution.wait(picture.features)
 
-    def _fetch(self, raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
-        """Bring matches to the host, in pixels of the pictures as they were given."""
-        with device_faults(self.device):
-            raw = RawMatches(*(rows[0].cpu() for rows in raw))
-        valid = raw.valid.numpy()
-        cells = raw.cells0.numpy()[valid]
-        scale = frame.pixels_per_working_pixel
-        keypoints1 = (raw.keypoints1.numpy()[valid] + 0.5) * scale - 0.5
-        inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
-        return Matches(
-            keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
-            keypoints1=keypoints1.astype(np.float32),
-            confidence=raw.confidence.numpy()[valid],
-            spread=(raw.spread.numpy()[valid] * scale.mean()).astype(np.float32),
-            cells=cells,
-        ).select(inside)
+
+def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a copy of a picture, at (H, W)."""
+    if image.shape == shape:
+        return image.copy()
+    shrinking = shape[0] * shape[1] < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return cv2.resize(image, shape[::-1], interpolation=method)
+
+
+def _matches(raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
+    """Turn one pair's matches on the host into pixels of the pictures as they were given."""
+    valid = raw.valid[0].numpy()
+    cells = raw.cells0[0].numpy()[valid]
+    scale = frame.pixels_per_working_pixel
+    keypoints1 = (raw.keypoints1[0].numpy()[valid] + 0.5) * scale - 0.5
+    inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
+    return Matches(
+        keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
+        keypoints1=keypoints1.astype(np.float32),
+        confidence=raw.confidence[0].numpy()[valid],
+        spread=(raw.spread[0].numpy()[valid] * scale.mean()).astype(np.float32),
+        cells=cells,
+    ).select(inside)
 
 
 def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:

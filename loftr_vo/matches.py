@@ -53,7 +53,7 @@ class PendingMatches:
     """
 
     def __init__(self, fetch: Callable[[], Matches]) -> None:
-        self._fetch = fetch
+        self._fetch: Callable[[], Matches] | None = fetch
         self._matches: Matches | None = None
 
     def result(self) -> Matches:
@@ -63,5 +63,7 @@ class PendingMatches:
             DeviceLostError: the device failed.
         """
         if self._matches is None:
+            assert self._fetch is not None
             self._matches = self._fetch()
+            self._fetch = None  # and with it the memory that they came through
         return self._matches

@@ -14,6 +14,7 @@ import torch
 from paths import ROOT
 
 from loftr_vo import LoFTR, LoFTRConfig
+from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.model import Features, cell_position
 
 
@@ -110,6 +111,22 @@ def test_published_architecture_matches_as_kornia(config):
         theirs = peer.kornia({'image0': image0, 'image1': image1})
         ours = peer.ours(image0, image1, max_matches=10_000)
     assert_same_matches(ours, theirs, 20, at_least=50)
+
+
+@pytest.mark.parametrize(
+    ('config', 'width', 'height', 'at_least'),
+    [(LoFTRConfig.compact(), 320, 240, 200), (LoFTRConfig.outdoor(), 160, 128, 50)],
+    ids=['compact', 'outdoor'],
+)
+def test_network_for_inference_matches_as_kornia(config, width, height, at_least):
+    peer = Peer(dataclasses.replace(config, threshold=0.0))
+    images = [(255 * image).byte() for image in shifted_pair(height, width)]
+    fast = FastLoFTR(peer.ours, torch.device('cpu'), torch.float32)
+    shape = (height, width)
+    with torch.inference_mode():
+        theirs = peer.kornia({f'image{index}': image / 255 for index, image in enumerate(images)})
+        ours = fast.match(*map(fast.encode, images), shape, shape, max_matches=10_000)
+    assert_same_matches(ours, theirs, width // 8, at_least)
 
 
 def test_matches_of_padded_pictures_are_those_of_kornia():

@@ -98,7 +98,7 @@ def select_matches(
     logits: Tensor,
     inside0: Tensor,
     inside1: Tensor,
-    threshold: float,
+    threshold: Tensor | float,
     max_matches: int,
 ) -> CoarseMatches:
     """Select mutual nearest neighbours of the confidence, the most confident first.
@@ -117,10 +117,30 @@ def select_matches(
         The selected matches.
     """
     confidence, partner, mutual = _mutual_neighbours(logits)
+    return select_best(confidence, partner, mutual, inside0, inside1, threshold, max_matches)
+
+
+def select_best(
+    confidence: Tensor,
+    partner: Tensor,
+    mutual: Tensor,
+    inside0: Tensor,
+    inside1: Tensor,
+    threshold: Tensor | float,
+    max_matches: int,
+) -> CoarseMatches:
+    """Select the most confident of each row's best pair.
+
+    Args:
+        confidence: (B, L) float32, of each row's best pair.
+        partner: (B, L) int64, its column.
+        mutual: (B, L) bool, whether it is its column's best pair too.
+        inside0, inside1, threshold, max_matches: see ``select_matches``.
+    """
     inside = inside0 & inside1.gather(1, partner)
-    valid = mutual & inside & (confidence > max(threshold, 0.0))
+    valid = mutual & inside & (confidence > threshold) & (confidence > 0)
     confidence, cells0 = torch.where(valid, confidence, 0.0).topk(
-        min(max_matches, logits.shape[1]), dim=1
+        min(max_matches, confidence.shape[1]), dim=1
     )
     return CoarseMatches(cells0, partner.gather(1, cells0), confidence, valid.gather(1, cells0))
 
@@ -143,10 +163,10 @@ def _mutual_neighbours(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         peak = torch.maximum(peak, half_log.amax(dim=1, keepdim=True))
     value, column = torch.cat(best, dim=1), torch.cat(partner, dim=1)
     tops_column = value == peak[:, 0].gather(1, column)
-    return torch.exp(2.0 * value), column, _first_of_column(column, tops_column, logits.shape[2])
+    return torch.exp(2.0 * value), column, first_of_column(column, tops_column, logits.shape[2])
 
 
-def _first_of_column(column: Tensor, chosen: Tensor, columns: int) -> Tensor:
+def first_of_column(column: Tensor, chosen: Tensor, columns: int) -> Tensor:
     """Return which rows are ``chosen`` and the first such in their column; all (B, L)."""
     count = column.shape[1]
     row = torch.arange(count, device=column.device).expand_as(column)

@@ -1,0 +1,88 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network on a CPU, in a thread of its own."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from loftr_vo.device import device_faults
+from loftr_vo.host_memory import keep_freed_memory
+from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
+from loftr_vo.loftr.model import LoFTR, RawMatches
+from loftr_vo.loftr.weights import load_weights
+
+HostFeatures = Future[FastFeatures]
+
+
+class HostExecution:
+    """Runs every call of the network in one thread, in the order of the calls.
+
+    They return at once. That it is always the same thread matters as much: OpenMP keeps a pool of
+    helpers for each thread that computes, and where several pools share the cores, helpers sleep
+    between operations instead of waiting awake, which costs a network of many small operations
+    half of its speed. So the weights are loaded in that thread too.
+
+    Args:
+        weights: a name, see ``load_weights``, or a network.
+        dtype: precision.
+
+    Raises:
+        WeightsError: the weights cannot be had.
+        DeviceMemoryError: too little memory.
+    """
+
+    device = torch.device('cpu')
+
+    def __init__(self, weights: str | LoFTR, dtype: torch.dtype) -> None:
+        keep_freed_memory()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix='network')
+        self._network = self._thread.submit(self._load, weights, dtype).result()
+
+    def _load(self, weights: str | LoFTR, dtype: torch.dtype) -> FastLoFTR:
+        with device_faults(self.device):
+            model = weights if isinstance(weights, LoFTR) else load_weights(weights)
+            return FastLoFTR(model, self.device, dtype)
+
+    def set_threshold(self, threshold: float) -> None:
+        """Keep coarse matches whose confidence is larger, from the next match on."""
+        self._thread.submit(self._network.set_threshold, threshold)
+
+    def encode(self, picture: np.ndarray) -> HostFeatures:
+        """Start to encode an (H, W) uint8 picture, which must not change until that is done."""
+        return self._thread.submit(self._encode, picture)
+
+    def match(
+        self,
+        features0: HostFeatures,
+        features1: HostFeatures,
+        shape0: tuple[int, int],
+        shape1: tuple[int, int],
+        max_matches: int,
+    ) -> Future[RawMatches]:
+        """Start to match two pictures of (H, W); see ``FastLoFTR.match``."""
+        return self._thread.submit(self._match, features0, features1, shape0, shape1, max_matches)
+
+    def wait(self, features: HostFeatures) -> None:
+        """Wait until features are complete."""
+        features.result()
+
+    def _encode(self, picture: np.ndarray) -> FastFeatures:
+        with device_faults(self.device):
+            return self._network.encode(torch.from_numpy(picture)[None, None])
+
+    def _match(
+        self,
+        features0: HostFeatures,
+        features1: HostFeatures,
+        shape0: tuple[int, int],
+        shape1: tuple[int, int],
+        max_matches: int,
+    ) -> RawMatches:
+        # Encoded before by this very thread: no waiting, but what went wrong then is raised.
+        first, second = features0.result(), features1.result()
+        with device_faults(self.device):
+            return self._network.match(first, second, shape0, shape1, max_matches)

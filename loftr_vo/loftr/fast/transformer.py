@@ -1,0 +1,125 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The transformers for inference: projections joined, scales and shifts folded away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.transformer import EncoderLayer, LocalFeatureTransformer, linear_attention
+
+# Tokens narrower than this attend faster with all heads at once.
+_NARROW = 32
+
+
+class FastEncoderLayer:
+    """What an ``EncoderLayer`` computes, without masks.
+
+    Args:
+        layer: where the weights come from; it is not changed.
+        kernels: to compute with, on ``device`` in ``dtype``.
+        device: where the weights are put.
+        dtype: their type.
+    """
+
+    def __init__(
+        self, layer: EncoderLayer, kernels: Kernels, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        def place(weight: Tensor) -> Tensor:
+            return weight.detach().to(device, dtype).contiguous()
+
+        dim = layer.q_proj.in_features
+        self._kernels = kernels
+        self._heads = layer.heads
+        self._query = place(layer.q_proj.weight)
+        self._key = place(layer.k_proj.weight)
+        self._value = place(layer.v_proj.weight)
+        self._merge = place(_centred(layer.merge.weight))
+        first: Any = layer.mlp[0]
+        second: Any = layer.mlp[2]
+        of_tokens, of_message = first.weight.split(dim, dim=1)
+        # The first norm's scale and shift go into the layer after it.
+        self._first = place(torch.cat([of_tokens, of_message * layer.norm1.weight], dim=1))
+        self._first_bias = place(of_message @ layer.norm1.bias)
+        self._second = place(_centred(second.weight))
+        self._scale, self._shift = place(layer.norm2.weight), place(layer.norm2.bias)
+        self._same_head = place(
+            torch.block_diag(*[torch.ones(dim // layer.heads, dim // layer.heads)] * layer.heads)
+        )
+
+    def __call__(self, tokens: Tensor, source: Tensor) -> Tensor:
+        """Return ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C)."""
+        linear, normalise = self._kernels.linear, self._kernels.normalise
+        query = linear(tokens, self._query)
+        key, value = linear(source, self._key), linear(source, self._value)
+        attend = self._attend_at_once if tokens.shape[2] < _NARROW else self._attend_by_head
+        message = normalise(linear(attend(query, key, value), self._merge))
+        hidden = torch.cat([tokens, message], dim=2)
+        hidden = linear(hidden, self._first, self._first_bias, 'relu')
+        change = normalise(linear(hidden, self._second))
+        return torch.addcmul(self._shift, change, self._scale).add_(tokens)
+
+    def _attend_by_head(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        def split(x: Tensor) -> Tensor:
+            return x.unflatten(2, (self._heads, -1)).transpose(1, 2)
+
+        attended = linear_attention(split(query), split(key), split(value))
+        return attended.transpose(1, 2).flatten(2)
+
+    def _attend_at_once(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend with products of full width, of which only those within a head are kept.
+
+        A head of a few channels is too small a matrix to be worth a product of its own.
+        """
+        query, key = F.elu(query).add_(1), F.elu(key).add_(1)
+        summary = (key.transpose(1, 2) @ value).mul_(self._same_head)
+        total = key.sum(dim=1, keepdim=True)
+        normaliser = self._kernels.linear(query * total, self._same_head).add_(1e-6)
+        return (query @ summary).div_(normaliser)
+
+
+class FastTransformer:
+    """What a ``LocalFeatureTransformer`` computes, without masks."""
+
+    def __init__(
+        self,
+        transformer: LocalFeatureTransformer,
+        kernels: Kernels,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.layers = [
+            FastEncoderLayer(layer, kernels, device, dtype)  # type: ignore[arg-type]
+            for layer in transformer.layers
+        ]
+
+    def begin(self, tokens: Tensor) -> Tensor:
+        """Return (B, L, C) tokens after the first self-attention, which sees no other picture."""
+        return self.layers[0](tokens, tokens)
+
+    def finish(self, tokens0: Tensor, tokens1: Tensor) -> tuple[Tensor, Tensor]:
+        """Condition (B, L, C) and (B, S, C) tokens, which ``begin`` gave, on each other."""
+        tokens0, tokens1 = self._cross(self.layers[1], tokens0, tokens1)
+        for self_layer, cross_layer in zip(self.layers[2::2], self.layers[3::2], strict=True):
+            if tokens0.shape == tokens1.shape:
+                both = torch.cat([tokens0, tokens1])
+                tokens0, tokens1 = self_layer(both, both).chunk(2)
+            else:
+                tokens0, tokens1 = (self_layer(each, each) for each in (tokens0, tokens1))
+            tokens0, tokens1 = self._cross(cross_layer, tokens0, tokens1)
+        return tokens0, tokens1
+
+    @staticmethod
+    def _cross(layer: FastEncoderLayer, tokens0: Tensor, tokens1: Tensor) -> tuple[Tensor, Tensor]:
+        tokens0 = layer(tokens0, tokens1)
+        return tokens0, layer(tokens1, tokens0)
+
+
+def _centred(weight: Tensor) -> Tensor:
+    """Take the mean over the outputs (O, I) off, as the norm that follows would."""
+    return weight - weight.mean(dim=0, keepdim=True)
