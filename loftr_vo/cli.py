@@ -9,7 +9,18 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from loftr_vo.commands import demo, match, play, record, render, score, sequences, topics, weights
+from loftr_vo.commands import (
+    benchmark,
+    demo,
+    match,
+    play,
+    record,
+    render,
+    score,
+    sequences,
+    topics,
+    weights,
+)
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -51,7 +62,18 @@ def make_parser() -> argparse.ArgumentParser:
         '--traceback', action='store_true', help='show where in the code an error comes from'
     )
     subparsers = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
-    for module in (sequences, score, topics, record, play, match, weights, render, demo):
+    for module in (
+        sequences,
+        score,
+        topics,
+        record,
+        play,
+        match,
+        benchmark,
+        weights,
+        render,
+        demo,
+    ):
         module.register(subparsers)
     return parser
 
