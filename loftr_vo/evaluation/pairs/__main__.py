@@ -33,6 +33,7 @@ from loftr_vo.evaluation.pairs.cases import (
 from loftr_vo.evaluation.pairs.methods import Method, by_network, orb, sift
 from loftr_vo.evaluation.pairs.scoring import CaseScore, motion_errors, score_case
 from loftr_vo.evaluation.report import write_json
+from loftr_vo.loftr.weights import load_weights
 from loftr_vo.matcher import Matcher
 from loftr_vo.matches import Matches
 from loftr_vo.synthetic.blank_room import blank_room_pairs
@@ -94,7 +95,8 @@ def main() -> None:
         name: count_strangers(method, places) for name, method in methods.items()
     }
     results['itself_px'] = {name: median_shift(method, places) for name, method in methods.items()}
-    results['held_out'] = validate(matcher.model, torch.device(arguments.device))
+    device = torch.device(arguments.device)
+    results['held_out'] = validate(load_weights(arguments.weights, device), device)
     table = as_table(results)
     print(table)
     if arguments.output:
