@@ -56,7 +56,7 @@ class IdleOdometry:
 @pytest.fixture(scope='module')
 def topics(ros):  # noqa: F811 it is the fixture imported
     """Return the type of each topic of an active node, by name."""
-    node = VisualOdometryNode(load=lambda settings: IdleOdometry())
+    node = VisualOdometryNode(load=lambda settings, report: IdleOdometry())
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     ends = [*node.publishers, *node.subscriptions]
