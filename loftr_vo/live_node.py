@@ -84,13 +84,14 @@ def node_process(
 
 @contextmanager
 def camera_and_listener(
-    camera: Camera, name: str
+    camera: Camera, name: str, pictures: bool = True
 ) -> Iterator[tuple[CameraSimulator, OdometryListener]]:
     """Take part in ROS as a camera and as one who uses the odometry.
 
     Args:
         camera: of the pictures.
         name: of the ROS node in this process.
+        pictures: whether to listen to the pictures of the matches, too.
 
     Raises:
         LiveNodeError: ROS is not installed.
@@ -106,7 +107,7 @@ def camera_and_listener(
 
     rclpy.init()
     node = rclpy.create_node(name)
-    simulator, listener = CameraSimulator(node, camera), OdometryListener(node)
+    simulator, listener = CameraSimulator(node, camera), OdometryListener(node, pictures=pictures)
     ears = threading.Thread(target=_spin, args=(node,), daemon=True)
     ears.start()
     try:

@@ -19,19 +19,21 @@ def heard(count):
     """Return a listener of odometries that took 100 ms each, and 10 ms more with each."""
     stamps = [(1 + number) * 10**9 for number in range(count)]
     odometry = [
-        SimpleNamespace(stamp=stamp, arrival=stamp + (100 + 10 * number) * MILLISECOND)
+        SimpleNamespace(stamp=stamp, arrival=stamp + (103 + 10 * number) * MILLISECOND)
         for number, stamp in enumerate(stamps)
     ]
-    values = {
-        'wait_ms': '20.0',
-        'encode_ms': '10.0',
-        'match_ms': '30.0',
-        'geometry_ms': '5.0',
-        'latency': '70.0',
+    statuses = {
+        stamp: {
+            'wait_ms': '20.0',
+            'encode_ms': '10.0',
+            'match_ms': '30.0',
+            'geometry_ms': '5.0',
+            'latency': '70.0',
+            'age': f'{100 + 10 * number:.1f}',
+        }
+        for number, stamp in enumerate(stamps)
     }
-    return SimpleNamespace(
-        odometry=odometry, statuses={stamp: values for stamp in stamps}, last_message='tracking'
-    )
+    return SimpleNamespace(odometry=odometry, statuses=statuses, last_message='tracking')
 
 
 def test_latency_is_broken_up_and_the_first_do_not_count():
@@ -39,11 +41,13 @@ def test_latency_is_broken_up_and_the_first_do_not_count():
     # The first five are warming up: 150 to 250 ms are left.
     np.testing.assert_allclose(found['stamp to odom'].times, 150 + 10 * np.arange(11))
     assert found['stamp to odom'].median == pytest.approx(200)
-    assert found['matcher'].median == 40.0
-    assert found['messages in the node'].median == pytest.approx(70 - 20 - 40 - 5)
-    assert found['transport'].median == pytest.approx(200 - 70)
-    assert found['all but waiting and matcher'].median == pytest.approx(200 - 20 - 40)
-    assert found['all but waiting, matcher and geometry'].median == pytest.approx(200 - 20 - 45)
+    assert found['the way to the node'].median == pytest.approx(200 - 70)
+    assert found['matcher'].median == pytest.approx(40)
+    assert found['messages'].median == pytest.approx(70 - 20 - 40 - 5)
+    overhead = found['overhead: all but waiting and matcher']
+    assert overhead.median == pytest.approx(200 - 20 - 40)
+    assert found['the same without geometry'].median == pytest.approx(200 - 20 - 45)
+    assert found['stamp to odom at the listener'].median == pytest.approx(203)
 
 
 def test_too_few_odometries_are_said():

@@ -86,8 +86,9 @@ def measure(
         log = Path(folder) / 'node.log'
         with (
             node_process(log, parameters, threads) as check_node,
-            camera_and_listener(frames[0].camera, 'latency_camera') as (camera, listener),
+            camera_and_listener(frames[0].camera, 'latency_camera', pictures=False) as ends,
         ):
+            camera, listener = ends
             await_ready(camera, listener, check_node)
             _stream(frames, rate, seconds, camera, check_node)
             time.sleep(_PATIENCE)
@@ -111,23 +112,20 @@ def shares(listener: OdometryListener) -> list[Share]:
     def column(*keys: str) -> np.ndarray:
         return np.array([sum(float(value.get(key, 0.0)) for key in keys) for value in values])
 
-    total = 1e-6 * np.array([entry.arrival - entry.stamp for entry in heard])
-    wait, matcher, geometry = (
-        column('wait_ms'),
-        column('encode_ms', 'match_ms'),
-        column('geometry_ms'),
-    )
-    inside = column('latency')
-    messages = inside - wait - matcher - geometry
+    total, inside = column('age'), column('latency')
+    wait, matcher = column('wait_ms'), column('encode_ms', 'match_ms')
+    geometry = column('geometry_ms')
+    heard_after = 1e-6 * np.array([entry.arrival - entry.stamp for entry in heard])
     return [
         Share('stamp to odom', total),
+        Share('the way to the node', total - inside),
         Share('waiting for the picture before', wait),
         Share('matcher', matcher),
         Share('geometry', geometry),
-        Share('messages in the node', messages),
-        Share('transport', total - inside),
-        Share('all but waiting and matcher', total - wait - matcher),
-        Share('all but waiting, matcher and geometry', total - wait - matcher - geometry),
+        Share('messages', inside - wait - matcher - geometry),
+        Share('overhead: all but waiting and matcher', total - wait - matcher),
+        Share('the same without geometry', total - wait - matcher - geometry),
+        Share('stamp to odom at the listener', heard_after),
     ]
 
 

@@ -17,7 +17,8 @@ class ManagedNode(LifecycleNode):
     - A transition that is impossible in the present state is refused. In rclpy it raises, which
       ends the process.
     - The lifecycle's services have a callback group of their own, ``transitions``. With an
-      executor of two threads, all else answers while a transition takes its time.
+      executor of several threads, or ``AsideExecutor``, all else answers while a transition
+      takes its time.
 
     Args:
         name: of the node.

@@ -20,13 +20,14 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
 from loftr_vo.ros import parameters
 from loftr_vo.ros.device import release_memory
+from loftr_vo.ros.executor import AsideExecutor
 from loftr_vo.ros.health import Health, Verdict, diagnose
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.managed_node import ManagedNode
@@ -370,8 +371,8 @@ def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = No
     try:
         if node.node_settings.autostart:
             node.start_by_itself()
-        # One thread for transitions, one for all else: what asks is answered meanwhile.
-        rclpy.spin(node, MultiThreadedExecutor(num_threads=2))
+        # Whoever asks is answered while a transition takes its time.
+        rclpy.spin(node, AsideExecutor(node.transitions))
     except (KeyboardInterrupt, ExternalShutdownException):
         # Ctrl-C under ros2 launch comes twice, from the terminal and from launch.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -43,6 +43,7 @@ class OdometryListener:
         node: to subscribe with.
         publisher: name of the node that is listened to.
         clock: nanoseconds of the clock that frames are stamped with.
+        pictures: whether to listen to ``~/match_image``, which costs the node time.
 
     Attributes:
         odometry: in the order in which it came.
@@ -53,7 +54,11 @@ class OdometryListener:
     """
 
     def __init__(
-        self, node: Node, publisher: str = 'loftr_vo', clock: Callable[[], int] = time.time_ns
+        self,
+        node: Node,
+        publisher: str = 'loftr_vo',
+        clock: Callable[[], int] = time.time_ns,
+        pictures: bool = True,
     ) -> None:
         self._clock = clock
         self.odometry: list[Heard] = []
@@ -61,11 +66,13 @@ class OdometryListener:
         self.pictures: dict[int, np.ndarray] = {}
         self.last_message = ''
         self.fault = ''
-        for kind, topic, callback in (
+        topics = [
             (Odometry, 'odom', self._on_odometry),
             (DiagnosticStatus, f'{publisher}/status', self._on_status),
-            (Image, f'{publisher}/match_image', self._on_picture),
-        ):
+        ]
+        if pictures:
+            topics.append((Image, f'{publisher}/match_image', self._on_picture))
+        for kind, topic, callback in topics:
             node.create_subscription(kind, topic, callback, _DEPTH)
 
     def _on_odometry(self, message: Odometry) -> None:
