@@ -1,0 +1,178 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``ros2 launch loftr_vo replay.launch.py`` and the others, run as people run them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('launch', reason='launch is not installed')
+pytest.importorskip('evo', reason='evo is not installed')
+
+import launch_arguments
+import numpy as np
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from recordings import write_bag as write_small_bag
+from ros_domain import isolate
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.datasets.bag_writing import BagOptions, write_bag
+from loftr_vo.synthetic.sequence import SyntheticSequence
+
+FRAMES = 12
+
+
+def installed():
+    try:
+        return bool(get_package_share_directory('loftr_vo')) and shutil.which('ros2') is not None
+    except (PackageNotFoundError, LookupError):
+        return False
+
+
+pytestmark = pytest.mark.skipif(
+    not installed(), reason='ros2 launch, or loftr_vo for ROS (colcon build), is not installed'
+)
+
+
+def launch(file, *words):
+    """Run a launch file to its end; return exit code and output."""
+    isolate()
+    result = subprocess.run(
+        ['ros2', 'launch', 'loftr_vo', file, *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=150,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
+    return result.returncode, result.stdout
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory):
+    path = tmp_path_factory.mktemp('bags') / 'room'
+    write_bag(SyntheticSequence('room', FRAMES, (240, 320), rate=5.0), path, BagOptions())
+    return path
+
+
+def test_a_replay_that_holds_ends_well(bag, tmp_path):
+    parameters = tmp_path / 'part.yaml'
+    parameters.write_text('/**:\n  ros__parameters:\n    matcher.image_size: 320\n')
+    code, told = launch(
+        'replay.launch.py',
+        *(f'bag:={bag}', f'output:={tmp_path}', 'max_ate:=1.0', 'min_tracked:=100'),
+        *('namespace:=front', 'name:=vo', f'params_file:={parameters}'),
+    )
+    assert code == 0, told
+    assert f'{FRAMES} of {FRAMES} pictures tracked (100.0 %), 0 dropped' in told
+    score = json.loads((tmp_path / 'score.json').read_text())
+    assert (score['tracked'], score['frames']) == (FRAMES, FRAMES)
+    assert 0 < score['ate_percent'] < 1.0
+
+
+def test_a_replay_that_is_not_exact_enough_fails(bag, tmp_path):
+    code, told = launch(
+        'replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', 'max_ate:=0.0001', 'rate:=2.0'
+    )
+    assert code == 1, told
+    assert 'more than --max-ate 0.0001' in told
+    assert 'the replay failed: score-' in told
+
+
+def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
+    code, told = launch('replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', 'weights:=no.pt')
+    assert code == 1, told
+    assert 'the replay failed' in told
+    assert 'no.pt' in told
+
+
+@pytest.mark.parametrize(
+    ('topics', 'words', 'reason'),
+    [
+        (None, ['bag:=/absent'], 'there is no bag /absent'),
+        (('/left/image', '/right/image'), [], 'choose one with image:=TOPIC'),
+        (('/left/image',), ['image:=/up/image'], 'has no image topic /up/image'),
+        (('/left/image',), ['ground_truth:=/absent.txt'], '/absent.txt'),
+        (('/left/image',), ['params_file:=/absent.yaml'], 'there is no parameter file'),
+        (('/left/image',), ['player:=vlc'], 'player'),
+    ],
+)
+def test_bad_input_is_told_at_once(tmp_path, topics, words, reason):
+    if topics:
+        words = [f'bag:={write_small_bag(tmp_path / "bag", topics=topics)}', *words]
+    code, told = launch('replay.launch.py', *words, f'output:={tmp_path / "out"}')
+    assert code == 1, told
+    assert reason in told
+    assert 'loading the weights' not in told
+
+
+@pytest.mark.parametrize('file', launch_arguments.FILES)
+def test_every_argument_is_shown_with_its_description(file):
+    code, told = launch(file, '--show-args')
+    assert code == 0, told
+    flat = ' '.join(told.split())
+    for name, _, description in launch_arguments.arguments_of(file):
+        assert f"'{name}': {description.partition(' Sets ')[0]}" in flat
+
+
+def stand_in(prefix, package, executable):
+    """Make a ROS package whose executable writes its arguments into a file."""
+    index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True, exist_ok=True)
+    (index / package).touch()
+    program = prefix / 'lib' / package / executable
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {prefix}/{package}.part\n')
+    with program.open('a') as file:
+        file.write(f'mv {prefix}/{package}.part {prefix}/{package}.txt\n')
+    program.chmod(0o755)
+    return prefix / f'{package}.txt'
+
+
+def test_rviz_and_the_camera_frame_follow_the_arguments(tmp_path):
+    rviz = stand_in(tmp_path, 'rviz2', 'rviz2')
+    transform = stand_in(tmp_path, 'tf2_ros', 'static_transform_publisher')
+    isolate()
+    paths = os.pathsep.join([str(tmp_path), os.environ['AMENT_PREFIX_PATH']])
+    words = ['image:=/cam/image', 'camera_info:=/cam/info', 'namespace:=front', 'name:=vo']
+    words += ['rviz:=true', 'camera_frame:=lens', 'odom_frame:=vo_odom', 'autostart:=false']
+    running = subprocess.Popen(
+        ['ros2', 'launch', 'loftr_vo', 'vo.launch.py', *words],
+        env={**os.environ, 'AMENT_PREFIX_PATH': paths},
+        # A test that was itself started in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60.0
+        while not (rviz.exists() and transform.exists()):
+            assert running.poll() is None, running.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    told = rviz.read_text().splitlines()
+    assert Path(told[told.index('-d') + 1]).is_file()
+    assert told[told.index('-f') + 1] == 'vo_odom'
+    rules = {'__ns:=/front', 'image:=/cam/image', 'camera_info:=/cam/info'}
+    rules |= {f'loftr_vo/{topic}:=vo/{topic}' for topic in ('path', 'points', 'match_image')}
+    assert rules <= set(told)
+
+    told = transform.read_text().splitlines()
+    assert told[told.index('--frame-id') + 1] == 'base_link'
+    assert told[told.index('--child-frame-id') + 1] == 'lens'
+    turn = [float(told[told.index(f'--q{axis}') + 1]) for axis in 'xyzw']
+    np.testing.assert_allclose(
+        Rotation.from_quat(turn).as_matrix(), BODY_FROM_OPTICAL[:3, :3], atol=1e-12
+    )
