@@ -198,6 +198,43 @@ class RecoverySettings:
     )
 
 
+SCALE_SOURCES = ('none', 'depth', 'stereo', 'odometry', 'camera_height')
+
+
+@dataclass(frozen=True)
+class ScaleSettings:
+    """Where metres come from."""
+
+    source: str = setting(
+        'none',
+        'What tells how long a metre is: depth (a registered depth image), stereo (a right '
+        'picture), odometry (of wheels), camera_height (above the ground), or none.',
+        choices=SCALE_SOURCES,
+    )
+    camera_height: float = setting(
+        0.0,
+        'Height of the camera above the ground, for scale.source camera_height.',
+        unit='m',
+        low=0.0,
+        high=100.0,
+    )
+    max_sigma: float = setting(
+        0.1,
+        'Relative standard deviation of the scale up to which lengths count as metres.',
+        low=0.001,
+        high=1.0,
+        runtime=True,
+    )
+    tolerance: float = setting(
+        0.02,
+        'Largest difference in time of a depth image from its picture; of a right picture, a '
+        'quarter of that.',
+        unit='s',
+        low=0.0,
+        high=1.0,
+    )
+
+
 @dataclass(frozen=True)
 class Settings:
     """All settings of the odometry."""
@@ -206,6 +243,7 @@ class Settings:
     geometry: GeometrySettings = field(default_factory=GeometrySettings)
     keyframe: KeyframeSettings = field(default_factory=KeyframeSettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
 
 
 @dataclass(frozen=True)

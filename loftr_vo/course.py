@@ -44,6 +44,16 @@ class Course:
         if not self._poses or stamp > self._poses[-1][0]:
             self._poses.append((stamp, pose))
 
+    def rescale(self, scale: float, shift: np.ndarray) -> None:
+        """Have lengths in another unit: X' = scale X + shift, (3,)."""
+        self._poses = deque(
+            [
+                (stamp, transform(pose[:3, :3], scale * pose[:3, 3] + shift))
+                for stamp, pose in self._poses
+            ],
+            maxlen=_MEMORY,
+        )
+
     def interrupt(self) -> None:
         """Forget all but the speed: what comes next does not follow on what was."""
         self._poses.clear()

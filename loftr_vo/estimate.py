@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loftr_vo.matches import Matches
+from loftr_vo.scale.status import ScaleStatus
 
 
 class State(enum.Enum):
@@ -47,10 +48,10 @@ class Estimate:
         keyframe_pose: (4, 4) float64, world from keyframe.
         keyframe_image: (H, W) uint8, the keyframe's picture.
         is_keyframe: whether this frame became the keyframe.
-        metric: whether lengths are metres.
         restarts: new starts made so far because the camera was not found again.
         scale_carried: whether the scale is only carried over from before a new start.
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
+        scale: whether lengths are metres, how sure that is, and why they are not.
         timings: milliseconds by stage: encode, match, geometry.
     """
 
@@ -70,11 +71,16 @@ class Estimate:
     keyframe_pose: np.ndarray = field(default_factory=lambda: np.eye(4))
     keyframe_image: np.ndarray | None = None
     is_keyframe: bool = False
-    metric: bool = False
     restarts: int = 0
     scale_carried: bool = False
     silent: bool = False
+    scale: ScaleStatus = field(default_factory=ScaleStatus)
     timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> bool:
+        """Whether lengths are metres."""
+        return self.scale.metric
 
     @property
     def match_count(self) -> int:

@@ -15,20 +15,52 @@ JUMP_BACK = 10**9
 
 
 @dataclass(frozen=True)
+class RightPicture:
+    """What the right camera of a stereo pair saw at the same time.
+
+    Attributes:
+        image: (H, W) uint8, grey.
+        camera: its calibration.
+        right_from_left: (4, 4) float64 in metres, maps points of the left camera (the frame's) to
+            this one. Of a rectified pair it moves by the baseline along x and turns nothing.
+    """
+
+    image: np.ndarray
+    camera: Camera
+    right_from_left: np.ndarray
+
+
+@dataclass(frozen=True)
+class BasePose:
+    """Where another odometry had the robot's base: at ``stamp`` nanoseconds, (4, 4) in metres.
+
+    The base has x forward, y left, z up (REP 103).
+    """
+
+    stamp: int
+    pose: np.ndarray
+
+
+@dataclass(frozen=True)
 class Frame:
-    """One picture of the stream.
+    """One picture of the stream, and what came with it.
 
     Attributes:
         image: (H, W) uint8, grey.
         stamp: nanoseconds, as the source gave it.
         camera: the calibration, for pictures of this size.
-        depth: (H, W) float32 in metres registered to the picture, 0 or NaN where unknown; or None.
+        depth: (h, w) float32 in metres, 0 or NaN where unknown, registered to the picture: it
+            shows the same view, if not in as many pixels; or None.
+        right: the right picture of a stereo pair, or None.
+        wheels: what another odometry said since the frame before, in the order of time.
     """
 
     image: np.ndarray
     stamp: int
     camera: Camera
     depth: np.ndarray | None = None
+    right: RightPicture | None = None
+    wheels: tuple[BasePose, ...] = ()
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint8:

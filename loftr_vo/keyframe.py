@@ -103,12 +103,16 @@ class Keyframe:
         self.texture = texture.information
         self.offsets = texture.centre if self.refined else np.zeros_like(centres)
         self.rays = rays_from_points(self.frame.camera.undistort(centres + self.offsets))
-        # Before anything is seen, every cell is somewhere about the usual depth.
-        self.inverse_depth = np.full(len(self.rays), 1 / self.usual_depth)
-        self.variance = np.full(len(self.rays), (_UNKNOWN / self.usual_depth) ** 2)
+        self.forget_depth(self.usual_depth)
+
+    def forget_depth(self, usual_depth: float) -> None:
+        """Know no more than that every cell is somewhere about the usual depth."""
+        self.usual_depth = usual_depth
+        self.inverse_depth = np.full(len(self.rays), 1 / usual_depth)
+        self.variance = np.full(len(self.rays), (_UNKNOWN / usual_depth) ** 2)
         self._best_measured = np.full(len(self.rays), np.inf)
         self.learned_depth = self.inverse_depth.copy()
-        self.learned_variance = np.full(len(self.rays), (_LOOSE / self.usual_depth) ** 2)
+        self.learned_variance = np.full(len(self.rays), (_LOOSE / usual_depth) ** 2)
 
     def observed(self, cells: np.ndarray, located: LocatedMatches, camera: Camera) -> Observations:
         """Join where cells are seen in another picture with what is known of them.

@@ -123,6 +123,15 @@ class KeyframeStore:
         self._map = _Map(scale_carried=carried)
         self._let_go()
 
+    def scale_is_known(self) -> None:
+        """Have the scale of the map in use be no guess any longer."""
+        self._map.scale_carried = False
+
+    def forget_old_maps(self) -> None:
+        """Forget all maps but the one in use."""
+        self._old_maps = []
+        self._let_go()
+
     def go_back_to(self, keyframe: Keyframe, stamp: int) -> bool:
         """Make a keyframe that is kept the newest again.
 

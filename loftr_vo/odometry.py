@@ -24,6 +24,7 @@ from loftr_vo.matcher import EncodedPicture, Matcher
 from loftr_vo.motion import Motion, MotionError, estimate_motion
 from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
+from loftr_vo.scale.metric_scale import MetricScale
 from loftr_vo.stillness import RestDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 from loftr_vo.uncertainty import (
@@ -68,9 +69,11 @@ class VisualOdometry:
         Raises:
             WeightsError: the weights cannot be had.
             DeviceError: the device cannot.
+            SettingError: the source of scale lacks a setting.
         """
         self.settings = settings or Settings()
         self._matcher = Matcher(self.settings.matcher, model)
+        self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
         self.reset()
 
     @property
@@ -84,11 +87,22 @@ class VisualOdometry:
         self._matcher.configure(settings.matcher)
         self._keyframes.configure(settings.recovery)
         self._recovery.configure(settings.recovery)
+        self._scale.configure(settings.scale, settings.geometry)
+
+    def mount(self, base_from_camera: np.ndarray) -> None:
+        """Say how the camera sits on the robot; scale from odometry or height needs it.
+
+        Args:
+            base_from_camera: (4, 4), maps points of the optical frame to the base (x forward, y
+                left, z up). Without it the camera is at the base and looks along its x axis.
+        """
+        self._scale.mount(base_from_camera)
 
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
         self._keyframes = KeyframeStore(self.settings.recovery)
         self._recovery = Recovery(self.settings.recovery)
+        self._scale.reset()
         self._keyframe_count = 0
         self._frame_count = 0
         self._last_stamp = 0
@@ -112,6 +126,7 @@ class VisualOdometry:
         clock = _Stopwatch()
         encoded = self._matcher.encode(frame.image)
         clock.lap('encode')
+        self._scale.listen(frame)
         if not self._keyframes:
             self._add_keyframe(frame, encoded, usual_depth=1.0)
             return self._estimate(frame, State.INITIALISING, 'first frame', clock)
@@ -226,11 +241,14 @@ class VisualOdometry:
         pose, resting = self._rest.settle(
             keyframe, motion, pose, self.settings.geometry.stationary_motion
         )
+        hangs_together = motion.has_depth and not (changed_map or self._recovery.lost)
         if changed_map or self._recovery.lost:
             self._go_on_from(frame, pose, changed_map)
         self._recovery.follow(
             frame.stamp, pose, self._seconds_since_last(frame), keyframe.usual_depth
         )
+        shown = self._recovery.shown(pose)[:3, 3]
+        self._scale.follow(frame.stamp, pose, shown, keyframe.usual_depth, hangs_together)
         self._pose = pose
         self._covariance = pose_covariance(keyframe, motion)
         keyframe.age += 0 if resting else 1
@@ -277,10 +295,34 @@ class VisualOdometry:
             for older in self._look_back():
                 triangulate_by_tracking(new, older, self.settings.geometry)
             old.links.append(motion.link_to(new))
+            clock.lap('geometry')
+        self._measure_scale(new, old)
+        clock.lap('scale')
+        if self._initialised:
             self._refine_window()
             new.refresh_usual_depth()
             clock.lap('geometry')
         return new
+
+    def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
+        """Make the unit a metre, seen from the new keyframe, whose pose stays (REP 105)."""
+        first = not self._scale.known
+        factor = self._scale.measure(new, old, self._initialised)
+        if factor is not None:
+            shift = (1 - factor) * new.pose[:3, 3]
+            for keyframe in self._keyframes.of_map:
+                keyframe.move(np.eye(3), shift, factor)
+            self._recovery.rescale(factor, shift)
+            if first:
+                # Their unit is another one, and nobody will tell which.
+                self._keyframes.forget_old_maps()
+            self._scale_is_known()
+        self._scale.finish(new)
+
+    def _scale_is_known(self) -> None:
+        """Have the map's scale be no guess, even if it was carried over at a new start."""
+        self._keyframes.scale_is_known()
+        self._recovery.scale_is_carried(False, self._pose)
 
     def _refine_window(self) -> None:
         """Adjust the newest keyframes; the older half of the window holds them in place."""
@@ -316,6 +358,7 @@ class VisualOdometry:
         self, frame: Frame, encoded: EncodedPicture, reason: str, clock: _Stopwatch
     ) -> Estimate:
         """Carry the pose on without a motion, and start anew after a while."""
+        self._scale.interrupt()
         usable = not emptiness(frame.image)
         if not self._initialised:
             if usable:
@@ -379,6 +422,8 @@ class VisualOdometry:
         )
         self._keyframe_count += 1
         self._keyframes.add(keyframe)
+        if len(self._keyframes) == 1 and self._scale.begin(keyframe):
+            self._scale_is_known()
         return keyframe
 
     def _estimate(
@@ -395,14 +440,19 @@ class VisualOdometry:
         keyframe = keyframe or self._keyframe
         points, confidence = keyframe.points()
         odom_from_map = self._recovery.odom_from_map
+        scale = self._scale.status(frame.stamp)
+        covariance = self._shown_covariance(frame)
+        covariance[:3, :3] += np.outer(scale.position_error, scale.position_error)
         return Estimate(
             stamp=frame.stamp,
             state=state,
             reason=reason,
             pose=odom_from_map @ self._pose,
-            covariance=self._shown_covariance(frame),
+            covariance=covariance,
             relative_covariance=self._shown_relative_covariance(keyframe, motion),
-            scale_deviation=float(np.sqrt(keyframe.covariance[6, 6])),
+            scale_deviation=(
+                scale.sigma if self._scale.known else float(np.sqrt(keyframe.covariance[6, 6]))
+            ),
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
             points=transform_points(odom_from_map, points).astype(np.float32),
@@ -415,6 +465,7 @@ class VisualOdometry:
             restarts=self._recovery.restarts,
             scale_carried=self._keyframes.scale_carried,
             silent=state is State.LOST and self._recovery.silent,
+            scale=scale,
             timings=clock.milliseconds,
         )
 

@@ -84,6 +84,10 @@ class Recovery:
         self._started_at = self.shown(pose)[:3, 3]
         self._course.interrupt()
 
+    def rescale(self, scale: float, shift: np.ndarray) -> None:
+        """Have the map in another unit: X' = scale X + shift, (3,)."""
+        self._course.rescale(scale, shift)
+
     def scale_is_carried(self, carried: bool, pose: np.ndarray) -> None:
         """Take note of whether the scale is a guess from this pose (4, 4) in the map on."""
         self._started_at = self.shown(pose)[:3, 3] if carried else None
