@@ -91,9 +91,9 @@ class Trajectory:
             raise TrajectoryError(f'{path} holds no poses')
         return cls(np.array(stamps, np.int64), np.stack(poses))
 
-    def write_tum(self, path: str | Path) -> None:
+    def write_tum(self, path: str | Path, what: str = 'camera optical frame in world') -> None:
         """Write lines ``timestamp tx ty tz qx qy qz qw``, the time in seconds with 9 decimals."""
-        lines = ['# timestamp tx ty tz qx qy qz qw (camera optical frame in world)']
+        lines = [f'# timestamp tx ty tz qx qy qz qw ({what})']
         if len(self):
             quaternions = Rotation.from_matrix(self.poses[:, :3, :3]).as_quat()
             values = np.hstack([self.positions, quaternions])

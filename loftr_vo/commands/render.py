@@ -27,6 +27,12 @@ def register(subparsers: Any) -> None:
         '-o', '--output', type=Path, metavar='DIR', help='default: results/KIND-SEED'
     )
     add_scene_options(parser)
+    for name, what in (
+        ('depth', 'depth images, as a depth camera makes them'),
+        ('stereo', 'the pictures of a right camera'),
+        ('odometry', 'odometry of wheels, which slip at times'),
+    ):
+        parser.add_argument(f'--{name}', action='store_true', help=f'write {what}, too')
     parser.set_defaults(command=render_command)
 
 
@@ -70,6 +76,9 @@ def render_command(arguments: argparse.Namespace) -> int:
     from loftr_vo.datasets.writing import write_sequence
 
     sequence = make_scene(arguments.kind, arguments)
+    for source in ('depth', 'stereo', 'odometry'):
+        if getattr(arguments, source):
+            sequence.provide(source)
     folder = arguments.output or Path('results') / sequence.name
     write_sequence(
         sequence, folder, lambda frames: tqdm(frames, sequence.name, len(sequence), unit='frame')

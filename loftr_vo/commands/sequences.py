@@ -95,6 +95,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Run one recording and write its trajectory and report."""
     settings = read_settings(arguments)
     sequence = open_from(arguments.path, arguments)
+    sequence.provide(settings.scale.source)
     engine = _make_engine(settings, None)
     run = run_sequence(sequence, engine.odometry, _progress(sequence))
     folder = arguments.output or Path('results') / sequence.name
@@ -122,6 +123,9 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
         raise EvaluationError('--ground-truth is for one PATH; score several one by one')
     sequences = [open_from(path, arguments) for path in arguments.paths]
     _tell_apart(sequences)
+    if arguments.baseline is None:
+        for sequence in sequences:
+            sequence.provide(settings.scale.source)
     wanted = read_truth_options(arguments)
     # Before the first of them is run, which takes long: what is missing is said at once.
     truths = [find_ground_truth(sequence, wanted) for sequence in sequences]
@@ -229,7 +233,9 @@ def _left_out(sequence: Sequence) -> str:
 
 def _align(run: Run, truth: Trajectory) -> Alignment | None:
     try:
-        return align(run.trajectory, truth, run.metric)
+        # What was said not to be in metres is not scored as if it were.
+        estimated = run.metric_trajectory if run.metric else run.trajectory
+        return align(estimated, truth, run.metric)
     except EvaluationError as error:
         # An odometry that found no path is a result too: none of the frames tracked.
         print(f'loftr_vo: warning: not scored: {error}', file=sys.stderr)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""EuRoC MAV sequences (Burri et al., IJRR 2016), the left camera (``cam0``)."""
+"""EuRoC MAV sequences (Burri et al., IJRR 2016), the cameras."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.trajectory import Trajectory
@@ -25,25 +26,53 @@ def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
     """Open a sequence folder that has ``mav0/``.
 
     The ground truth is that of the body (the inertial sensor) in the data set; it is carried to
-    the camera by the extrinsics ``T_BS`` in ``cam0/sensor.yaml``.
+    the camera by the extrinsics ``T_BS`` in ``cam0/sensor.yaml``. Right pictures are those of
+    ``cam1``, where it is there.
 
     Raises:
         DatasetError: a file is missing or malformed.
     """
     sensor = path / 'mav0' / 'cam0'
     settings = _read_sensor(sensor / 'sensor.yaml')
+    pictures, entries = _read_pictures(sensor)
+    stamps = rising_stamps(entries)
+    return PictureSequence(
+        path.resolve().name,
+        'EuRoC MAV',
+        pictures,
+        stamps,
+        Camera.from_yaml(camera) if camera else _camera(settings, sensor / 'sensor.yaml'),
+        _read_ground_truth(path / 'mav0', settings, sensor / 'sensor.yaml'),
+        Companions(right=_find_right(path / 'mav0', settings, stamps)),
+    )
+
+
+def _read_pictures(sensor: Path) -> tuple[list[Path], list[tuple[str, int]]]:
+    """Return the files of a camera, and (place, stamp) of each."""
     rows = _read_rows(sensor / 'data.csv')
     if not rows:
         raise DatasetError(f'{sensor / "data.csv"} names no pictures')
     if any(len(words) != 2 for _, words in rows):
         raise DatasetError(f'{sensor / "data.csv"} needs a time and a file name on every line')
-    return PictureSequence(
-        path.resolve().name,
-        'EuRoC MAV',
+    return (
         [sensor / 'data' / words[1] for _, words in rows],
-        rising_stamps([(where, _nanoseconds(words[0], where)) for where, words in rows]),
-        Camera.from_yaml(camera) if camera else _camera(settings, sensor / 'sensor.yaml'),
-        _read_ground_truth(path / 'mav0', settings, sensor / 'sensor.yaml'),
+        [(where, _nanoseconds(words[0], where)) for where, words in rows],
+    )
+
+
+def _find_right(folder: Path, left: dict[str, Any], stamps: list[int]) -> RightFiles | None:
+    """Return ``cam1``, whose pictures have the very stamps of ``cam0``."""
+    sensor = folder / 'cam1'
+    if not (sensor / 'data.csv').exists():
+        return None
+    settings = _read_sensor(sensor / 'sensor.yaml')
+    files, entries = _read_pictures(sensor)
+    by_stamp = dict(zip(rising_stamps(entries), files, strict=True))
+    from_body = np.linalg.inv(_extrinsics(settings, sensor / 'sensor.yaml'))
+    return RightFiles(
+        [by_stamp.get(stamp) for stamp in stamps],
+        _camera(settings, sensor / 'sensor.yaml'),
+        from_body @ _extrinsics(left, folder / 'cam0' / 'sensor.yaml'),
     )
 
 

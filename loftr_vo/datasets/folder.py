@@ -5,19 +5,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import yaml
+
+from loftr_vo.camera import CalibrationError
+from loftr_vo.datasets.companions import Companions, DepthFiles, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import find_camera, read_ground_truth
+from loftr_vo.stereo_rig import right_from_left
 
 # Pictures without times are taken to come at this rate.
 NOMINAL_RATE = 30.0
+_MILLIMETRES = 1e-3
 
 
 def open_folder(path: Path, camera: Path | None) -> PictureSequence:
     """Open a sequence folder.
 
     It holds ``images/``, ``times.txt`` (seconds, one per line), ``camera.yaml`` and, if known,
-    ``groundtruth.txt`` (TUM format).
+    ``groundtruth.txt`` (TUM format). For the scale it may hold
+
+    - ``depth/``: PNG files of 16 bits in millimetres, named as the pictures are;
+    - ``right/``, named so too, with ``right_camera.yaml``, whose ``projection_matrix`` has the
+      baseline (see ``right_from_left``); where both files have a ``rectification_matrix``, the
+      pictures are taken not to be rectified;
+    - ``odometry.txt``: poses of the robot's base by another odometry, in TUM format.
     """
     pictures = list_pictures(path / 'images')
     return PictureSequence(
@@ -27,6 +41,11 @@ def open_folder(path: Path, camera: Path | None) -> PictureSequence:
         read_times(path / 'times.txt', len(pictures)),
         find_camera(path, camera),
         read_ground_truth(path / 'groundtruth.txt'),
+        Companions(
+            _find_depth(path, pictures),
+            _find_right(path, pictures, camera or path / 'camera.yaml'),
+            read_ground_truth(path / 'odometry.txt'),
+        ),
     )
 
 
@@ -49,3 +68,41 @@ def open_pictures(path: Path, camera: Path | None) -> PictureSequence:
         find_camera(path, camera),
         read_ground_truth(path / 'groundtruth.txt'),
     )
+
+
+def _find_depth(path: Path, pictures: list[Path]) -> DepthFiles | None:
+    folder = path / 'depth'
+    if not folder.is_dir():
+        return None
+    files = [folder / f'{picture.stem}.png' for picture in pictures]
+    return DepthFiles([file if file.exists() else None for file in files], _MILLIMETRES)
+
+
+def _find_right(path: Path, pictures: list[Path], left_camera: Path) -> RightFiles | None:
+    folder, calibration = path / 'right', path / 'right_camera.yaml'
+    if not folder.is_dir():
+        return None
+    by_name = {file.stem: file for file in list_pictures(folder)}
+    right = find_camera(path, calibration)
+    left_values, right_values = _fields(left_camera), _fields(calibration)
+    try:
+        if 'projection_matrix' not in right_values:
+            raise CalibrationError('the field projection_matrix is missing')
+        turns = [_matrix(values, 'rectification_matrix') for values in (left_values, right_values)]
+        raw = all(turn is not None for turn in turns)
+        motion = right_from_left(
+            np.array(right_values['projection_matrix']['data'], np.float64),
+            *(turns if raw else ()),
+        )
+    except (CalibrationError, KeyError, TypeError, ValueError) as error:
+        raise CalibrationError(f'{calibration}: {error}') from error
+    return RightFiles([by_name.get(picture.stem) for picture in pictures], right, motion)
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    return values if isinstance(values, dict) else {}
+
+
+def _matrix(values: dict[str, Any], name: str) -> np.ndarray | None:
+    return np.reshape(values[name]['data'], (3, 3)) if name in values else None

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""KITTI odometry sequences (Geiger et al., CVPR 2012), the left grey camera."""
+"""KITTI odometry sequences (Geiger et al., CVPR 2012), the grey cameras."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from loftr_vo.camera import Camera
+from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_grey, read_times
 from loftr_vo.datasets.sequence import DatasetError, find_camera
+from loftr_vo.stereo_rig import right_from_left
 from loftr_vo.trajectory import Trajectory
 
 
 def open_kitti(path: Path, camera: Path | None) -> PictureSequence:
     """Open ``sequences/NN`` with ``image_0/``, ``calib.txt`` and ``times.txt``.
+
+    Right pictures are taken from ``image_1/``, where it is there.
 
     The poses are read from ``../../poses/NN.txt``, where the data set keeps them, or from
     ``poses.txt`` in the folder itself.
@@ -33,17 +37,36 @@ def open_kitti(path: Path, camera: Path | None) -> PictureSequence:
         stamps,
         find_camera(path, camera) if camera else _read_camera(path / 'calib.txt', pictures[0]),
         _read_poses(path, stamps),
+        Companions(right=_find_right(path, pictures)),
     )
 
 
 def _read_camera(calibration: Path, first_picture: Path) -> Camera:
-    rows = _rows(calibration)
-    projection = next((row[1:] for row in rows if row[0] == 'P0:'), None)
-    if projection is None or len(projection) != 12:
-        raise DatasetError(f'{calibration} has no line "P0:" with 12 numbers')
     height, width = read_grey(first_picture).shape
-    matrix = _numbers(projection, str(calibration)).reshape(3, 4)[:, :3]
+    matrix = _projection(calibration, 'P0')[:, :3]
     return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
+
+
+def _projection(calibration: Path, name: str) -> np.ndarray:
+    """(3, 4) matrix of a camera; its fourth column is by its distance from camera 0."""
+    found = next((row[1:] for row in _rows(calibration) if row[0] == f'{name}:'), None)
+    if found is None or len(found) != 12:
+        raise DatasetError(f'{calibration} has no line "{name}:" with 12 numbers')
+    return _numbers(found, str(calibration)).reshape(3, 4)
+
+
+def _find_right(path: Path, pictures: list[Path]) -> RightFiles | None:
+    folder = path / 'image_1'
+    if not folder.is_dir():
+        return None
+    files = [folder / picture.name for picture in pictures]
+    projection = _projection(path / 'calib.txt', 'P1')
+    height, width = read_grey(pictures[0]).shape
+    return RightFiles(
+        [file if file.exists() else None for file in files],
+        Camera(width, height, projection[:, :3], 'plumb_bob', np.zeros(5)),
+        right_from_left(projection),
+    )
 
 
 def _read_poses(path: Path, stamps: list[int]) -> Trajectory | None:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.datasets.companions import Companions
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.frame import Frame
 from loftr_vo.trajectory import Trajectory, TrajectoryError, parse_seconds
@@ -31,24 +32,32 @@ class PictureSequence(Sequence):
         stamps: list[int],
         camera: Camera,
         ground_truth: Trajectory | None = None,
+        companions: Companions | None = None,
     ) -> None:
         """Take the files in the order of time, each with its stamp in nanoseconds."""
         super().__init__(name, kind, ground_truth)
         self.paths = paths
         self.stamps = stamps
         self.camera = camera
+        self.companions = companions or Companions()
+
+    def lacks(self, source: str) -> bool:
+        """See ``Sequence``."""
+        return self.companions.lacks(source)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Frame]:
-        for path, stamp in zip(self.paths, self.stamps, strict=True):
+        before = None
+        for index, (path, stamp) in enumerate(zip(self.paths, self.stamps, strict=True)):
             image = read_grey(path)
             try:
                 frame = Frame(image, stamp, self.camera)
             except CalibrationError as error:
                 raise CalibrationError(f'{path}: {error}') from error
-            yield frame
+            yield self.companions.accompany(frame, index, before, self.provided)
+            before = stamp
 
 
 def read_grey(path: Path) -> np.ndarray:

@@ -17,6 +17,14 @@ class DatasetError(ValueError):
     """A recording cannot be read; the message says what is wrong and what to do."""
 
 
+# What the sources of scale need besides the picture.
+_BESIDES = {
+    'depth': 'depth images',
+    'stereo': 'right pictures with a calibration of the pair',
+    'odometry': 'other odometry',
+}
+
+
 class Sequence(ABC):
     """Frames in the order of time, decoded one at a time as they are asked for.
 
@@ -31,17 +39,40 @@ class Sequence(ABC):
         path: where the recording is; None if nowhere, as of a rendered scene.
         camera_frame: the name of the camera's optical frame; empty where there is none.
         left_out: pictures of the last iteration that were late or came twice.
+        provided: the sources of scale that frames carry what is needed for; see ``provide``.
     """
 
     path: Path | None = None
     camera_frame = ''
     left_out = 0
+    provided: frozenset[str] = frozenset()
 
     def __init__(self, name: str, kind: str, ground_truth: Trajectory | None = None) -> None:
         """Take what is known of the recording; see the attributes."""
         self.name = name
         self.kind = kind
         self.ground_truth = ground_truth
+
+    def provide(self, source: str) -> None:
+        """Have frames carry what a source of scale needs besides the picture.
+
+        Args:
+            source: one of ``config.SCALE_SOURCES``.
+
+        Raises:
+            DatasetError: the recording does not have it.
+        """
+        if source in _BESIDES:
+            if self.lacks(source):
+                raise DatasetError(
+                    f'{self.name} ({self.kind}) has no {_BESIDES[source]}, which scale.source '
+                    f'{source} needs'
+                )
+            self.provided = self.provided | {source}
+
+    def lacks(self, source: str) -> bool:
+        """Whether the recording does not have what ``source`` needs besides the picture."""
+        return True
 
     @abstractmethod
     def __len__(self) -> int:

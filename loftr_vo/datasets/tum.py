@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from loftr_vo.camera import Camera
+from loftr_vo.datasets.companions import Companions, DepthFiles, nearest
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
 from loftr_vo.datasets.sequence import DatasetError, find_camera, read_ground_truth
 
@@ -20,9 +21,15 @@ _INTRINSICS = {
     '3': ((535.4, 539.2, 320.1, 247.6), (0.0, 0.0, 0.0, 0.0, 0.0)),
 }
 
+# Units of depth in a metre, and how far in time a depth image may be from its picture.
+_PER_METRE = 5000.0
+_MOST_APART = 20_000_000  # nanoseconds
+
 
 def open_tum(path: Path, camera: Path | None) -> PictureSequence:
     """Open a folder with ``rgb.txt`` (time and file per line) and ``groundtruth.txt``.
+
+    Depth images are taken from the list ``depth.txt``, where it is there.
 
     The calibration is ``camera`` or ``camera.yaml`` in the folder; else the one published for
     the camera that the folder's name tells (``freiburg1``, ``2`` or ``3``).
@@ -31,8 +38,25 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
         DatasetError: a list is malformed or the camera is not known.
     """
     index = path / 'rgb.txt'
+    entries, pictures = _read_list(path, index)
+    if not pictures:
+        raise DatasetError(f'{index} names no pictures')
+    stamps = rising_stamps(entries)
+    return PictureSequence(
+        path.resolve().name,
+        'TUM RGB-D',
+        pictures,
+        stamps,
+        _find_camera(path, camera),
+        read_ground_truth(path / 'groundtruth.txt'),
+        Companions(depth=_find_depth(path, stamps)),
+    )
+
+
+def _read_list(path: Path, index: Path) -> tuple[list[tuple[str, int]], list[Path]]:
+    """Return (place, stamp) of the lines of a list, and the files that they name."""
     entries: list[tuple[str, int]] = []
-    pictures: list[Path] = []
+    files: list[Path] = []
     for number, line in enumerate(index.read_text(encoding='utf-8').splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith('#'):
@@ -41,17 +65,19 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
         if len(words) != 2:
             raise DatasetError(f'{where}: expected a time and a file name, found {line!r}')
         entries.append((where, stamp_of(words[0], where)))
-        pictures.append(path / words[1])
-    if not pictures:
-        raise DatasetError(f'{index} names no pictures')
-    return PictureSequence(
-        path.resolve().name,
-        'TUM RGB-D',
-        pictures,
-        rising_stamps(entries),
-        _find_camera(path, camera),
-        read_ground_truth(path / 'groundtruth.txt'),
-    )
+        files.append(path / words[1])
+    return entries, files
+
+
+def _find_depth(path: Path, stamps: list[int]) -> DepthFiles | None:
+    """Return the depth image nearest in time to each picture."""
+    index = path / 'depth.txt'
+    if not index.is_file():
+        return None
+    entries, files = _read_list(path, index)
+    depth_stamps = rising_stamps(entries)
+    found = [nearest(depth_stamps, stamp, _MOST_APART) for stamp in stamps]
+    return DepthFiles([None if n is None else files[n] for n in found], 1 / _PER_METRE)
 
 
 def _find_camera(path: Path, given: Path | None) -> Camera:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import yaml
 
 from loftr_vo.config import Settings
@@ -54,10 +55,18 @@ def collect_metrics(
         'tracked': run.tracked,
         **_score_values(scores),
         'metric': run.metric,
+        'metric_from': run.metric_from,
+        'scale_sigma_percent': _scale_sigma(run),
         'latency_ms_median': run.latency_ms_median,
         'weights': weights,
         'device': device,
     }
+
+
+def _scale_sigma(run: Run) -> float:
+    """Median of what the odometry says of its scale's standard deviation, in percent."""
+    sigmas = [record.scale_sigma for record in run.records if record.metric]
+    return 100.0 * float(np.median(sigmas)) if sigmas else math.nan
 
 
 def _score_values(scores: Scores | None) -> dict[str, float | None]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class FrameRecord:
 
     Attributes:
         latency_ms: wall time that the frame took, in milliseconds.
+        scale_sigma: ``scale.sigma`` of the estimate.
     """
 
     stamp: int
@@ -47,6 +49,7 @@ class FrameRecord:
     is_keyframe: bool
     metric: bool
     latency_ms: float
+    scale_sigma: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -117,18 +120,31 @@ class Run:
 
     @property
     def metric(self) -> bool:
-        """Whether every tracked length is in metres."""
-        known = [record.metric for record in self.records if record.state is State.TRACKING]
-        return bool(known) and all(known)
+        """Whether lengths are metres, from some frame on; see ``metric_from``."""
+        return self.metric_from is not None
+
+    @property
+    def metric_from(self) -> int | None:
+        """Index of the frame from which on the tracked lengths are metres; None if never."""
+        first = None
+        for index in range(len(self.records) - 1, -1, -1):
+            record = self.records[index]
+            if record.metric:
+                first = index
+            elif record.state is State.TRACKING:
+                break
+        return first
 
     @property
     def trajectory(self) -> Trajectory:
         """The poses of all frames but the lost ones; while initialising, the pose held."""
-        kept = [record for record in self.records if record.state is not State.LOST]
-        return Trajectory(
-            np.array([record.stamp for record in kept], np.int64),
-            np.array([record.pose for record in kept]).reshape(-1, 4, 4),
-        )
+        return _trajectory(self.records)
+
+    @property
+    def metric_trajectory(self) -> Trajectory:
+        """The part of the trajectory whose lengths are metres."""
+        first = self.metric_from
+        return _trajectory([] if first is None else self.records[first:])
 
     @property
     def latency_ms_median(self) -> float:
@@ -136,6 +152,14 @@ class Run:
         if not self.records:
             return float('nan')
         return float(np.median([record.latency_ms for record in self.records]))
+
+
+def _trajectory(records: list[FrameRecord]) -> Trajectory:
+    kept = [record for record in records if record.state is not State.LOST]
+    return Trajectory(
+        np.array([record.stamp for record in kept], np.int64),
+        np.array([record.pose for record in kept]).reshape(-1, 4, 4),
+    )
 
 
 def run_sequence(
@@ -189,6 +213,7 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         is_keyframe=estimate.is_keyframe,
         metric=estimate.metric,
         latency_ms=latency_ms,
+        scale_sigma=estimate.scale.sigma,
     )
 
 

@@ -8,6 +8,7 @@ extra; it is imported only when something is scored.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,8 @@ class Scores:
         scale_drift: how many times longer the estimate is, relative to the truth, over the last
             five motions than over the first five; one is no drift.
         scale: the factor that the alignment put on the estimate; one for a metric estimate.
+        scale_error_percent: by how much a metric estimate is too long, by the scale that fits
+            best; NaN for one that is not metric.
     """
 
     path_length_m: float
@@ -60,6 +63,7 @@ class Scores:
     kitti_rotation_deg_per_m: float
     scale_drift: float
     scale: float
+    scale_error_percent: float = float('nan')
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,13 @@ class Alignment:
         estimated: the estimate, moved (and scaled, unless metric) onto the truth.
         true: the true poses at the same frames.
         scale: the factor put on the estimate.
+        fitting_scale: the factor that would fit a metric estimate best; else NaN.
     """
 
     estimated: Trajectory
     true: Trajectory
     scale: float
+    fitting_scale: float = float('nan')
 
     @property
     def errors(self) -> np.ndarray:
@@ -115,12 +121,18 @@ def align(estimated: Trajectory, ground_truth: Trajectory, metric: bool) -> Alig
             _to_evo(estimated, origin),
             max_diff=MAX_TIME_DIFFERENCE,
         )
+        _, _, fitting = copy.deepcopy(moved).align(true, correct_scale=True)
         _, _, scale = moved.align(true, correct_scale=not metric)
     except evo.EvoException as error:
         raise EvaluationError(
             f'the estimate cannot be laid onto the ground truth: {error}'
         ) from error
-    return Alignment(_from_evo(moved, origin), _from_evo(true, origin), float(scale))
+    return Alignment(
+        _from_evo(moved, origin),
+        _from_evo(true, origin),
+        float(scale),
+        float(fitting) if metric else float('nan'),
+    )
 
 
 def score(estimated: Trajectory, ground_truth: Trajectory, metric: bool) -> Scores:
@@ -142,6 +154,7 @@ def score_alignment(alignment: Alignment) -> Scores:
         kitti_rotation_deg_per_m=rotation,
         scale_drift=_scale_drift(alignment.estimated, alignment.true),
         scale=alignment.scale,
+        scale_error_percent=100.0 * (1.0 / alignment.fitting_scale - 1.0),
     )
 
 

@@ -19,6 +19,7 @@ COLUMNS = (
     ('rotation deg/frame', 'rpe_rotation_deg', '{:.3f}'),
     ('KITTI %', 'kitti_translation_percent', '{:.2f}'),
     ('KITTI deg/m', 'kitti_rotation_deg_per_m', '{:.4f}'),
+    ('scale error %', 'scale_error_percent', '{:+.2f}'),
     ('scale drift', 'scale_drift', '{:.2f}'),
     ('ms/frame', 'latency_ms_median', '{:.0f}'),
 )
@@ -32,6 +33,9 @@ def format_table(rows: list[dict[str, Any]]) -> str:
             has are left out.
     """
     columns = [column for column in COLUMNS if any(column[1] in row for row in rows)]
+    # Most recordings are not in metres, and a column of dashes tells nobody anything.
+    if all(_is_missing(row.get('scale_error_percent')) for row in rows):
+        columns = [column for column in columns if column[1] != 'scale_error_percent']
     cells = [[heading for heading, _, _ in columns]]
     cells += [format_row(row, columns) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
@@ -50,5 +54,8 @@ def format_row(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> 
 
 
 def _cell(value: Any, style: str) -> str:
-    missing = value is None or (isinstance(value, float) and math.isnan(value))
-    return '-' if missing else style.format(value)
+    return '-' if _is_missing(value) else style.format(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))

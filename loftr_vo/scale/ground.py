@@ -19,16 +19,21 @@ from loftr_vo.scale.running_scale import Reading
 
 # Sine of the angle under the horizon from which a cell may show the ground.
 _BELOW = math.sin(math.radians(4.0))
-# The camera's tilt against how it is mounted, at most; once known, against what it was.
-_TILT, _TILT_CHANGE = math.radians(15.0), math.radians(5.0)
+# The camera's tilt against how it is mounted, at most, and its standard deviation; once known,
+# against what it was. Tilt and height are hard to tell apart, so that the less the tilt is open
+# the surer is the height.
+_TILT, _TILT_SIGMA = math.radians(15.0), math.radians(5.0)
+_TILT_CHANGE, _TILT_CHANGE_SIGMA = math.radians(5.0), math.radians(1.0)
 _FEWEST = 25
 # Least share of the cells below the horizon that the ground must have.
 _SHARE = 0.25
-# Beyond these a cell is no part of the plane: standard deviations, and what no ground is flatter
-# than, relative to inverse depth.
-_CONSISTENT, _UNEVEN = 2.5, 0.02
+# Beyond so many standard deviations a cell is no part of the plane.
+_CONSISTENT = 2.5
+# Relative standard deviation of a cell's inverse depth at the least: ground is uneven, and the
+# depth of near ground, which fast motion smears, is the least sure of all.
+_UNEVEN = 0.06
 # With this share of as many cells lower than a plane, it is a table or a pavement.
-_LOWER = 0.15
+_LOWER = 0.3
 _TRIALS = 200
 _LARGEST_SIGMA = 0.05
 # Of one reading: ground is uneven, and springs give way.
@@ -72,10 +77,10 @@ class GroundScale:
             NoReading: no ground is seen, or not surely.
         """
         if self._down is None:
-            plane = fit_ground(keyframe, self._mounted, _TILT)
+            plane = fit_ground(keyframe, self._mounted, _TILT, _TILT_SIGMA)
             self._down = plane.normal
         else:
-            plane = fit_ground(keyframe, self._down, _TILT_CHANGE)
+            plane = fit_ground(keyframe, self._down, _TILT_CHANGE, _TILT_CHANGE_SIGMA)
             down = (1 - _SMOOTHING) * self._down + _SMOOTHING * plane.normal
             self._down = down / np.linalg.norm(down)
         return Reading(
@@ -83,13 +88,14 @@ class GroundScale:
         )
 
 
-def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float) -> Plane:
+def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: float) -> Plane:
     """Find the lowest plane that many cells agree on.
 
     Args:
         keyframe: whose cells have depth.
         down: (3,) unit vector, expected normal.
         tilt: radians by which the normal may differ from it.
+        tilt_sigma: standard deviation of that.
 
     Raises:
         NoReading: there is none.
@@ -100,11 +106,13 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float) -> Plane:
         raise NoReading(f'only {len(seen)} cells with depth below the horizon')
     rays, rho = keyframe.rays[seen], keyframe.inverse_depth[seen]
     sigma = np.sqrt(keyframe.variance[seen] + (_UNEVEN * rho) ** 2)
-    inliers = _most_agreeing(rays, rho, sigma, down, tilt)
+    scaled = _most_agreeing(rays, rho, sigma, down, tilt)
+    inliers = np.abs(rho - rays @ scaled) < _CONSISTENT * sigma
     if inliers.sum() < max(_FEWEST, _SHARE * len(seen)):
         raise NoReading(f'only {inliers.sum()} of {len(seen)} cells below the horizon are level')
-    for _ in range(3):
-        scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers])
+    for _ in range(5):
+        level = _level_rows(down, tilt_sigma * float(np.linalg.norm(scaled)))
+        scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
         error = (rho - rays @ scaled) / sigma
         inliers = np.abs(error) < _CONSISTENT
     # Under the ground there is nothing, so cells that are seen there make it a table.
@@ -124,31 +132,35 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float) -> Plane:
 def _most_agreeing(
     rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, down: np.ndarray, tilt: float
 ) -> np.ndarray:
-    """RANSAC over planes through three cells; (N,) bool."""
+    """RANSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
     # A constant seed: the same frames give the same trajectory.
     rng = np.random.default_rng(0)
     triples = rng.integers(0, len(rays), (_TRIALS, 3))
     matrices = rays[triples]  # (T, 3, 3)
     usable = np.abs(np.linalg.det(matrices)) > 1e-6
-    if not usable.any():
-        raise NoReading('the cells below the horizon lie in a line')
-    planes = np.linalg.solve(matrices[usable], rho[triples[usable]][..., None])[..., 0]
-    length = np.linalg.norm(planes, axis=1)
-    level = planes @ down > np.cos(tilt) * length
-    if not level.any():
-        raise NoReading('no level plane below the horizon')
-    planes = planes[level]
+    tilted = np.linalg.solve(matrices[usable], rho[triples[usable]][..., None])[..., 0]
+    tilted = tilted[tilted @ down > np.cos(tilt) * np.linalg.norm(tilted, axis=1)]
+    level = (rho / (rays @ down))[triples[:, :1]] * down
+    planes = np.concatenate([level, tilted])
     agreeing = np.abs(rho - planes @ rays.T) < _CONSISTENT * sigma
-    return agreeing[np.argmax(agreeing.sum(axis=1))]
+    best: np.ndarray = planes[np.argmax(agreeing.sum(axis=1))]
+    return best
+
+
+def _level_rows(down: np.ndarray, sigma: float) -> np.ndarray:
+    """(2, 3) rows that hold normal / h along ``down``, in standard deviations."""
+    return np.linalg.svd(down[None])[2][1:] / sigma
 
 
 def _least_squares(
-    rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray
+    rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, level: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Fit normal / h, (3,), and its covariance (3, 3)."""
     weighted = rays / sigma[:, None]
-    covariance = np.linalg.pinv(weighted.T @ weighted, hermitian=True)
-    solution = covariance @ (weighted.T @ (rho / sigma))
     freedom = max(len(rho) - 3, 1)
-    excess = float(np.sum((weighted @ solution - rho / sigma) ** 2)) / freedom
     # Neighbouring cells err alike; see `cell_depth`.
-    return solution, covariance * max(1.0, excess) * 9.0
+    information = weighted.T @ weighted / 9.0
+    covariance = np.linalg.inv(information + level.T @ level)
+    solution = covariance @ (weighted.T @ (rho / sigma) / 9.0)
+    excess = float(np.sum((weighted @ solution - rho / sigma) ** 2)) / freedom
+    return solution, covariance * max(1.0, excess)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ import numpy as np
 import torch
 
 from loftr_vo.camera import Camera
+from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
-from loftr_vo.frame import Frame
+from loftr_vo.frame import Frame, RightPicture
 from loftr_vo.synthetic.camera_path import CameraPath
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
 from loftr_vo.synthetic.scene import Rectangles
+from loftr_vo.synthetic.sensors import depth_camera, wheel_odometry
 from loftr_vo.synthetic.stage import Stage
 from loftr_vo.synthetic.street import LONGEST_DRIVE, build_street, street_path
 from loftr_vo.trajectory import Trajectory
@@ -32,11 +35,12 @@ class _Place:
     build: Callable[[np.random.Generator], Stage]
     path: Callable[[np.random.Generator], CameraPath]
     longest: float = math.inf
+    baseline: float = 0.12  # metres, of a stereo pair that suits it
 
 
 _PLACES = {
     'room': _Place(build_room, room_path),
-    'street': _Place(build_street, street_path, LONGEST_DRIVE),
+    'street': _Place(build_street, street_path, LONGEST_DRIVE, baseline=0.5),
 }
 KINDS = tuple(_PLACES)
 FIELD_OF_VIEW = 75.0  # degrees, horizontally
@@ -48,7 +52,9 @@ _START = 1_000_000_000  # nanoseconds; a stamp of zero means "unknown" to parts 
 class SyntheticSequence(Sequence):
     """Pictures of a ray-cast scene with exact poses and depth, the same for the same seed.
 
-    Frames are rendered one at a time as they are asked for.
+    Frames are rendered one at a time as they are asked for. With ``provide`` they carry what
+    sensors beside the camera would say: a depth camera, which takes the place of the exact depth,
+    a right camera, and wheels; see ``sensors``.
 
     Args:
         kind: ``room``, a hand-held camera going round in a furnished room, or ``street``, a
@@ -88,13 +94,25 @@ class SyntheticSequence(Sequence):
         self._scene, self._bank = place.build(np.random.default_rng([seed, 0])).build()
         self._scene = dataclasses.replace(self._scene, contrast=self._scene.contrast * contrast)
         self._path = place.path(np.random.default_rng([seed, 1]))
+        self.right_from_left = np.eye(4)
+        self.right_from_left[0, 3] = -place.baseline
         self._times = np.arange(frames) / rate
         self._stamps = _START + np.round(self._times * 1e9).astype(np.int64)
         poses = np.stack([self._path(time) for time in self._times])
         super().__init__(f'{kind}-{seed}', 'rendered scene', Trajectory(self._stamps, poses))
 
+    def lacks(self, source: str) -> bool:
+        """See ``Sequence``; a rendered scene has everything."""
+        return False
+
     def __len__(self) -> int:
         return self._frames
+
+    @functools.cached_property
+    def wheels(self) -> Trajectory:
+        """What the wheels say of the base, which is where the camera is and looks along x."""
+        rng = np.random.default_rng([self._seed, 3])
+        return wheel_odometry(self._path, float(self._times[-1]), _START, rng)
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self._frames):
@@ -109,10 +127,31 @@ class SyntheticSequence(Sequence):
                 moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
                 views = [self._see(self._path(time + self._exposure * m))[0] for m in moments]
                 light = np.mean(views, axis=0)
-        rng = np.random.default_rng([self._seed, 2, index])
+        image = self._grey(light, [2, index])
+        frame = Frame(image, int(self._stamps[index]), self.camera, depth)
+        return self._accompanied(frame, index)
+
+    def _grey(self, light: np.ndarray, draw: list[int]) -> np.ndarray:
+        rng = np.random.default_rng([self._seed, *draw])
         grey = light * 255.0 + rng.normal(0.0, self._noise, light.shape)
-        image = np.clip(np.round(grey), 0, 255).astype(np.uint8)
-        return Frame(image, int(self._stamps[index]), self.camera, depth)
+        return np.clip(np.round(grey), 0, 255).astype(np.uint8)
+
+    def _accompanied(self, frame: Frame, index: int) -> Frame:
+        """Return the frame with what ``provide`` asked for."""
+        assert frame.depth is not None
+        if 'depth' in self.provided:
+            rng = np.random.default_rng([self._seed, 4, index])
+            frame = dataclasses.replace(frame, depth=depth_camera(frame.depth, rng))
+        if 'stereo' in self.provided:
+            pose = self._path(float(self._times[index])) @ np.linalg.inv(self.right_from_left)
+            with _one_thread():
+                image = self._grey(self._see(pose)[0], [5, index])
+            right = RightPicture(image, self.camera, self.right_from_left)
+            frame = dataclasses.replace(frame, right=right)
+        if 'odometry' in self.provided:
+            before = int(self._stamps[index - 1]) if index else None
+            frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
+        return frame
 
     def _see(self, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Picture in [0, 1] and depth in metres, both (H, W) float32.

@@ -1,0 +1,135 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What recordings of picture files have besides the pictures: depth, right pictures, odometry."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.frame import BasePose, Frame, RightPicture
+from loftr_vo.trajectory import Trajectory
+
+
+@dataclass(frozen=True)
+class DepthFiles:
+    """Depth images, one for each picture, or None where a picture has none.
+
+    Attributes:
+        paths: PNG files of 16 bits.
+        metres: in one of their units.
+    """
+
+    paths: list[Path | None]
+    metres: float
+
+    def read(self, index: int) -> np.ndarray | None:
+        """Return the depth of a picture, (H, W) float32 in metres, 0 where unknown.
+
+        Raises:
+            DatasetError: the file is absent or no depth image.
+        """
+        path = self.paths[index]
+        if path is None:
+            return None
+        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
+            raise DatasetError(f'{path} is no depth image: one channel of 16 bits is needed')
+        return depth.astype(np.float32) * np.float32(self.metres)
+
+
+@dataclass(frozen=True)
+class RightFiles:
+    """Right pictures, one for each left one, or None where that has none.
+
+    Attributes:
+        paths: picture files.
+        camera: that took them.
+        right_from_left: (4, 4), see ``RightPicture``.
+    """
+
+    paths: list[Path | None]
+    camera: Camera
+    right_from_left: np.ndarray
+
+    def read(self, index: int) -> RightPicture | None:
+        """Return the right picture of a left one.
+
+        Raises:
+            DatasetError: the file is absent or no picture.
+            CalibrationError: it has another size than its calibration.
+        """
+        # Imported late: that module is built on this one.
+        from loftr_vo.datasets.pictures import read_grey
+
+        path = self.paths[index]
+        if path is None:
+            return None
+        image = read_grey(path)
+        try:
+            self.camera.check_size(image.shape)
+        except CalibrationError as error:
+            raise CalibrationError(f'{path}: {error}') from error
+        return RightPicture(image, self.camera, self.right_from_left)
+
+
+@dataclass(frozen=True)
+class Companions:
+    """What a recording has; None for what it has not.
+
+    Attributes:
+        wheels: another odometry: the base's poses in its own frame.
+    """
+
+    depth: DepthFiles | None = None
+    right: RightFiles | None = None
+    wheels: Trajectory | None = None
+
+    def lacks(self, source: str) -> bool:
+        """Whether what a source of scale needs is not there."""
+        needed = {'depth': self.depth, 'stereo': self.right, 'odometry': self.wheels}
+        return source in needed and needed[source] is None
+
+    def accompany(
+        self, frame: Frame, index: int, before: int | None, wanted: frozenset[str]
+    ) -> Frame:
+        """Return a frame with what is wanted.
+
+        Args:
+            frame: the picture's.
+            index: of the picture.
+            before: stamp of the frame before; None for the first.
+            wanted: sources of scale.
+        """
+        if 'depth' in wanted and self.depth:
+            frame = dataclasses.replace(frame, depth=self.depth.read(index))
+        if 'stereo' in wanted and self.right:
+            frame = dataclasses.replace(frame, right=self.right.read(index))
+        if 'odometry' in wanted and self.wheels:
+            frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
+        return frame
+
+
+def since(wheels: Trajectory, before: int | None, now: int) -> tuple[BasePose, ...]:
+    """Return the poses after ``before`` up to ``now``, in nanoseconds."""
+    stamps = wheels.stamps.tolist()
+    first = 0 if before is None else bisect.bisect_right(stamps, before)
+    last = bisect.bisect_right(stamps, now)
+    return tuple(BasePose(stamps[index], wheels.poses[index]) for index in range(first, last))
+
+
+def nearest(stamps: list[int], stamp: int, tolerance: int) -> int | None:
+    """Return the index of the nearest of rising stamps, or None if it is not near enough."""
+    after = bisect.bisect_left(stamps, stamp)
+    around = [index for index in (after - 1, after) if 0 <= index < len(stamps)]
+    if not around:
+        return None
+    index = min(around, key=lambda each: abs(stamps[each] - stamp))
+    return index if abs(stamps[index] - stamp) <= tolerance else None
