@@ -32,6 +32,7 @@ from loftr_vo.uncertainty import (
     handed_over,
     pose_covariance,
     relative_covariance,
+    without_scale,
 )
 
 # While a new map is tracked, the old ones are looked for in one frame out of these.
@@ -312,6 +313,7 @@ class VisualOdometry:
             shift = (1 - factor) * new.pose[:3, 3]
             for keyframe in self._keyframes.of_map:
                 keyframe.move(np.eye(3), shift, factor)
+                keyframe.covariance = without_scale(keyframe.covariance)
             self._recovery.rescale(factor, shift)
             if first:
                 # Their unit is another one, and nobody will tell which.

@@ -72,6 +72,14 @@ def handed_over(covariance: np.ndarray, keyframe: Keyframe, motion: Motion) -> n
     return grown
 
 
+def without_scale(covariance: np.ndarray) -> np.ndarray:
+    """Return a keyframe's covariance (7, 7) once its scale is known from elsewhere."""
+    told = covariance.copy()
+    told[6, :] = told[:, 6] = 0.0
+    told[6, 6] = _SURE**2
+    return told
+
+
 def _relative_length_variance(motion: Motion) -> float:
     translation = motion.frame_from_keyframe[:3, 3]
     squared = max(float(translation @ translation), _SURE**2)

@@ -20,6 +20,7 @@ from std_msgs.msg import Header
 from loftr_vo.estimate import Estimate
 from loftr_vo.ros.device import memory_in_use
 from loftr_vo.ros.health import Health, Verdict
+from loftr_vo.scale.status import ScaleStatus
 
 _BIG_ENDIAN = sys.byteorder == 'big'
 
@@ -170,14 +171,26 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'parallax': f'{estimate.parallax:.3f}',
         'keyframe': str(estimate.keyframe_id),
         'scale': _scale_in_words(estimate),
+        **_scale_values(estimate.scale),
         'restarts': str(estimate.restarts),
         **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
     }
 
 
 def _scale_in_words(estimate: Estimate) -> str:
-    scale = 'metric' if estimate.metric else 'none (not metric)'
+    scale = 'metric' if estimate.metric else f'{estimate.scale.source} (not metric)'
     return f'{scale}, carried over a new start: uncertain' if estimate.scale_carried else scale
+
+
+def _scale_values(scale: ScaleStatus) -> dict[str, str]:
+    if scale.source == 'none':
+        return {}
+    return {
+        'scale_source': scale.source,
+        'scale_sigma': f'{scale.sigma:.4f}',
+        'scale_age': f'{scale.age:.2f}',
+        'scale_reason': scale.reason,
+    }
 
 
 def _stream_values(health: Health, now: float) -> dict[str, str]:

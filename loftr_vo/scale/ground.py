@@ -22,7 +22,7 @@ _BELOW = math.sin(math.radians(4.0))
 # The camera's tilt against how it is mounted, at most, and its standard deviation; once known,
 # against what it was. Tilt and height are hard to tell apart, so that the less the tilt is open
 # the surer is the height.
-_TILT, _TILT_SIGMA = math.radians(15.0), math.radians(5.0)
+_TILT, _TILT_SIGMA = math.radians(25.0), math.radians(10.0)
 _TILT_CHANGE, _TILT_CHANGE_SIGMA = math.radians(5.0), math.radians(1.0)
 _FEWEST = 25
 # Least share of the cells below the horizon that the ground must have.
@@ -34,8 +34,10 @@ _CONSISTENT = 2.5
 _UNEVEN = 0.06
 # With this share of as many cells lower than a plane, it is a table or a pavement.
 _LOWER = 0.3
-_TRIALS = 200
-_LARGEST_SIGMA = 0.05
+_TRIALS, _ROUNDS = 200, 5
+# By which the standard deviation of cells shrinks in one round, at most.
+_SHARPEST = 0.6
+_LARGEST_SIGMA = 0.1
 # Of one reading: ground is uneven, and springs give way.
 _LEAST_SIGMA = 0.01
 # How much the tilt goes with each new plane.
@@ -107,14 +109,19 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: fl
     rays, rho = keyframe.rays[seen], keyframe.inverse_depth[seen]
     sigma = np.sqrt(keyframe.variance[seen] + (_UNEVEN * rho) ** 2)
     scaled = _most_agreeing(rays, rho, sigma, down, tilt)
-    inliers = np.abs(rho - rays @ scaled) < _CONSISTENT * sigma
-    if inliers.sum() < max(_FEWEST, _SHARE * len(seen)):
-        raise NoReading(f'only {inliers.sum()} of {len(seen)} cells below the horizon are level')
-    for _ in range(5):
-        level = _level_rows(down, tilt_sigma * float(np.linalg.norm(scaled)))
-        scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
+    for _ in range(_ROUNDS):
         error = (rho - rays @ scaled) / sigma
         inliers = np.abs(error) < _CONSISTENT
+        # Good depth makes the ground sharp, and then what stands on it is no part of it.
+        sigma = sigma * np.clip(1.4826 * np.median(np.abs(error[inliers])), _SHARPEST, 1.0)
+        inliers = np.abs(rho - rays @ scaled) < _CONSISTENT * sigma
+        if inliers.sum() < max(_FEWEST, _SHARE * len(seen)):
+            raise NoReading(
+                f'only {inliers.sum()} of {len(seen)} cells below the horizon are level'
+            )
+        level = _level_rows(down, tilt_sigma * float(np.linalg.norm(scaled)))
+        scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
+    error = (rho - rays @ scaled) / (_UNEVEN * rho)
     # Under the ground there is nothing, so cells that are seen there make it a table.
     if np.sum(error < -2 * _CONSISTENT) > _LOWER * inliers.sum():
         raise NoReading('more is seen below the lowest plane than on it')
@@ -132,7 +139,7 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: fl
 def _most_agreeing(
     rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, down: np.ndarray, tilt: float
 ) -> np.ndarray:
-    """RANSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
+    """MSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
     # A constant seed: the same frames give the same trajectory.
     rng = np.random.default_rng(0)
     triples = rng.integers(0, len(rays), (_TRIALS, 3))
@@ -142,8 +149,8 @@ def _most_agreeing(
     tilted = tilted[tilted @ down > np.cos(tilt) * np.linalg.norm(tilted, axis=1)]
     level = (rho / (rays @ down))[triples[:, :1]] * down
     planes = np.concatenate([level, tilted])
-    agreeing = np.abs(rho - planes @ rays.T) < _CONSISTENT * sigma
-    best: np.ndarray = planes[np.argmax(agreeing.sum(axis=1))]
+    error = np.minimum(np.abs(rho - planes @ rays.T) / sigma, _CONSISTENT)
+    best: np.ndarray = planes[np.argmin(np.sum(error**2, axis=1))]
     return best
 
 

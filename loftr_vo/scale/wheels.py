@@ -136,7 +136,7 @@ class WheelScale:
             except NoReading as error:
                 self._trouble = str(error)
         if self._waiting and self._poses:
-            late = (self._waiting[0].end - self._poses[-1].stamp) * 1e-9
+            late = (self._waiting[-1].end - self._poses[-1].stamp) * 1e-9
             if late > _GAP:
                 self._trouble = f'the other odometry is {late:.1f} s behind the pictures'
 
