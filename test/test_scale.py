@@ -19,7 +19,7 @@ from loftr_vo.frame import BasePose, RightPicture
 from loftr_vo.geometry import rays_from_points
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.scale.cell_depth import NoReading
-from loftr_vo.scale.ground import GroundScale, fit_ground
+from loftr_vo.scale.ground import GroundScale, Tilt, fit_ground
 from loftr_vo.scale.running_scale import Reading, RunningScale, robust_mean
 from loftr_vo.scale.wheels import WheelScale
 from loftr_vo.synthetic.sensors import depth_camera
@@ -383,43 +383,55 @@ def over_ground(height, pitch=0.0, table=0.0, walls=0.2, noise=0.02, seed=0):
         rays=rays,
         inverse_depth=rho,
         variance=(noise * rho) ** 2,
+        pose=np.eye(4),
         known=np.ones(len(rho), bool),
     )
 
 
 DOWN = np.array([0.0, 1.0, 0.0])
+TILT = Tilt(DOWN, np.zeros(3), np.radians(15), np.radians(5))
 
 
 @pytest.mark.parametrize('pitch', [0.0, 8.0, -3.0])
 def test_the_height_over_the_ground_is_found_whatever_the_pitch(pitch):
-    plane = fit_ground(over_ground(3.0, pitch), DOWN, np.radians(15), np.radians(5))
+    plane = fit_ground(over_ground(3.0, pitch), TILT)
     assert plane.height == pytest.approx(3.0, rel=0.02)
     assert np.degrees(np.arcsin(plane.normal[2])) == pytest.approx(pitch, abs=1.0)
 
 
 def test_the_height_gives_the_scale():
-    reading = GroundScale(1.5, DOWN).reading(over_ground(3.0))
+    seen = over_ground(3.0)
+    reading = GroundScale(1.5, DOWN).reading(seen, SimpleNamespace(pose=pose((0, 0, 1))))
     assert math.exp(reading.log_ratio) == pytest.approx(0.5, rel=0.02)
-    assert 0.005 < reading.sigma < 0.05
+    assert 0.005 < reading.sigma < 0.06
+
+
+def test_the_way_tells_the_pitch():
+    """Few cells and poor ones: the plane alone would be tilted."""
+    seen = over_ground(3.0, pitch=5.0, walls=0.6, noise=0.1)
+    ahead = np.array([0.0, -np.sin(np.radians(5.0)), np.cos(np.radians(5.0))])
+    plane = fit_ground(seen, Tilt(DOWN, ahead, np.radians(15), np.radians(5)))
+    assert np.degrees(np.arcsin(plane.normal[2])) == pytest.approx(5.0, abs=1.0)
+    assert plane.height == pytest.approx(3.0, rel=0.04)
 
 
 def test_half_of_what_is_seen_may_stand_on_the_ground():
-    plane = fit_ground(over_ground(3.0, walls=0.5), DOWN, np.radians(15), np.radians(5))
+    plane = fit_ground(over_ground(3.0, walls=0.5), TILT)
     assert plane.height == pytest.approx(3.0, rel=0.03)
 
 
 def test_a_table_is_not_taken_for_the_ground():
     with pytest.raises(NoReading, match='below the lowest plane'):
-        fit_ground(over_ground(3.0, table=0.6, walls=0.0), DOWN, np.radians(15), np.radians(5))
+        fit_ground(over_ground(3.0, table=0.6, walls=0.0), TILT)
 
 
 def test_no_ground_in_view_is_said():
     with pytest.raises(NoReading):
-        fit_ground(over_ground(3.0, walls=1.0), DOWN, np.radians(15), np.radians(5))
+        fit_ground(over_ground(3.0, walls=1.0), TILT)
     sky = over_ground(3.0)
     sky.known = sky.rays[:, 1] < 0
     with pytest.raises(NoReading, match='below the horizon'):
-        fit_ground(sky, DOWN, np.radians(15), np.radians(5))
+        fit_ground(sky, TILT)
 
 
 def test_the_height_makes_metres_of_a_walk(world):

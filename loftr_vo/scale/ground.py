@@ -3,7 +3,8 @@
 """Scale from the height of the camera: the ground's plane in the depth of the cells below.
 
 A plane with normal n at distance h from the camera has n . X = h. With X = x / rho, x the ray of a
-cell and rho its inverse depth, that is rho = (n / h) . x: linear in what is sought.
+cell and rho its inverse depth, that is rho = (n / h) . x: linear in what is sought. A camera that
+keeps its height moves along the ground, which tells the plane's tilt in the direction of motion.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _BELOW = math.sin(math.radians(4.0))
 # the surer is the height.
 _TILT, _TILT_SIGMA = math.radians(25.0), math.radians(10.0)
 _TILT_CHANGE, _TILT_CHANGE_SIGMA = math.radians(5.0), math.radians(1.0)
+# The same of the way against the ground: slopes, and how a mount sways.
+_SLOPE, _SLOPE_SIGMA = math.radians(6.0), math.radians(1.5)
 _FEWEST = 25
 # Least share of the cells below the horizon that the ground must have.
 _SHARE = 0.25
@@ -39,7 +42,7 @@ _TRIALS, _ROUNDS = 200, 5
 _SHARPEST = 0.6
 _LARGEST_SIGMA = 0.1
 # Of one reading: ground is uneven, and springs give way.
-_LEAST_SIGMA = 0.01
+_LEAST_SIGMA = 0.04
 # How much the tilt goes with each new plane.
 _SMOOTHING = 0.2
 
@@ -72,17 +75,24 @@ class GroundScale:
         self._mounted = down / np.linalg.norm(down)
         self._down: np.ndarray | None = None
 
-    def reading(self, keyframe: Keyframe) -> Reading:
+    def reading(self, keyframe: Keyframe, after: Keyframe) -> Reading:
         """Return what the ground under a keyframe says.
+
+        Args:
+            keyframe: whose cells have depth.
+            after: the next one; the way between them is along the ground.
 
         Raises:
             NoReading: no ground is seen, or not surely.
         """
+        way = keyframe.pose[:3, :3].T @ (after.pose[:3, 3] - keyframe.pose[:3, 3])
+        ahead = way / max(float(np.linalg.norm(way)), 1e-12)
         if self._down is None:
-            plane = fit_ground(keyframe, self._mounted, _TILT, _TILT_SIGMA)
+            plane = fit_ground(keyframe, Tilt(self._mounted, ahead, _TILT, _TILT_SIGMA))
             self._down = plane.normal
         else:
-            plane = fit_ground(keyframe, self._down, _TILT_CHANGE, _TILT_CHANGE_SIGMA)
+            tilt = Tilt(self._down, ahead, _TILT_CHANGE, _TILT_CHANGE_SIGMA)
+            plane = fit_ground(keyframe, tilt)
             down = (1 - _SMOOTHING) * self._down + _SMOOTHING * plane.normal
             self._down = down / np.linalg.norm(down)
         return Reading(
@@ -90,25 +100,62 @@ class GroundScale:
         )
 
 
-def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: float) -> Plane:
+@dataclass(frozen=True)
+class Tilt:
+    """What is known of the ground's normal before it is seen.
+
+    Attributes:
+        down: (3,) unit vector, the normal to expect.
+        ahead: (3,) unit vector along the ground; zero where nothing is known of that.
+        most: radians by which the normal may differ from ``down``.
+        sigma: standard deviation of that.
+    """
+
+    down: np.ndarray
+    ahead: np.ndarray
+    most: float
+    sigma: float
+
+    @property
+    def normal(self) -> np.ndarray:
+        """(3,) the normal to expect by both."""
+        level = self.down - (self.down @ self.ahead) * self.ahead
+        return level / np.linalg.norm(level)
+
+    def allows(self, planes: np.ndarray) -> np.ndarray:
+        """Whether planes (N, 3), normal / h each, may be the ground; (N,) bool."""
+        length = np.linalg.norm(planes, axis=1)
+        upright = planes @ self.down > np.cos(self.most) * length
+        return upright & (np.abs(planes @ self.ahead) < np.sin(_SLOPE) * length)
+
+    def rows(self, length: float) -> np.ndarray:
+        """(R, 3) whose products with normal / h are to be zero, in standard deviations.
+
+        Args:
+            length: of normal / h.
+        """
+        across = np.linalg.svd(self.normal[None])[2][1:] / self.sigma
+        return np.vstack([across, self.ahead / _SLOPE_SIGMA]) / length
+
+
+def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
     """Find the lowest plane that many cells agree on.
 
     Args:
         keyframe: whose cells have depth.
-        down: (3,) unit vector, expected normal.
-        tilt: radians by which the normal may differ from it.
-        tilt_sigma: standard deviation of that.
+        tilt: what is known of its normal.
 
     Raises:
         NoReading: there is none.
     """
+    down = tilt.normal
     steep = keyframe.rays @ down > _BELOW * np.linalg.norm(keyframe.rays, axis=1)
     seen = np.flatnonzero(steep & keyframe.known)
     if len(seen) < _FEWEST:
         raise NoReading(f'only {len(seen)} cells with depth below the horizon')
     rays, rho = keyframe.rays[seen], keyframe.inverse_depth[seen]
     sigma = np.sqrt(keyframe.variance[seen] + (_UNEVEN * rho) ** 2)
-    scaled = _most_agreeing(rays, rho, sigma, down, tilt)
+    scaled = _most_agreeing(rays, rho, sigma, tilt)
     for _ in range(_ROUNDS):
         error = (rho - rays @ scaled) / sigma
         inliers = np.abs(error) < _CONSISTENT
@@ -119,7 +166,7 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: fl
             raise NoReading(
                 f'only {inliers.sum()} of {len(seen)} cells below the horizon are level'
             )
-        level = _level_rows(down, tilt_sigma * float(np.linalg.norm(scaled)))
+        level = tilt.rows(float(np.linalg.norm(scaled)))
         scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
     error = (rho - rays @ scaled) / (_UNEVEN * rho)
     # Under the ground there is nothing, so cells that are seen there make it a table.
@@ -129,16 +176,14 @@ def fit_ground(keyframe: Keyframe, down: np.ndarray, tilt: float, tilt_sigma: fl
     normal = scaled / length
     # height = 1 / |scaled|, so its relative error is that of the length.
     relative = float(np.sqrt(normal @ covariance @ normal)) / length
-    if np.arccos(np.clip(normal @ down, -1, 1)) > tilt:
+    if not tilt.allows(scaled[None]).all():
         raise NoReading('the ground is tilted more than a camera is')
     if relative > _LARGEST_SIGMA:
         raise NoReading(f'the height over the ground is known to {relative:.0%} only')
     return Plane(normal, 1 / length, relative)
 
 
-def _most_agreeing(
-    rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, down: np.ndarray, tilt: float
-) -> np.ndarray:
+def _most_agreeing(rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, tilt: Tilt) -> np.ndarray:
     """MSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
     # A constant seed: the same frames give the same trajectory.
     rng = np.random.default_rng(0)
@@ -146,17 +191,12 @@ def _most_agreeing(
     matrices = rays[triples]  # (T, 3, 3)
     usable = np.abs(np.linalg.det(matrices)) > 1e-6
     tilted = np.linalg.solve(matrices[usable], rho[triples[usable]][..., None])[..., 0]
-    tilted = tilted[tilted @ down > np.cos(tilt) * np.linalg.norm(tilted, axis=1)]
-    level = (rho / (rays @ down))[triples[:, :1]] * down
+    tilted = tilted[tilt.allows(tilted)]
+    level = (rho / (rays @ tilt.normal))[triples[:, :1]] * tilt.normal
     planes = np.concatenate([level, tilted])
     error = np.minimum(np.abs(rho - planes @ rays.T) / sigma, _CONSISTENT)
     best: np.ndarray = planes[np.argmin(np.sum(error**2, axis=1))]
     return best
-
-
-def _level_rows(down: np.ndarray, sigma: float) -> np.ndarray:
-    """(2, 3) rows that hold normal / h along ``down``, in standard deviations."""
-    return np.linalg.svd(down[None])[2][1:] / sigma
 
 
 def _least_squares(

@@ -220,7 +220,7 @@ class MetricScale:
         if self.source == 'camera_height':
             if not has_depth:
                 raise NoReading('no depth by motion yet')
-            return self._ground.reading(before)
+            return self._ground.reading(before, keyframe)
         self._measured = self._cell_depth(keyframe)
         if has_depth:
             return compare(keyframe, self._measured)
