@@ -34,7 +34,8 @@ def depth_of_cells(keyframe: Keyframe) -> CellDepth:
     """
     if keyframe.frame.depth is None:
         raise NoReading('no depth image for this picture')
-    around = _inverse_depth_around(keyframe.frame, keyframe.encoded.cell_centres())
+    places = keyframe.encoded.cell_centres() + keyframe.offsets
+    around = _inverse_depth_around(keyframe.frame, places)
     filled = np.isfinite(around)
     cells = np.flatnonzero(filled.mean(axis=1) >= _FILLED)
     if not len(cells):
