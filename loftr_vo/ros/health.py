@@ -111,6 +111,8 @@ class Health:
         device_fault: how the device failed in mid-run; no picture is worked on since.
         paused: whether ~/pause holds the odometry.
         image, camera_info: the inputs; without a topic while not subscribed.
+        scale_feeds: the inputs that ``scale.source`` needs, by name.
+        scale_error: what is wrong with the last of these messages.
         calibration_error: what is wrong with the last CameraInfo.
         transform: which transform is broadcast.
         waiting_for_transform: which transform is missing.
@@ -135,6 +137,8 @@ class Health:
     paused: bool = False
     image: Feed = field(default_factory=Feed)
     camera_info: Feed = field(default_factory=Feed)
+    scale_feeds: dict[str, Feed] = field(default_factory=dict)
+    scale_error: str = ''
     calibration_error: str = ''
     transform: str = ''
     waiting_for_transform: str = ''
@@ -185,6 +189,7 @@ def diagnose(health: Health, now: float, timeout: float) -> Verdict:
     for verdict in (
         _input_verdict(health, now, timeout),
         _picture_verdict(health),
+        _scale_verdict(health, now, timeout),
         _load_verdict(health, now),
     ):
         if verdict:
@@ -231,6 +236,34 @@ def _advice(feed: Feed, what: str) -> str:
     others = ', '.join(feed.elsewhere[:_MOST_TOPICS])
     more = ', ...' if len(feed.elsewhere) > _MOST_TOPICS else ''
     return f'{_PLURALS[what]} on {others}{more}: remap {what} to where the camera is'
+
+
+def _scale_verdict(health: Health, now: float, timeout: float) -> Verdict | None:
+    estimate = health.estimate
+    if estimate is not None and estimate.state is State.LOST:
+        return None
+    for name, feed in health.scale_feeds.items():
+        silence = feed.rate.silence(now)
+        if feed.incompatible and silence > timeout:
+            return Level.ERROR, feed.incompatible
+        if math.isinf(silence):
+            by = f'by {", ".join(feed.publishers)}' if feed.publishers else 'by nobody'
+            return Level.WARN, (
+                f'no {name} yet on {feed.topic} ({feed.qos}), published {by}: it is needed for '
+                'the scale'
+            )
+        # A calibration may come once and for all.
+        if silence > timeout and not name.endswith('camera_info'):
+            return Level.WARN, (
+                f'no {name} on {feed.topic} for {silence:.1f} s: the last scale is kept'
+            )
+    if health.scale_error:
+        return Level.WARN, health.scale_error
+    if estimate is not None and estimate.state is State.TRACKING:
+        scale = estimate.scale
+        if scale.source != 'none' and not scale.metric:
+            return Level.WARN, f'tracking, not in metres: {scale.reason or "scale too unsure"}'
+    return None
 
 
 def _picture_verdict(health: Health) -> Verdict | None:

@@ -9,16 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import (
-    HistoryPolicy,
-    QoSPolicyKind,
-    QoSProfile,
-    ReliabilityPolicy,
-    qos_policy_name_from_kind,
-)
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.camera import CalibrationError, Camera
@@ -27,6 +18,7 @@ from loftr_vo.config import NodeSettings
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.mailbox import Mailbox
+from loftr_vo.ros.subscribing import subscribe
 from loftr_vo.ros.transforms import Extrinsics
 
 # Seconds without a picture after which its publishers are looked for.
@@ -114,20 +106,7 @@ class Inputs:
                 look_for_publishers(self._node, feed)
 
     def _subscribe(self, kind: type, feed: Feed, callback: Any) -> None:
-        def incompatible(event: Any) -> None:
-            feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
-
-        subscription = self._node.create_subscription(
-            kind,
-            feed.topic,
-            callback,
-            _quality(self._settings),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
-        self._subscriptions.append(subscription)
-        profile = subscription.qos_profile
-        feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
+        self._subscriptions.append(subscribe(self._node, self._settings, kind, feed, callback))
 
     def _on_image(self, message: Any) -> None:
         now = time.monotonic()
@@ -166,23 +145,3 @@ class Inputs:
             self._mailbox.release()
         else:
             self._health.waiting_for_transform = self._extrinsics.missing
-
-
-def _quality(settings: NodeSettings) -> QoSProfile:
-    """Return sensor-data quality of service for newest, reliable for every frame in order."""
-    every = settings.queue_policy == 'all'
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=settings.queue_size if every else 5,
-        reliability=ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT,
-    )
-
-
-def _incompatible(topic: str, policy: QoSPolicyKind) -> str:
-    name = qos_policy_name_from_kind(policy).lower()
-    wanted = 'best_effort' if name == 'reliability' else 'volatile'
-    return (
-        f'a publisher of {topic} offers a quality of service (QoS) that does not fit: its {name} '
-        f'is less than asked for, so nothing of it arrives; start the node with the parameter '
-        f'qos_overrides.{topic}.subscription.{name}:={wanted}, or change the publisher'
-    )

@@ -231,6 +231,7 @@ class VisualOdometryNode(ManagedNode):
         self._stream = Stream(
             self,
             self.node_settings,
+            self.settings.scale,
             self._extrinsics,
             self._odometry,
             self._outputs,

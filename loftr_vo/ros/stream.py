@@ -10,12 +10,14 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 
-from loftr_vo.config import NodeSettings
+from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.estimate import Estimate
+from loftr_vo.frame import Frame
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.scale_inputs import ScaleInputs
 from loftr_vo.ros.transforms import Extrinsics
 from loftr_vo.ros.worker import Tracked, Worker
 
@@ -26,6 +28,7 @@ class Stream:
     Args:
         node: to subscribe with.
         settings: the node's.
+        scale: where metres come from.
         extrinsics: where the camera sits.
         odometry: a ``VisualOdometry``.
         outputs: where estimates go.
@@ -37,6 +40,7 @@ class Stream:
         self,
         node: LifecycleNode,
         settings: NodeSettings,
+        scale: ScaleSettings,
         extrinsics: Extrinsics,
         odometry: Any,
         outputs: Outputs,
@@ -54,10 +58,13 @@ class Stream:
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics)
+        self._scale_inputs = ScaleInputs(node, settings, scale, health)
+        self._to_be_mounted = scale.source in ('odometry', 'camera_height')
         self._worker = Worker(
             odometry,
             self._mailbox,
             lambda: self._inputs.camera,
+            self._accompany,
             self._publish,
             self._restart,
             node.context.ok,
@@ -85,15 +92,25 @@ class Stream:
     def look_for_publishers(self) -> None:
         """Note who publishes the topics on which nothing comes."""
         self._inputs.look_for_publishers()
+        self._scale_inputs.look_for_publishers()
 
     def close(self) -> None:
         """Unsubscribe and wait for the frame in work."""
         self._inputs.close()
+        self._scale_inputs.close()
         self._worker.stop()
 
     def abandon(self, patience: float) -> bool:
         """End without ROS; return whether the frame in work was finished within seconds."""
         return self._worker.stop(patience)
+
+    def _accompany(self, frame: Frame) -> Frame:
+        """Return the frame with what the source of scale needs."""
+        body = self._extrinsics.body
+        if self._to_be_mounted and body is not None:
+            self._odometry.mount(body.base_from_camera)
+            self._to_be_mounted = False
+        return self._scale_inputs.accompany(frame)
 
     def _restart(self) -> None:
         self._odometry.reset()

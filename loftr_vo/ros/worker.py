@@ -48,6 +48,7 @@ class Worker:
         odometry: a ``VisualOdometry``.
         mailbox: of the pictures; when it is closed the thread ends after the frame in work.
         camera: the calibration now, for pictures that came before one was known.
+        accompany: adds to a frame what came with it on other topics.
         publish: called with each estimate and what it is the estimate of.
         restart: starts the odometry anew; called when time jumped back.
         ros_is_up: whether publishing still works.
@@ -60,6 +61,7 @@ class Worker:
         odometry: Any,
         mailbox: Mailbox[Arrival],
         camera: Callable[[], Camera | None],
+        accompany: Callable[[Frame], Frame],
         publish: Callable[[Estimate, Tracked], None],
         restart: Callable[[], None],
         ros_is_up: Callable[[], bool],
@@ -69,6 +71,7 @@ class Worker:
         self._odometry = odometry
         self._mailbox = mailbox
         self._camera = camera
+        self._accompany = accompany
         self._publish = publish
         self._restart = restart
         self._ros_is_up = ros_is_up
@@ -124,6 +127,7 @@ class Worker:
             self._run_errands()
             frame = self._decoded(arrival)
             if frame is not None and self._in_order(frame.stamp):
+                frame = self._accompany(frame)
                 self._in_work[frame.stamp] = Tracked(frame, arrival.time, start)
                 yield frame
 

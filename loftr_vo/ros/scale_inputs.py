@@ -1,0 +1,220 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node listens to for the scale: depth, the right camera, or another odometry."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from rclpy.lifecycle import LifecycleNode
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.camera_info import camera_from_info, is_rectified
+from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.frame import BasePose, Frame, RightPicture
+from loftr_vo.image_messages import ImageError, PictureReader, depth_image
+from loftr_vo.ros.graph import look_for_publishers
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.messages import nanoseconds
+from loftr_vo.ros.subscribing import subscribe
+from loftr_vo.stamp_matcher import StampMatcher
+from loftr_vo.stereo_rig import right_from_left
+
+# Seconds that a picture waits for what belongs to it, while that keeps coming.
+_PATIENCE = 0.15
+# Messages kept to find partners among, where old pictures are not waited for.
+_KEPT = 30
+# The two cameras of a pair are triggered together.
+_STEREO_SHARE = 0.25
+
+
+class ScaleInputs:
+    """The subscriptions that ``scale.source`` needs; none for the sources that need none.
+
+    Messages come on the executor's thread; ``accompany`` is called on the worker's.
+
+    Args:
+        node: to subscribe with.
+        node_settings: quality of service, transport and frames are the node's.
+        settings: the source, and how far stamps may be apart.
+        health: where arrivals and errors are noted.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        node_settings: NodeSettings,
+        settings: ScaleSettings,
+        health: Health,
+    ) -> None:
+        self._node = node
+        self._node_settings = node_settings
+        self._health = health
+        self._subscriptions: list[Any] = []
+        self._infos: dict[str, Any] = {}
+        self._wheels: queue.SimpleQueue[BasePose] = queue.SimpleQueue()
+        self._reader = PictureReader()
+        self._child_frame = ''
+        tolerance = round(settings.tolerance * 1e9)
+        if settings.source == 'stereo':
+            tolerance = round(tolerance * _STEREO_SHARE)
+        every = node_settings.queue_policy == 'all'
+        self._pictures: StampMatcher[Any] = StampMatcher(
+            tolerance, node_settings.queue_size if every else _KEPT
+        )
+        self._accompanied: Callable[[Frame], Frame] = lambda frame: frame
+        health.scale_feeds, health.scale_error = {}, ''
+        try:
+            self._subscribe_for(settings.source)
+        except Exception:  # a quality of service that does not exist, say
+            self.close()
+            raise
+
+    def accompany(self, frame: Frame) -> Frame:
+        """Return the frame with what came for it; waits a moment for what belongs to it."""
+        return self._accompanied(frame)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._pictures.close()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._health.scale_feeds, self._health.scale_error = {}, ''
+
+    def look_for_publishers(self) -> None:
+        """Note who publishes the topics on which nothing comes."""
+        now = time.monotonic()
+        for feed in self._health.scale_feeds.values():
+            if feed.rate.silence(now) > 1.0:
+                look_for_publishers(self._node, feed)
+
+    def _subscribe_for(self, source: str) -> None:
+        if source == 'depth':
+            self._subscribe(Image, 'depth', self._pictures_on('depth'))
+            self._accompanied = self._with_depth
+        elif source == 'stereo':
+            compressed = self._node_settings.image_transport == 'compressed'
+            kind = CompressedImage if compressed else Image
+            topic = 'right/image/compressed' if compressed else 'right/image'
+            self._rectified = is_rectified(self._node.resolve_topic_name('right/image'))
+            self._subscribe(kind, topic, self._pictures_on(topic))
+            self._subscribe(CameraInfo, 'right/camera_info', self._on_right_info)
+            self._subscribe(CameraInfo, 'camera_info', self._on_left_info)
+            self._accompanied = self._with_right
+        elif source == 'odometry':
+            self._subscribe(Odometry, 'scale_odom', self._on_odometry)
+            self._accompanied = self._with_wheels
+
+    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None]) -> None:
+        package = kind.__module__.partition('.')[0]
+        topic = self._node.resolve_topic_name(name)
+        feed = Feed(topic, kind=f'{package}/msg/{kind.__name__}')
+        self._health.scale_feeds = {**self._health.scale_feeds, name: feed}
+        self._subscriptions.append(
+            subscribe(self._node, self._node_settings, kind, feed, callback)
+        )
+
+    def _pictures_on(self, name: str) -> Callable[[Any], None]:
+        def on_picture(message: Any) -> None:
+            self._health.scale_feeds[name].rate.happened(time.monotonic())
+            self._pictures.put(nanoseconds(message.header.stamp), message)
+
+        return on_picture
+
+    def _partner(self, frame: Frame, name: str, what: str) -> Any | None:
+        """Return the message that belongs to a frame."""
+        feed = self._health.scale_feeds.get(name)
+        silence = feed.rate.silence(time.monotonic()) if feed else 1.0
+        message = self._pictures.take(frame.stamp, _PATIENCE if silence < 1.0 else 0.0)
+        self._health.scale_error = ''
+        if message is None and self._pictures.apart is not None:
+            apart = self._pictures.apart * 1e-6
+            self._health.scale_error = (
+                f'the nearest {what} is {apart:.1f} ms from its picture: not in step'
+            )
+        return message
+
+    def _with_depth(self, frame: Frame) -> Frame:
+        message = self._partner(frame, 'depth', 'depth image')
+        if message is None:
+            return frame
+        try:
+            return dataclasses.replace(frame, depth=depth_image(message))
+        except ImageError as error:
+            self._health.scale_error = str(error)
+            return frame
+
+    def _with_right(self, frame: Frame) -> Frame:
+        name = next(iter(self._health.scale_feeds), 'right/image')
+        message = self._partner(frame, name, 'right picture')
+        if message is None:
+            return frame
+        try:
+            camera, motion = self._pair()
+            image = self._reader.read(message)
+            camera.check_size(image.shape)
+        except (ImageError, CalibrationError) as error:
+            self._health.scale_error = f'right camera: {error}'
+            return frame
+        return dataclasses.replace(frame, right=RightPicture(image, camera, motion))
+
+    def _pair(self) -> tuple[Camera, np.ndarray]:
+        """The right camera, and how it lies to the left one.
+
+        Raises:
+            CalibrationError: a calibration has not come, or has no baseline.
+        """
+        if len(self._infos) < 2:
+            raise CalibrationError('waits for the calibrations of both cameras')
+        left, right = self._infos['left'], self._infos['right']
+        # Rotations that are all zero are those of a single camera, which has none.
+        turns = [np.array(info.r).reshape(3, 3) for info in (left, right)]
+        raw = not self._rectified and all(turn.any() for turn in turns)
+        return (
+            camera_from_info(right, self._rectified),
+            right_from_left(np.array(right.p), *(turns if raw else ())),
+        )
+
+    def _on_right_info(self, message: CameraInfo) -> None:
+        self._health.scale_feeds['right/camera_info'].rate.happened(time.monotonic())
+        self._infos = {**self._infos, 'right': message}
+
+    def _on_left_info(self, message: CameraInfo) -> None:
+        self._health.scale_feeds['camera_info'].rate.happened(time.monotonic())
+        self._infos = {**self._infos, 'left': message}
+
+    def _on_odometry(self, message: Odometry) -> None:
+        self._health.scale_feeds['scale_odom'].rate.happened(time.monotonic())
+        place, turn = message.pose.pose.position, message.pose.pose.orientation
+        quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
+        pose = np.eye(4)
+        pose[:3, 3] = place.x, place.y, place.z
+        if not np.isfinite(pose).all() or not 0.5 < np.linalg.norm(quaternion) < 2.0:
+            self._health.scale_error = 'the last pose on scale_odom is none'
+            return
+        pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+        self._tell_frame(message.child_frame_id)
+        self._wheels.put(BasePose(nanoseconds(message.header.stamp), pose))
+
+    def _tell_frame(self, child: str) -> None:
+        if child != self._child_frame and child != self._node_settings.base_frame:
+            self._node.get_logger().warning(
+                f'scale_odom is of {child!r} and not of base_frame, '
+                f'{self._node_settings.base_frame!r}: in turns the two go different ways'
+            )
+        self._child_frame = child
+
+    def _with_wheels(self, frame: Frame) -> Frame:
+        self._health.scale_error = ''
+        arrived = []
+        while not self._wheels.empty():
+            arrived.append(self._wheels.get())
+        return dataclasses.replace(frame, wheels=tuple(arrived))
