@@ -10,7 +10,7 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from exact_world import ExactMatcher, World, pose
+from exact_world import ExactMatcher, World, camera, pose
 from nav_msgs.msg import Odometry
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
@@ -87,7 +87,7 @@ class ScaleRig(Rig):
     def start(self):
         super().start()
         topics = {'depth': [self.depths], 'stereo': [self.rights, self.right_infos]}
-        for publisher in topics.get(self.source, [self.wheels]):
+        for publisher in {'odometry': [self.wheels], **topics}.get(self.source, []):
             self.until(publisher.get_subscription_count)
         self.send_info(r=np.eye(3).ravel().tolist())
 
@@ -247,7 +247,7 @@ def walk(world):
 
 
 def metric_odometry(world):
-    def load(settings):
+    def load(settings, _):
         made = VisualOdometry(replace(settings, {'matcher.device': 'cpu'}))
         made._matcher = made._scale._matcher = ExactMatcher(world, noise=0.1)
         return made
@@ -256,13 +256,6 @@ def metric_odometry(world):
 
 
 def send_frame(rig, frame):
-    camera = frame.camera
-    rig.send_info(
-        width=camera.width,
-        height=camera.height,
-        k=camera.matrix.ravel().tolist(),
-        r=np.eye(3).ravel().tolist(),
-    )
     rig.images.publish(picture(frame.stamp, frame.image, 'mono8'))
     rig.until(lambda: frame.stamp in rig.stamps(), timeout=60.0)
 
@@ -277,7 +270,11 @@ def travelled(rig, first=0):
 def make_metric_rig(make_rig, world):
     def make(source):
         rig = make_rig(source, load=metric_odometry(world))
-        rig.spin(0.2)
+        through = camera()
+        size = {'width': through.width, 'height': through.height}
+        rig.send_info(**size, k=through.matrix.ravel().tolist())
+        inputs = rig.node._stream._inputs
+        rig.until(lambda: inputs.camera is not None and inputs.camera.width == through.width)
         return rig
 
     return make
@@ -309,8 +306,8 @@ def test_odom_is_in_metres_by_wheels(make_metric_rig, walk):
     assert travelled(rig, first=-4) == pytest.approx(3 * STEP, rel=0.03)
 
 
-def test_a_height_that_is_not_given_is_a_fault_that_says_what_to_do(make_rig):
-    rig = ScaleRig('camera_height', load=lambda settings: VisualOdometry(settings))
+def test_a_height_that_is_not_given_is_a_fault_that_says_what_to_do():
+    rig = ScaleRig('camera_height', load=lambda settings, _: VisualOdometry(settings))
     try:
         rig.node.trigger_configure()
         rig.node.trigger_activate()

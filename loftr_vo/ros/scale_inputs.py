@@ -205,10 +205,11 @@ class ScaleInputs:
         self._wheels.put(BasePose(nanoseconds(message.header.stamp), pose))
 
     def _tell_frame(self, child: str) -> None:
-        if child != self._child_frame and child != self._node_settings.base_frame:
+        base = self._node_settings.base_frame
+        if base and child not in ('', base, self._child_frame):
             self._node.get_logger().warning(
-                f'scale_odom is of {child!r} and not of base_frame, '
-                f'{self._node_settings.base_frame!r}: in turns the two go different ways'
+                f'scale_odom is of {child!r} and not of base_frame, {base!r}: in turns the two go '
+                'different ways'
             )
         self._child_frame = child
 
