@@ -50,7 +50,7 @@ def resolve_device(name: str) -> torch.device:
     if device.type == 'cuda':
         if not torch.cuda.is_available():
             raise DeviceError(
-                f'device {name!r} is not available: {_why_no_cuda()}; '
+                f'device {name!r} is not available: {why_no_cuda()}; '
                 'check nvidia-smi, or set matcher.device to auto or cpu'
             )
         if device.index is not None and device.index >= torch.cuda.device_count():
@@ -62,7 +62,7 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def _why_no_cuda() -> str:
+def why_no_cuda() -> str:
     """Return what PyTorch says when asked to use CUDA: not built in, no driver, too old a one."""
     if not torch.backends.cuda.is_built():
         return 'this PyTorch was built without CUDA'

@@ -69,6 +69,27 @@ def test_camera_stream_becomes_odometry(start_node, make_listener):
     assert 'Traceback' not in node.text
 
 
+def test_camera_that_does_not_move_or_is_covered_is_told_so(start_node, make_listener):
+    # On a machine that is busy, the last picture may be worked on for long.
+    node = start_node(queue_policy='all', input_timeout=60.0)
+    listener = make_listener()
+    listener.meet(node)
+    listener.infos.publish(camera_info(SECOND))
+    for number in range(1, 4):
+        listener.images.publish(image(number * SECOND, sideways_view(0)))
+    listener.until_status(node, WARN, 'initialising: no parallax')
+    for number in range(4, 9):
+        listener.images.publish(image(number * SECOND, sideways_view(number)))
+    listener.until_status(node, OK, 'tracking')
+    listener.images.publish(image(9 * SECOND, np.zeros_like(sideways_view(0))))
+    values = listener.until_status(node, ERROR, 'lost: ')
+    assert values['state'] == 'lost'
+    assert node.stop(signal.SIGINT)[0] == 0, node.text
+    # Each diagnosis that stays is in the log, once.
+    assert node.text.count('lost: ') <= 1
+    assert 'no GPU is used: ' in node.text or 'warming up on cuda' in node.text
+
+
 def test_bad_input_is_a_diagnostic_and_never_the_end(start_node, make_listener):
     node = start_node(queue_policy='all')
     listener = make_listener()

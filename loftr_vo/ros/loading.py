@@ -33,9 +33,12 @@ def load_odometry(settings: Settings, report: Callable[[str], None]) -> Any:
     matcher = settings.matcher
     report(f'loading the weights {matcher.weights} for the device {matcher.device}')
     # torch takes seconds to import; the node is up and says what it does before that.
+    from loftr_vo.device import why_no_cuda
     from loftr_vo.odometry import VisualOdometry
 
     odometry = VisualOdometry(settings)
+    if matcher.device == 'auto' and odometry.device == 'cpu':
+        report(f'no GPU is used: {why_no_cuda()}')
     report(f'loaded in {time.monotonic() - start:.1f} s; warming up on {odometry.device}')
     for frame in _noise(matcher.image_size or _WARM_UP_WIDTH):
         odometry.track(frame)

@@ -308,7 +308,10 @@ class VisualOdometryNode(ManagedNode):
         stream = self._stream
         if stream is not None:
             stream.look_for_publishers()
-        self._log.note(self._verdict())
+        health = self._health
+        # These were logged when they came up.
+        if not (health.progress or health.fault or health.device_fault):
+            self._log.note(self._verdict())
         if self._health.output.silence(time.monotonic()) > _STATUS_PERIOD:
             self._publish_status()
 
