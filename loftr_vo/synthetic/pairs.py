@@ -260,8 +260,8 @@ class PairGenerator:
         kind = torch.bucketize(kind, shares.cumsum(0)[:-1])
         steps = torch.tensor([step for _, step, _ in _MOTIONS], device=self.device)[kind]
         turns = torch.tensor([turn for _, _, turn in _MOTIONS], device=self.device)[kind]
-        length = torch.exp(self._uniform(batch, 1, low=math.log(0.004), high=math.log(0.9)))
-        angle = torch.exp(self._uniform(batch, 1, low=math.log(0.0015), high=math.log(0.35)))
+        length = torch.exp(self._uniform(batch, 1, low=math.log(0.006), high=math.log(0.9)))
+        angle = torch.exp(self._uniform(batch, 1, low=math.log(0.0025), high=math.log(0.35)))
         pose = torch.eye(4, device=self.device).repeat(batch, 1, 1)
         pose[:, :3, :3] = rotation_from_vector(self._normal(batch, 3) * angle * turns)
         pose[:, :3, 3] = self._normal(batch, 3) * length * steps

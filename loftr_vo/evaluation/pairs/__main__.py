@@ -62,12 +62,19 @@ def main() -> None:
     parser.add_argument('data', type=Path, nargs='?', default=Path('../shared/data'))
     parser.add_argument('--weights', default='compact', metavar='NAME|FILE')
     parser.add_argument('--device', default='cpu')
+    parser.add_argument('--image-size', type=int, default=0, help='see matcher.image_size')
     parser.add_argument('--methods', nargs='+', choices=METHODS, default=METHODS)
     parser.add_argument('--pairs', type=int, default=50, help='of each case at most')
     parser.add_argument('-o', '--output', type=Path, metavar='DIR', help='table, JSON, pictures')
     arguments = parser.parse_args()
 
-    matcher = Matcher(MatcherSettings(weights=arguments.weights, device=arguments.device))
+    matcher = Matcher(
+        MatcherSettings(
+            weights=arguments.weights,
+            device=arguments.device,
+            image_size=arguments.image_size,
+        )
+    )
     methods: dict[str, Method] = {
         'orb': orb,
         'sift': sift,
