@@ -319,6 +319,29 @@ def test_a_run_ends_when_its_time_is_over(tmp_path, quick_validation):
     assert (tmp_path / WEIGHTS).exists()
 
 
+@pytest.mark.parametrize('averaging', [0.0, 0.6])
+def test_what_is_written_out_is_the_running_mean(tmp_path, quick_validation, averaging):
+    trainer = Trainer(tiny(5, averaging=averaging), tmp_path)
+    name = 'loftr_fine.layers.0.q_proj.weight'
+    step, mean = trainer._train_step, None
+
+    def followed():
+        nonlocal mean
+        losses = step()
+        weight = trainer.model.state_dict()[name].clone()
+        mean = weight if mean is None else averaging * mean + (1 - averaging) * weight
+        return losses
+
+    trainer._train_step = followed
+    trainer.run()
+    written = torch.load(tmp_path / WEIGHTS, weights_only=True)['state_dict']
+    assert torch.allclose(written[name], mean, atol=1e-6)
+    assert torch.equal(written[name], trainer.model.state_dict()[name]) == (averaging == 0)
+    assert written.keys() == trainer.model.state_dict().keys()
+    resumed = Trainer(tiny(5, averaging=averaging), tmp_path)
+    assert torch.equal(resumed.averaged.module.state_dict()[name], written[name])
+
+
 def test_a_run_may_start_from_weights(tmp_path, quick_validation):
     trainer = Trainer(tiny(2, start_from='compact'), tmp_path)
     shipped = load_weights('compact')

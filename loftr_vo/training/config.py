@@ -47,6 +47,9 @@ class TrainingConfig:
         cooldown: share of the run over which it falls.
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
+        averaging: what is kept, at each step, of the running mean of the weights; the mean is what
+            is validated and written out, and it is better than any of the weights it is of. Zero
+            takes the weights as they are.
         fine_matches: true matches refined of each pair.
         coarse_weight, unmatched_weight, fine_weight: of the three losses.
         textures, texture_size: the bank's number of textures and their side in texels.
@@ -70,6 +73,7 @@ class TrainingConfig:
     cooldown: float = 0.3
     weight_decay: float = 0.01
     clip: float = 1.0
+    averaging: float = 0.0
     fine_matches: int = 128
     coarse_weight: float = 4.0
     unmatched_weight: float = 1.0

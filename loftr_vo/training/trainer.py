@@ -10,9 +10,10 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from loftr_vo.loftr.model import FINE_STRIDE, LoFTR, cell_position
@@ -73,6 +74,9 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.averaging), use_buffers=True
+        )
         self._losses: list[dict[str, float]] = []
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == 'cuda')
         output.mkdir(parents=True, exist_ok=True)
@@ -130,6 +134,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        self.averaged.update_parameters(self.model)
         return {
             'loss': loss.item(),
             'coarse': terms.coarse.item(),
@@ -189,17 +194,18 @@ class Trainer:
         }
         for name in losses[0]:
             entry[name] = round(sum(terms[name] for terms in losses) / len(losses), 5)
-        scores = validate(self.model, self.device)
+        mean = cast(LoFTR, self.averaged.module)
+        scores = validate(mean, self.device)
         if self.real_data is not None:
-            scores |= validate_real(self.model, self.real_data)
+            scores |= validate_real(mean, self.real_data)
         entry |= {name: round(value, 5) for name, value in scores.items()}
         logger.info('%s', entry)
         with (self.output / LOG).open('a') as log:
             log.write(json.dumps(entry) + '\n')
         self._checkpoint()
         weights = {
-            'config': self.model.config.to_dict(),
-            'state_dict': self.model.state_dict(),
+            'config': mean.config.to_dict(),
+            'state_dict': mean.state_dict(),
             'training': {'config': self.config.to_dict(), **entry},
         }
         _save(weights, self.output / WEIGHTS)
@@ -210,6 +216,7 @@ class Trainer:
             'seconds': self.seconds,
             'losses': self._losses,
             'model': self.model.state_dict(),
+            'averaged': self.averaged.state_dict(),
             'optimizer': self.optimizer.state_dict(),
             'scaler': self.scaler.state_dict(),
         }
@@ -220,6 +227,7 @@ class Trainer:
         self.step, self.seconds = state['step'], state['seconds']
         self._losses = state['losses']
         self.model.load_state_dict(state['model'])
+        self.averaged.load_state_dict(state['averaged'])
         self.optimizer.load_state_dict(state['optimizer'])
         self.scaler.load_state_dict(state['scaler'])
         logger.info('going on from step %d of %s', self.step, self.output / CHECKPOINT)
