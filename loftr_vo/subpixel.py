@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from loftr_vo.light import even_light
 from loftr_vo.matches import Matches
 
 WINDOW = 15  # pixels, that Lucas-Kanade looks at
@@ -128,6 +129,8 @@ def locate(
     if not len(matches):
         return network
     start = matches.keypoints1
+    # Texture is told by the pictures as they are: noise is known there.
+    image0, image1 = even_light(image0), even_light(image1)
     forward, found = _track(image0, image1, matches.keypoints0, start)
     back, found_back = _track(image1, image0, forward, matches.keypoints0)
     returned = _across_edges(back - matches.keypoints0, texture) < _LARGEST_RETURN
