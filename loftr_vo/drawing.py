@@ -14,8 +14,8 @@ from loftr_vo.estimate import State
 from loftr_vo.matches import Matches
 
 # More lines, or more points, than this hide the pictures under them.
-MAX_LINES = 80
-MAX_POINTS = 400
+MAX_LINES = 60
+MAX_POINTS = 300
 
 # Narrower results are enlarged by a whole factor, wider ones shrunk, so that the text is readable
 # and a message is not larger than a screen needs it.
