@@ -49,7 +49,7 @@ ARGUMENTS = {
     'min_tracked': ('90.0', 'Least share of the pictures that must be tracked, in percent.'),
     'rate': ('1.0', 'Times as fast as recorded.'),
     'output': ('results/replay', 'Folder for odometry and figures; earlier ones are replaced.'),
-    'also_play': ('', 'More topics of the bag to play, besides the camera and /tf_static.'),
+    'also_play': ('', 'More topics of the bag to play, besides those named and /tf_static.'),
     'player': (
         'auto',
         'What plays the bag: ros2 bag play where it is installed, or loftr_vo play.',
@@ -188,19 +188,20 @@ def recording(facts: dict, output: Path, given) -> Node:
 
 def playing(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteProcess:
     """Return what plays the bag as soon as the node is active."""
-    topics = [pictures(facts), facts['camera_info'], '/tf_static', *given('also_play').split()]
+    topics = [pictures(facts), facts['camera_info'], *scale_topics(facts, given)]
+    needed = [*topics, '/tf_static', *given('also_play').split()]
     ros2 = given('player') == 'ros2' or (given('player') == 'auto' and bool(find_spec('ros2bag')))
     if ros2:
         command = [
             *('ros2', 'bag', 'play', str(bag), '--clock', '100', '--rate', given('rate')),
             *('--delay', str(DISCOVERY), '--wait-for-all-acked', str(LAST_ACKNOWLEDGEMENT)),
-            *('--qos-profile-overrides-path', str(reliable(topics[:2], output))),
-            *('--disable-keyboard-controls', '--topics', *topics),
+            *('--qos-profile-overrides-path', str(reliable(topics, output))),
+            *('--disable-keyboard-controls', '--topics', *needed),
         ]
     else:
         command = [
             *(executable('loftr_vo'), 'play', str(bag), '--rate', given('rate')),
-            *('--wait', '60', '--topics', *topics),
+            *('--wait', '60', '--topics', *needed),
         ]
     namespace, name = given('namespace').strip('/'), given('name') or 'loftr_vo'
     node = f'/{namespace}/{name}' if namespace else f'/{name}'
@@ -238,6 +239,14 @@ def pictures(facts: dict) -> str:
     """Return the topic of the pictures, as the bag has it."""
     compressed = facts['image_transport'] == 'compressed'
     return facts['image'] + ('/compressed' if compressed else '')
+
+
+def scale_topics(facts: dict, given) -> list:
+    """Return the topics of the bag that were named for vo.launch.py as sources of the scale."""
+    compressed = facts['image_transport'] == 'compressed'
+    right = given('right_image') + ('/compressed' if compressed else '')
+    others = [given(name) for name in ('depth', 'right_camera_info', 'scale_odom')]
+    return [topic for topic in [*others, right if given('right_image') else ''] if topic]
 
 
 def words(options: dict) -> list:

@@ -45,6 +45,8 @@ PARAMETERS = {
     'device': ('matcher.device', str, 'auto, cpu, cuda or cuda:N.'),
     'queue_policy': ('queue_policy', str, 'newest or all.'),
     'image_transport': ('image_transport', str, 'raw or compressed.'),
+    'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
+    'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
     'base_frame': ('base_frame', str, 'Frame whose motion is published.'),
     'odom_frame': ('odom_frame', str, 'Frame that the motion is published in.'),
     'publish_tf': ('publish_tf', bool, 'Whether to broadcast it to TF.'),
@@ -152,4 +154,7 @@ def rviz(given) -> Node:
 
 def topic_remappings() -> list:
     """Return the node's names for its inputs, each with the topic that the argument names."""
-    return [(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()]
+    named = [(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()]
+    # The node looks for the compressed pictures of the first camera beside the raw ones itself.
+    right = [LaunchConfiguration('right_image'), '/compressed']
+    return [*named, ('right/image/compressed', right)]
