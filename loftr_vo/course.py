@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import inverse_transform, transform
+from loftr_vo.geometry import inverse_transform, skew, transform
 
 # Tracked frames that the velocity is taken over: one step is noisy, a second is history.
 _MEMORY = 4
@@ -63,15 +63,11 @@ class Course:
         if not self.known:
             return np.zeros(6)
         (begin, first), (end, last) = self._poses[0], self._poses[-1]
-        moved = inverse_transform(first) @ last
-        turn = Rotation.from_matrix(moved[:3, :3]).as_rotvec()
-        return np.concatenate([moved[:3, 3], turn]) / ((end - begin) * 1e-9)
+        return _logarithm(inverse_transform(first) @ last) / ((end - begin) * 1e-9)
 
     def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
         """Return the pose after ``seconds`` more of the last velocity."""
-        twist = self.twist() * seconds
-        moved = transform(Rotation.from_rotvec(twist[3:]).as_matrix(), twist[:3])
-        return pose @ moved
+        return pose @ _exponential(self.twist() * seconds)
 
     def reaches(self, step: np.ndarray, seconds: float, usual_depth: float) -> bool:
         """Whether a motion (4, 4) may have happened unseen in ``seconds``."""
@@ -99,3 +95,27 @@ class Course:
             distance <= times * speeds[0] * seconds + at_rest[0] * usual_depth
             and angle <= times * speeds[1] * seconds + at_rest[1]
         )
+
+
+def _exponential(twist: np.ndarray) -> np.ndarray:
+    """(4, 4) motion of a constant velocity (6,) after one unit of time."""
+    turn = twist[3:]
+    return transform(Rotation.from_rotvec(turn).as_matrix(), _bend(turn) @ twist[:3])
+
+
+def _logarithm(motion: np.ndarray) -> np.ndarray:
+    """(6,) constant velocity that makes a motion (4, 4) in one unit of time."""
+    turn = Rotation.from_matrix(motion[:3, :3]).as_rotvec()
+    return np.concatenate([np.linalg.solve(_bend(turn), motion[:3, 3]), turn])
+
+
+def _bend(turn: np.ndarray) -> np.ndarray:
+    """(3, 3), what turning by ``turn`` on the way makes of a straight translation.
+
+    It is the mean rotation on the way, the left Jacobian of SO(3).
+    """
+    angle, cross = float(np.linalg.norm(turn)), skew(turn)
+    if angle < 1e-6:
+        return np.eye(3) + cross / 2
+    first, second = (1 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + first * cross + second * cross @ cross

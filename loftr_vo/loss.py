@@ -6,23 +6,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from loftr_vo.motion import MotionError, TooFewMatches
+from loftr_vo.keyframe import Keyframe
+from loftr_vo.motion import MotionError
 from loftr_vo.picture_quality import complaint
 
+# Of the most inliers that any frame had with the keyframe: with fewer matches than this share, the
+# frame shows something else; the network matches a few cells of any two pictures.
+_NOTHING_IN_COMMON = 0.3
 
-def explain(error: MotionError, image: np.ndarray, reference: np.ndarray) -> str:
+
+def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe) -> str:
     """Return the reason why a frame is lost.
 
     It begins with ``covered``, ``blank``, ``blur``, ``jump`` or ``too few inliers``, or is about
     the size of the picture.
 
     Args:
-        error: what the geometry says.
+        error: what the geometry says of the frame.
         image: (H, W) uint8, the frame's picture.
-        reference: (H, W) uint8, the keyframe's picture.
+        keyframe: what it was matched with.
     """
-    if trouble := complaint(image, reference):
+    if error.matches is None:
+        return str(error)
+    if trouble := complaint(image, keyframe.frame.image):
         return trouble
-    if isinstance(error, TooFewMatches):
-        return f'jump: {error}; the camera is elsewhere, or something covers its view'
+    if error.matches < _NOTHING_IN_COMMON * keyframe.best_inliers:
+        return (
+            f'jump: only {error.matches} matches where there were {keyframe.best_inliers}; the '
+            'camera is elsewhere, or something covers its view'
+        )
     return str(error)

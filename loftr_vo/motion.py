@@ -47,11 +47,15 @@ _IN_FRONT = 0.75
 
 
 class MotionError(ValueError):
-    """A frame that no motion explains; the message says why."""
+    """A frame that no motion explains; the message says why.
 
+    Attributes:
+        matches: how many there were with the keyframe; None where that is not the matter.
+    """
 
-class TooFewMatches(MotionError):
-    """A frame that shows next to nothing of what the keyframe does."""
+    def __init__(self, message: str, matches: int | None = None) -> None:
+        super().__init__(message)
+        self.matches = matches
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,10 @@ def estimate_motion(
         ]
         raise MotionError(f'the picture is {sizes[0]}, the keyframe {sizes[1]} pixels')
     if len(matches) < settings.min_inliers:
-        raise TooFewMatches(
-            f'only {len(matches)} matches with the keyframe, {settings.min_inliers} are needed'
+        raise MotionError(
+            f'too few inliers: only {len(matches)} matches with the keyframe, '
+            f'{settings.min_inliers} are needed',
+            len(matches),
         )
     located = locate_matches(keyframe, frame, matches, settings)
     matches = replace(matches, keypoints1=located.points.astype(np.float32))
@@ -144,7 +150,7 @@ def estimate_motion(
     rays0, rays1 = observations.rays0, observations.rays1
     two_view = essential_motion(rays0, rays1, keyframe.threshold(settings) / focal)
     if two_view is None:
-        raise MotionError('too few inliers: no motion agrees with the matches')
+        raise MotionError('too few inliers: no motion agrees with the matches', len(matches))
     _check_support(two_view.inliers, settings)
     known = keyframe.known[matches.cells] & two_view.inliers
     remark = ''
@@ -339,5 +345,6 @@ def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
     if count < settings.min_inliers or count < settings.min_inlier_ratio * total:
         raise MotionError(
             f'too few inliers: only {count} of {total} matches agree with one motion, at least '
-            f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must'
+            f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must',
+            total,
         )

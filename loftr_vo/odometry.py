@@ -37,8 +37,10 @@ from loftr_vo.uncertainty import (
 
 # While a new map is tracked, the old ones are looked for in one frame out of these.
 _OLD_MAP_EVERY = 3
-# Inliers that make a place of an old map sure to be it, in multiples of what a pose needs.
-_SURELY = 2
+# What makes a place that is seen again sure to be it: inliers in multiples of what a pose needs,
+# or as a share of the most that the keyframe had; and their share of the matches. Two rooms that
+# are not one have doors alike, too.
+_SURELY, _SURE_SHARE, _SURE_RATIO = 2, 0.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class VisualOdometry:
         try:
             return self._keyframe, self._motion(self._keyframe, frame, encoded, clock)
         except MotionError as error:
-            reason = explain(error, frame.image, self._keyframe.frame.image)
+            reason = explain(error, frame.image, self._keyframe)
         if not emptiness(frame.image):
             for candidate in self._alternatives(frame, clock):
                 try:
@@ -180,6 +182,8 @@ class VisualOdometry:
         finally:
             clock.lap('geometry')
         self._refuse_a_jump(keyframe, frame, motion)
+        if self._recovery.lost:
+            self._refuse_a_guess(keyframe, motion)
         return motion
 
     def _expected_motion(self, keyframe: Keyframe) -> np.ndarray:
@@ -198,6 +202,22 @@ class VisualOdometry:
         seconds = self._seconds_since_last(frame)
         if self._recovery.is_jump(self._pose, there, seconds, keyframe.usual_depth):
             raise MotionError('jump: the camera is elsewhere all at once')
+
+    def _refuse_a_guess(self, keyframe: Keyframe, motion: Motion) -> None:
+        """Have a place that is seen again be surely it.
+
+        Raises:
+            MotionError: it may be another that looks like it.
+        """
+        count, total = int(motion.inliers.sum()), len(motion.inliers)
+        wanted = _SURELY * self.settings.geometry.min_inliers
+        wanted = min(wanted, round(_SURE_SHARE * keyframe.best_inliers))
+        if count < wanted or count < _SURE_RATIO * total:
+            raise MotionError(
+                f'too few inliers: {count} of {total} matches agree, which is not sure to be the '
+                'place it looks like',
+                total,
+            )
 
     def _prefer_old_map(
         self,
@@ -218,10 +238,10 @@ class VisualOdometry:
         for candidate in self._keyframes.old_candidates(frame.image):
             try:
                 found = self._motion(candidate, frame, encoded, clock)
+                self._refuse_a_guess(candidate, found)
             except MotionError:
                 continue
-            surely = int(found.inliers.sum()) >= _SURELY * self.settings.geometry.min_inliers
-            if surely and found.has_depth:
+            if found.has_depth:
                 self._pose = motion.pose_from(keyframe)
                 if motion.has_depth:
                     relate(self._keyframes.of_map, keyframe, motion, candidate, found)

@@ -14,7 +14,7 @@ _BLURRED = 0.15  # sharpness as a share of the reference picture's
 # Where something is in front of the lens nothing is left of what a picture is made of, and that is
 # looked for at the scale between these, in pixels of a picture 320 wide: blur leaves it, light
 # that falls off across the cover does not reach it.
-_FINER, _COARSER = 6.0, 18.0
+_FINER, _COARSER = 4.0, 10.0
 _OVERVIEW = (320, 240)
 _BLOCKS = (8, 6)
 _NOTHING = 0.08  # share of what the reference has, in median

@@ -10,6 +10,8 @@ from loftr_vo.keyframe import Keyframe
 from loftr_vo.motion import Motion
 
 _FEWEST_SHARED = 20
+_HUBER = 1.345  # standard deviations
+_ROUNDS = 3
 
 
 class RestDetector:
@@ -17,6 +19,9 @@ class RestDetector:
 
     The comparison is with the first frame of the rest, not with the last one: a camera that creeps
     leaves it sooner or later, so slow motion is followed in small steps and never swallowed.
+
+    What counts is what the matches move by together: each by itself is as noisy as the picture is
+    dim or dull, and would have a camera move that stands still.
     """
 
     def __init__(self) -> None:
@@ -33,7 +38,8 @@ class RestDetector:
             keyframe: what the motion is relative to.
             motion: the frame's.
             pose: (4, 4), world from frame, by that motion.
-            threshold: pixels that the matches of a resting camera move at most, in median.
+            threshold: pixels that the matches of a resting camera move at most, in median and
+                noise left out.
         """
         if keyframe is self._keyframe and self._moved(motion) < threshold:
             return self._pose, True
@@ -45,8 +51,32 @@ class RestDetector:
 
     def _moved(self, motion: Motion) -> float:
         inliers = motion.matches.select(motion.inliers)
-        distance = np.linalg.norm(self._position[inliers.cells] - inliers.keypoints1, axis=1)
-        shared = np.isfinite(distance)
+        difference = inliers.keypoints1 - self._position[inliers.cells]
+        shared = np.isfinite(difference).all(axis=1)
         if shared.sum() < _FEWEST_SHARED:
             return np.inf
-        return float(np.median(distance[shared]))
+        return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
+
+
+def _together(points: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Pixels (N,) by which points move, as far as it is one affine motion of them all.
+
+    A turn, a step aside or ahead are one, to first order and for a scene of one depth. The fit is
+    robust (Huber's weights, with the errors' own scale).
+
+    Args:
+        points: (N, 2) pixels of the keyframe, free of noise.
+        difference: (N, 2) where they are, less where they were.
+    """
+    centred = (points - points.mean(axis=0)) / max(float(points.std()), 1e-6)
+    design = np.column_stack([centred, np.ones(len(points))])
+    weight = np.ones(len(points))
+    for _ in range(_ROUNDS):
+        root = np.sqrt(weight)[:, None]
+        motion = np.linalg.lstsq(root * design, root * difference, rcond=None)[0]
+        error = np.linalg.norm(difference - design @ motion, axis=1)
+        # The median length of a normal error in two dimensions is 1.1774 of its deviation.
+        limit = _HUBER * float(np.median(error)) / 1.1774
+        weight = np.minimum(1.0, limit / np.maximum(error, 1e-9))
+    length: np.ndarray = np.linalg.norm(design @ motion, axis=1)
+    return length

@@ -24,11 +24,12 @@ def random():
 def motion(random, shift=0.0, cells=None, noise=0.1):
     """Return what the detector reads of a motion: matches ``shift`` pixels to the right."""
     cells = np.arange(COUNT) if cells is None else cells
-    rest = np.stack([cells * 1.5 + shift, cells * 0.5], axis=1)
-    keypoints1 = (rest + random.normal(0, noise, rest.shape)).astype(np.float32)
+    rest = np.stack([cells % 20 * 16.0, cells // 20 * 24.0], axis=1)
+    moved = rest + np.array([shift, 0.0])
+    keypoints1 = (moved + random.normal(0, noise, rest.shape)).astype(np.float32)
     one = np.ones(len(cells), np.float32)
     return SimpleNamespace(
-        matches=Matches(keypoints1, keypoints1, one, one, cells),
+        matches=Matches(rest.astype(np.float32), keypoints1, one, one, cells),
         inliers=np.ones(len(cells), bool),
     )
 
@@ -66,6 +67,36 @@ def test_a_creeping_camera_is_followed_in_the_end(random):
         held, _ = detector.settle(KEYFRAME, motion(random, shift), where, THRESHOLD)
         assert shift - held[0, 3] < THRESHOLD + 0.05
     assert held[0, 3] > 2.5
+
+
+@pytest.mark.parametrize('noise', [0.3, 0.6])
+def test_noise_is_no_motion(random, noise):
+    """Two noisy positions differ by more than the threshold, in median, in both cases."""
+    detector, first = RestDetector(), shaken(random)
+    detector.settle(KEYFRAME, motion(random, noise=noise), first, THRESHOLD)
+    for _ in range(50):
+        seen = motion(random, noise=noise)
+        held, resting = detector.settle(KEYFRAME, seen, shaken(random), THRESHOLD)
+        assert resting
+        assert np.array_equal(held, first)
+    stepped = motion(random, 1.0, noise=noise)
+    assert not detector.settle(KEYFRAME, stepped, shaken(random), THRESHOLD)[1]
+
+
+@pytest.mark.parametrize('kind', ['turn', 'zoom', 'roll'])
+def test_every_way_to_move_together_is_motion(random, kind):
+    detector = RestDetector()
+    cells = np.arange(COUNT)
+    places = np.stack([cells % 20 * 16.0, cells // 20 * 24.0], axis=1)
+    moved = {
+        'turn': places + np.array([0.0, 0.6]),
+        'zoom': places + 0.006 * (places - places.mean(axis=0)),
+        'roll': places + 0.006 * (places - places.mean(axis=0)) @ np.array([[0, 1], [-1, 0]]),
+    }[kind]
+    for where, resting in ((places, False), (places, True), (moved, False)):
+        seen = motion(random, noise=0.0)
+        seen.matches.keypoints1[:] = where + random.normal(0, 0.3, where.shape)
+        assert detector.settle(KEYFRAME, seen, np.eye(4), THRESHOLD)[1] == resting
 
 
 def test_another_keyframe_ends_the_comparison(random):

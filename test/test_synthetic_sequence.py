@@ -13,16 +13,18 @@ from loftr_vo.cli import main
 from loftr_vo.commands import render as render_command
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.writing import write_sequence
+from loftr_vo.synthetic import disturbance
 from loftr_vo.synthetic import sequence as module
+from loftr_vo.synthetic.disturbance import DisturbedSequence
 from loftr_vo.synthetic.render import BACKGROUND_DEPTH, render
 from loftr_vo.synthetic.room import LAP, room_path
-from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence, in_view
+from loftr_vo.synthetic.sequence import SyntheticSequence, in_view
 from loftr_vo.synthetic.street import street_path
 
 SIZE = (96, 128)
 
 
-@pytest.fixture(scope='module', params=KINDS)
+@pytest.fixture(scope='module', params=('room', 'street'))
 def sequence(request):
     return SyntheticSequence(request.param, frames=40, size=SIZE, noise=0.0)
 
@@ -225,3 +227,108 @@ def test_the_command_refuses_what_is_no_size(capsys):
     with pytest.raises(SystemExit):
         main(['render', 'room', '--size', '320'])
     assert 'expected WxH, for example 320x240, got 320' in capsys.readouterr().err
+
+
+def test_a_wall_is_one_plane_and_fills_the_view():
+    sequence = SyntheticSequence('wall', frames=80, size=SIZE, noise=0.0)
+    for index in (0, 20, 79):
+        frame, pose = sequence.frame(index), sequence.ground_truth.poses[index]
+        y, x = np.mgrid[: SIZE[0], : SIZE[1]].reshape(2, -1)
+        rays = np.column_stack([frame.camera.undistort(np.column_stack([x, y])), np.ones(x.size)])
+        points = rays * frame.depth.reshape(-1, 1) @ pose[:3, :3].T + pose[:3, 3]
+        assert np.ptp(points[:, 2]) < 0.01
+        assert frame.image.std() > 20
+    assert np.ptp(sequence.ground_truth.positions[:, 0]) > 1.0
+
+
+def test_a_camera_comes_to_rest_smoothly_and_stays():
+    positions = SyntheticSequence('rest', 50, size=SIZE).ground_truth.positions
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    assert steps[:20].min() > 0.02
+    assert np.abs(np.diff(steps)).max() < 0.3 * steps.max()
+    assert steps[25:].max() == 0.0
+
+
+def test_a_camera_turns_on_the_spot():
+    sequence = SyntheticSequence('turn', 115, size=SIZE)
+    poses = sequence.ground_truth.poses[25:]
+    assert np.ptp(poses[:, :3, 3], axis=0).max() == 0.0
+    turns = np.einsum('nji,njk->nik', poses[:-1, :3, :3], poses[1:, :3, :3])
+    angles = np.degrees(np.arccos((np.trace(turns, axis1=1, axis2=2) - 1) / 2))
+    assert angles[-1] == pytest.approx(4.0, abs=0.01)
+    assert 330 < angles.sum() < 370
+
+
+@pytest.mark.parametrize('hidden', [0.2, 0.4])
+def test_somebody_hides_a_share_of_the_view_and_moves(hidden):
+    here = SyntheticSequence('room', 20, size=SIZE, hidden=hidden, contrast=0.2, noise=0.0)
+    alone = SyntheticSequence('room', 20, size=SIZE, contrast=0.2, noise=0.0)
+    hides = []
+    for index in (0, 8, 16):
+        one, other = here.frame(index), alone.frame(index)
+        nearer = one.depth < 0.9 * other.depth
+        assert nearer.mean() == pytest.approx(hidden, abs=0.08)
+        assert np.array_equal(one.image[~nearer], other.image[~nearer])
+        # The room is dull, and the one who hides it is not.
+        assert one.image[nearer].std() > 2 * other.image.std()
+        hides.append(np.argwhere(nearer)[:, 1].mean())
+    assert np.ptp(hides) > 10
+
+
+def test_light_dims_and_flickers_and_the_mount_shakes():
+    plain, dim, flickering, blurred = (
+        SyntheticSequence('room', 12, size=SIZE, noise=0.0, **details)
+        for details in ({}, {'light': 0.2}, {'flicker': 0.1}, {'blur': 9})
+    )
+    image = plain.frame(3).image.astype(float)
+    assert dim.frame(3).image == pytest.approx(0.2 * image, abs=1)
+    means = [flickering.frame(i).image.mean() / plain.frame(i).image.mean() for i in range(12)]
+    assert 0.04 < np.std(means) < 0.2
+    smeared = blurred.frame(3).image.astype(float)
+    assert np.abs(np.diff(smeared, axis=1)).mean() < 0.5 * np.abs(np.diff(image, axis=1)).mean()
+    assert smeared.mean() == pytest.approx(image.mean(), abs=1)
+
+
+@pytest.mark.parametrize(
+    ('details', 'message'),
+    [
+        ({'light': 1.5}, 'light'),
+        ({'flicker': -0.1}, 'flicker'),
+        ({'blur': 0}, 'smeared'),
+        ({'hidden': 1.0}, 'hidden share'),
+    ],
+)
+def test_impossible_light_is_refused(details, message):
+    with pytest.raises(ValueError, match=message):
+        SyntheticSequence('room', 2, **details)
+
+
+class TestDisturbance:
+    @pytest.fixture
+    def disturbed(self, room):
+        def disturb(happens):
+            return list(DisturbedSequence(room, happens, 2, 4)), list(room)
+
+        return disturb
+
+    def test_it_lasts_as_long_as_it_is_said_to(self, disturbed):
+        frames, before = disturbed(disturbance.darkened)
+        same = [np.array_equal(a.image, b.image) for a, b in zip(frames, before, strict=True)]
+        assert same == [True, True, False, False, True, True]
+        assert [frame.stamp for frame in frames] == [frame.stamp for frame in before]
+
+    def test_darkness_is_dark_and_the_sun_is_bright(self, disturbed):
+        assert disturbed(disturbance.darkened)[0][2].image.mean() < 3
+        assert disturbed(disturbance.dazzled)[0][2].image.mean() > 250
+
+    def test_a_hand_covers_the_share_that_it_is_told_to(self, disturbed):
+        frames, before = disturbed(disturbance.covered(0.5))
+        changed = np.abs(frames[2].image.astype(int) - before[2].image) > 10
+        columns = changed.mean(axis=0)
+        assert columns[: SIZE[1] // 3].mean() > 0.6
+        assert columns[-SIZE[1] // 3 :].mean() < 0.05
+
+    def test_elsewhere_shows_the_pictures_of_that_place(self, disturbed):
+        place = SyntheticSequence('street', 2, size=SIZE)
+        frames, _ = disturbed(disturbance.carried_to(place))
+        assert [np.array_equal(frames[2 + i].image, place.frame(i).image) for i in (0, 1)]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from loftr_vo.datasets import Sequence
 
-KINDS = ('room', 'street')
+KINDS = ('room', 'street', 'rest', 'turn', 'wall')
 
 
 def register(subparsers: Any) -> None:
@@ -52,6 +52,18 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     scene.add_argument(
         '--exposure', type=float, default=0.0, help='in s; blurs by motion, default: %(default)s'
     )
+    scene.add_argument(
+        '--light', type=float, default=1.0, help='0 to 1; 0.1 is a dim room, default: %(default)s'
+    )
+    scene.add_argument(
+        '--flicker', type=float, default=0.0, help='of the light, as a share, default: %(default)s'
+    )
+    scene.add_argument(
+        '--blur', type=int, default=1, help='in pixels, sideways, default: %(default)s'
+    )
+    scene.add_argument(
+        '--hidden', type=float, default=0.0, help='share of the view behind somebody walking ahead'
+    )
 
 
 def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
@@ -68,6 +80,10 @@ def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
         contrast=arguments.contrast,
         noise=arguments.noise,
         exposure=arguments.exposure,
+        light=arguments.light,
+        flicker=arguments.flicker,
+        blur=arguments.blur,
+        hidden=arguments.hidden,
     )
 
 

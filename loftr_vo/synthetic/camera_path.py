@@ -28,6 +28,43 @@ def looking_along(position: np.ndarray, yaw: float, pitch: float, roll: float) -
     return pose
 
 
+def stopping(path: CameraPath, when: float, within: float = 0.5) -> CameraPath:
+    """Return a path that is left standing still.
+
+    Args:
+        path: the way until then.
+        when: seconds at which the camera begins to slow down.
+        within: seconds that it takes to stop.
+    """
+
+    def pose(seconds: float) -> np.ndarray:
+        late = np.clip((seconds - when) / within, 0.0, 1.0)
+        # The speed falls evenly from the path's own to nothing.
+        return path(min(seconds, when) + within * float(late - late**2 / 2))
+
+    return pose
+
+
+def turning(path: CameraPath, when: float, rate: float) -> CameraPath:
+    """Return a path on which the camera stops, and then turns on the spot to its right.
+
+    Args:
+        path: the way until then.
+        when: seconds at which the camera begins to slow down; it turns once it stands.
+        rate: radians a second; reached within half a second.
+    """
+    halted, stands = stopping(path, when), when + 0.5
+
+    def pose(seconds: float) -> np.ndarray:
+        late = max(0.0, seconds - stands)
+        angle = rate * (late - 0.25 if late > 0.5 else late**2)
+        turned = halted(seconds)
+        turned[:3, :3] = turned[:3, :3] @ Rotation.from_rotvec([0.0, angle, 0.0]).as_matrix()
+        return turned
+
+    return pose
+
+
 class Tremor:
     """A smooth random signal that stays small: a sum of a few incommensurate sines.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
@@ -18,13 +19,15 @@ from loftr_vo.camera import Camera
 from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.frame import Frame, RightPicture
-from loftr_vo.synthetic.camera_path import CameraPath
+from loftr_vo.synthetic.camera_path import CameraPath, stopping, turning
+from loftr_vo.synthetic.passer_by import PasserBy
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
 from loftr_vo.synthetic.scene import Rectangles
 from loftr_vo.synthetic.sensors import depth_camera, wheel_odometry
 from loftr_vo.synthetic.stage import Stage
 from loftr_vo.synthetic.street import LONGEST_DRIVE, build_street, street_path
+from loftr_vo.synthetic.wall import build_wall, wall_path
 from loftr_vo.trajectory import Trajectory
 
 
@@ -38,9 +41,22 @@ class _Place:
     baseline: float = 0.12  # metres, of a stereo pair that suits it
 
 
+def _resting_path(rng: np.random.Generator) -> CameraPath:
+    return stopping(room_path(rng), HALT)
+
+
+def _turning_path(rng: np.random.Generator) -> CameraPath:
+    return turning(room_path(rng), HALT, TURN_RATE)
+
+
+HALT = 2.0  # seconds, after which the cameras of ``rest`` and ``turn`` stop
+TURN_RATE = math.radians(40.0)
 _PLACES = {
     'room': _Place(build_room, room_path),
     'street': _Place(build_street, street_path, LONGEST_DRIVE, baseline=0.5),
+    'rest': _Place(build_room, _resting_path),
+    'turn': _Place(build_room, _turning_path),
+    'wall': _Place(build_wall, wall_path),
 }
 KINDS = tuple(_PLACES)
 FIELD_OF_VIEW = 75.0  # degrees, horizontally
@@ -57,8 +73,9 @@ class SyntheticSequence(Sequence):
     a right camera, and wheels; see ``sensors``.
 
     Args:
-        kind: ``room``, a hand-held camera going round in a furnished room, or ``street``, a
-            camera driving past houses and around a bend.
+        kind: ``room``, a hand-held camera going round in a furnished room; ``street``, a camera
+            driving past houses and around a bend; ``rest`` and ``turn``, the room's camera that
+            after two seconds stands still, or turns on the spot; ``wall``, a plane all over.
         frames: how many.
         size: (H, W) in pixels.
         rate: frames a second; the camera's speed does not depend on it.
@@ -66,6 +83,10 @@ class SyntheticSequence(Sequence):
         contrast: scales everything about middle grey; 0.1 makes walls all but blank.
         noise: standard deviation of the sensor's noise, in grey levels.
         exposure: seconds that the shutter stays open, which blurs by the camera's motion.
+        light: share of the usual light that there is; the noise stays.
+        flicker: standard deviation of the light from frame to frame, as a share of it.
+        blur: pixels by which each picture is smeared sideways, as by a shaking mount.
+        hidden: share of the view that somebody hides who walks ahead of the camera.
 
     Raises:
         ValueError: an unknown kind, or a number that is out of range.
@@ -82,20 +103,35 @@ class SyntheticSequence(Sequence):
         contrast: float = 1.0,
         noise: float = 1.5,
         exposure: float = 0.0,
+        light: float = 1.0,
+        flicker: float = 0.0,
+        blur: int = 1,
+        hidden: float = 0.0,
     ) -> None:
         _check(kind, frames, rate, contrast, noise, exposure)
+        _check_light(light, flicker, blur, hidden)
         self.camera = _camera(size)
         self._frames = frames
         self._seed = seed
         self._noise = noise
         self._exposure = exposure
+        self._light, self._flicker, self._blur = light, flicker, blur
         place = _PLACES[kind]
         # One generator each, so that the path stays when a painter draws more or less.
-        self._scene, self._bank = place.build(np.random.default_rng([seed, 0])).build()
-        self._scene = dataclasses.replace(self._scene, contrast=self._scene.contrast * contrast)
+        stage = place.build(np.random.default_rng([seed, 0]))
         self._path = place.path(np.random.default_rng([seed, 1]))
         self.right_from_left = np.eye(4)
         self.right_from_left[0, 3] = -place.baseline
+        self._passer_by: PasserBy | None = None
+        if hidden:
+            self._passer_by = PasserBy(hidden, math.radians(FIELD_OF_VIEW), self._path)
+            dull = stage.surfaces
+            self._passer_by.join(stage)
+        self._scene, self._bank = stage.build()
+        contrasts = self._scene.contrast * contrast
+        if hidden:
+            contrasts[:, dull:] = 1.0
+        self._scene = dataclasses.replace(self._scene, contrast=contrasts)
         self._times = np.arange(frames) / rate
         self._stamps = _START + np.round(self._times * 1e9).astype(np.int64)
         poses = np.stack([self._path(time) for time in self._times])
@@ -122,18 +158,24 @@ class SyntheticSequence(Sequence):
         """Render one frame; its pose is that of the middle of the exposure."""
         time = float(self._times[index])
         with _one_thread():
-            light, depth = self._see(self._path(time))
+            light, depth = self._see(self._path(time), time)
             if self._exposure:
                 moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
-                views = [self._see(self._path(time + self._exposure * m))[0] for m in moments]
-                light = np.mean(views, axis=0)
-        image = self._grey(light, [2, index])
+                times = [time + self._exposure * moment for moment in moments]
+                light = np.mean([self._see(self._path(t), t)[0] for t in times], axis=0)
+        image = self._grey(light, index, 2)
         frame = Frame(image, int(self._stamps[index]), self.camera, depth)
         return self._accompanied(frame, index)
 
-    def _grey(self, light: np.ndarray, draw: list[int]) -> np.ndarray:
-        rng = np.random.default_rng([self._seed, *draw])
-        grey = light * 255.0 + rng.normal(0.0, self._noise, light.shape)
+    def _grey(self, light: np.ndarray, index: int, draw: int) -> np.ndarray:
+        """Return the picture (H, W) uint8 that a sensor takes; ``draw`` tells its noise apart."""
+        if self._blur > 1:
+            light = cv2.blur(light, (self._blur, 1))
+        flicker = self._flicker * np.random.default_rng([self._seed, 6, index]).normal()
+        noise = np.random.default_rng([self._seed, draw, index]).normal(
+            0.0, self._noise, light.shape
+        )
+        grey = light * (255.0 * self._light * (1.0 + flicker)) + noise
         return np.clip(np.round(grey), 0, 255).astype(np.uint8)
 
     def _accompanied(self, frame: Frame, index: int) -> Frame:
@@ -143,9 +185,10 @@ class SyntheticSequence(Sequence):
             rng = np.random.default_rng([self._seed, 4, index])
             frame = dataclasses.replace(frame, depth=depth_camera(frame.depth, rng))
         if 'stereo' in self.provided:
-            pose = self._path(float(self._times[index])) @ np.linalg.inv(self.right_from_left)
+            time = float(self._times[index])
+            pose = self._path(time) @ np.linalg.inv(self.right_from_left)
             with _one_thread():
-                image = self._grey(self._see(pose)[0], [5, index])
+                image = self._grey(self._see(pose, time)[0], index, 5)
             right = RightPicture(image, self.camera, self.right_from_left)
             frame = dataclasses.replace(frame, right=right)
         if 'odometry' in self.provided:
@@ -153,24 +196,29 @@ class SyntheticSequence(Sequence):
             frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
         return frame
 
-    def _see(self, pose: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Picture in [0, 1] and depth in metres, both (H, W) float32.
+    def _see(self, pose: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """Picture in [0, 1] and depth in metres, both (H, W) float32, at a time in seconds.
 
         It is cast block by block: few rectangles reach into each, and it stays in the cache.
         """
+        scene = self._scene
+        if self._passer_by is not None:
+            scene = self._passer_by.place(scene, time)
         height, width = self.camera.height, self.camera.width
         light, depth = np.empty((2, height, width), np.float32)
         for top in range(0, height, _BLOCK):
             for left in range(0, width, _BLOCK):
                 block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
                 part = _part_of(self.camera, left, top, light[block].shape)
-                light[block], depth[block] = self._see_block(pose, part)
+                light[block], depth[block] = self._see_block(scene, pose, part)
         return light, depth
 
     @torch.no_grad()
-    def _see_block(self, pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    def _see_block(
+        self, scene: Rectangles, pose: np.ndarray, camera: Camera
+    ) -> tuple[np.ndarray, np.ndarray]:
         seen = render(
-            in_view(self._scene, pose, camera),
+            in_view(scene, pose, camera),
             self._bank,
             torch.from_numpy(pose[None].astype(np.float32)),
             torch.from_numpy(camera.matrix[None].astype(np.float32)),
@@ -254,3 +302,14 @@ def _check(
         raise ValueError(f'the contrast must lie in [0, 1], got {contrast}')
     if noise < 0 or exposure < 0:
         raise ValueError(f'noise and exposure cannot be negative, got {noise} and {exposure}')
+
+
+def _check_light(light: float, flicker: float, blur: int, hidden: float) -> None:
+    if not 0 <= light <= 1:
+        raise ValueError(f'the light must lie in [0, 1], got {light}')
+    if flicker < 0:
+        raise ValueError(f'the flicker cannot be negative, got {flicker}')
+    if blur < 1:
+        raise ValueError(f'a picture is smeared by one pixel or more, got {blur}')
+    if not 0 <= hidden < 1:
+        raise ValueError(f'the hidden share of the view must lie in [0, 1), got {hidden}')

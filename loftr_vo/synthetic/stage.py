@@ -43,6 +43,11 @@ class Stage:
     _densities: list[float] = field(default_factory=list)
     _tiles: list[np.ndarray] = field(default_factory=list)
 
+    @property
+    def surfaces(self) -> int:
+        """Number of tiles placed so far."""
+        return len(self._tiles)
+
     def upright(
         self,
         painter: Painter,
