@@ -73,6 +73,8 @@ class Keyframe:
         rays: (C, 3), rays of these points, lens distortion taken out.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
+        agreed: (C,) int, in how many frames in a row the depth agreed with the motion, those of
+            the keyframes before included.
         learned_depth, learned_variance: (C,), see ``keep_learned_depth``.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
@@ -94,6 +96,7 @@ class Keyframe:
     rays: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
     variance: np.ndarray = field(init=False)
+    agreed: np.ndarray = field(init=False)
     learned_depth: np.ndarray = field(init=False)
     learned_variance: np.ndarray = field(init=False)
 
@@ -110,6 +113,7 @@ class Keyframe:
         self.usual_depth = usual_depth
         self.inverse_depth = np.full(len(self.rays), 1 / usual_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN / usual_depth) ** 2)
+        self.agreed = np.zeros(len(self.rays), int)
         self._best_measured = np.full(len(self.rays), np.inf)
         self.learned_depth = self.inverse_depth.copy()
         self.learned_variance = np.full(len(self.rays), (_LOOSE / usual_depth) ** 2)
@@ -190,6 +194,8 @@ class Keyframe:
         floor = np.maximum(motion.depth_variance[inliers], best)
         # A frame from the same place measures nothing, and what is known stays known.
         self.variance[cells] = np.minimum(self.variance[cells], floor)
+        self.agreed[motion.matches.cells[~motion.inliers]] = 0
+        self.agreed[cells] += 1
         self.refresh_usual_depth()
 
     def keep_learned_depth(self) -> None:
@@ -202,7 +208,11 @@ class Keyframe:
         self.learned_variance = _LEARNED_DISCOUNT * self.variance
 
     def inherit_depth(
-        self, points: np.ndarray, inverse_depths: np.ndarray, variances: np.ndarray
+        self,
+        points: np.ndarray,
+        inverse_depths: np.ndarray,
+        variances: np.ndarray,
+        agreed: np.ndarray | None = None,
     ) -> None:
         """Interpolate depth at the cells from points that lie between them.
 
@@ -213,6 +223,7 @@ class Keyframe:
             points: (N, 2) pixels of this keyframe's picture.
             inverse_depths: (N,), seen from this keyframe.
             variances: (N,).
+            agreed: (N,) int, see the attribute.
         """
         if len(points) < _NEIGHBOURS:
             return
@@ -233,6 +244,9 @@ class Keyframe:
         self.inverse_depth[cells] = mean[one_surface]
         variance = np.sum(weight * variances[index], axis=1) + spread
         self.variance[cells] = variance[one_surface]
+        if agreed is not None:
+            # Surrounded by cells that agreed, and no longer than the least of them.
+            self.agreed[cells] = agreed[index].min(axis=1)[one_surface]
 
 
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:

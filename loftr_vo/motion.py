@@ -33,6 +33,7 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
+from loftr_vo.static_world import prefer_static
 from loftr_vo.triangulation import locate_matches
 
 # Matches with known depth that a pose needs to take its length from them.
@@ -97,9 +98,14 @@ class Motion:
         """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
         return keyframe.pose @ inverse_transform(self.frame_from_keyframe)
 
+    @property
+    def seen(self) -> np.ndarray:
+        """(N,) bool, inliers whose depth is known."""
+        return self.inliers & is_known(self.inverse_depth, self.depth_variance)
+
     def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Inliers in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
-        chosen = self.inliers & is_known(self.inverse_depth, self.depth_variance)
+        """``seen`` in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
+        chosen = self.seen
         rotation, translation = split(self.frame_from_keyframe)
         rho = self.inverse_depth[chosen]
         turned_z = self.observations.rays0[chosen] @ rotation[2]
@@ -148,11 +154,15 @@ def estimate_motion(
     focal = frame.camera.focal
     observations = keyframe.observed(matches.cells, located, frame.camera)
     rays0, rays1 = observations.rays0, observations.rays1
-    two_view = essential_motion(rays0, rays1, keyframe.threshold(settings) / focal)
+    threshold = keyframe.threshold(settings) / focal
+    known = keyframe.known[matches.cells]
+    two_view = essential_motion(rays0, rays1, threshold)
+    agreed = keyframe.agreed[matches.cells]
+    two_view = prefer_static(observations, known, agreed, two_view, threshold)
     if two_view is None:
         raise MotionError('too few inliers: no motion agrees with the matches', len(matches))
     _check_support(two_view.inliers, settings)
-    known = keyframe.known[matches.cells] & two_view.inliers
+    known &= two_view.inliers
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
         chosen = known if settings.pose_from == 'depths' else two_view.inliers
@@ -163,7 +173,7 @@ def estimate_motion(
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
         start = _guessed_pose if remark else _first_depths
         refined = start(observations, two_view, keyframe.usual_depth)
-    inliers = agreeing(refined, keyframe.threshold(settings) / focal)
+    inliers = agreeing(refined, threshold)
     _check_support(inliers, settings)
     angle = parallax(rays0, rays1, refined.rotation)[inliers]
     return Motion(

@@ -25,10 +25,11 @@ from loftr_vo.motion import Motion, MotionError, estimate_motion
 from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
 from loftr_vo.scale.metric_scale import MetricScale
-from loftr_vo.stillness import RestDetector
+from loftr_vo.stillness import RestDetector, TurnDetector
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 from loftr_vo.uncertainty import (
     exactly_here,
+    exactly_here_in_a_carried_scale,
     handed_over,
     pose_covariance,
     relative_covariance,
@@ -111,6 +112,7 @@ class VisualOdometry:
         self._last_stamp = 0
         self._tracked: _Tracked | None = None
         self._rest = RestDetector()
+        self._turn = TurnDetector()
         self._initialised = False
         self._pose = np.eye(4)
         self._covariance = exactly_here()
@@ -262,6 +264,11 @@ class VisualOdometry:
         pose, resting = self._rest.settle(
             keyframe, motion, pose, self.settings.geometry.stationary_motion
         )
+        turning = False
+        if changed_map or self._recovery.lost:
+            self._turn.move_to(pose)
+        elif not resting:
+            pose, turning = self._turn.settle(keyframe, motion, pose)
         hangs_together = motion.has_depth and not (changed_map or self._recovery.lost)
         if changed_map or self._recovery.lost:
             self._go_on_from(frame, pose, changed_map)
@@ -280,9 +287,10 @@ class VisualOdometry:
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
         became_keyframe = self._gives_way(keyframe, motion, resting)
         if became_keyframe:
-            self._pose = self._hand_over(self._tracked, clock).pose
+            self._pose = self._hand_over(self._tracked, clock, refine=not turning).pose
+            self._turn.move_to(self._pose)
         state = State.TRACKING if self._initialised else State.INITIALISING
-        reason = motion.remark or ('resting' if resting else '')
+        reason = motion.remark or _standing(resting, turning)
         if changed_map:
             reason = 'a place of the map before is seen again'
         elif self._keyframes.scale_carried and not motion.remark:
@@ -295,8 +303,12 @@ class VisualOdometry:
         worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
         return not resting and (worn or overlap < rules.min_overlap)
 
-    def _hand_over(self, tracked: _Tracked, clock: _Stopwatch) -> Keyframe:
-        """Make a tracked frame the keyframe and give its cells depth."""
+    def _hand_over(self, tracked: _Tracked, clock: _Stopwatch, *, refine: bool = True) -> Keyframe:
+        """Make a tracked frame the keyframe and give its cells depth.
+
+        The window is not refined where nothing is to be had from it: without parallax all that
+        moves is what should not.
+        """
         old, motion = tracked.keyframe, tracked.motion
         new = self._add_keyframe(
             tracked.frame,
@@ -309,7 +321,8 @@ class VisualOdometry:
         )
         if self._initialised:
             old.keep_learned_depth()
-            new.inherit_depth(*motion.seen_depth())
+            agreed = old.agreed[motion.matches.cells[motion.seen]]
+            new.inherit_depth(*motion.seen_depth(), agreed)
             matches = self._matcher.match(new.encoded, old.encoded).result()
             clock.lap('match')
             triangulate_matches(new, old, matches, self.settings.geometry)
@@ -320,7 +333,8 @@ class VisualOdometry:
         self._measure_scale(new, old)
         clock.lap('scale')
         if self._initialised:
-            self._refine_window()
+            if refine:
+                self._refine_window()
             new.refresh_usual_depth()
             clock.lap('geometry')
         return new
@@ -338,13 +352,8 @@ class VisualOdometry:
             if first:
                 # Their unit is another one, and nobody will tell which.
                 self._keyframes.forget_old_maps()
-            self._scale_is_known()
+            self._keyframes.scale_is_known()
         self._scale.finish(new)
-
-    def _scale_is_known(self) -> None:
-        """Have the map's scale be no guess, even if it was carried over at a new start."""
-        self._keyframes.scale_is_known()
-        self._recovery.scale_is_carried(False, self._pose)
 
     def _refine_window(self) -> None:
         """Adjust the newest keyframes; the older half of the window holds them in place."""
@@ -374,7 +383,6 @@ class VisualOdometry:
             self._keyframe.usual_depth,
             changed_map,
         )
-        self._recovery.scale_is_carried(self._keyframes.scale_carried, found)
 
     def _lose(
         self, frame: Frame, encoded: EncodedPicture, reason: str, clock: _Stopwatch
@@ -390,8 +398,8 @@ class VisualOdometry:
         self._pose = self._recovery.lose(frame.stamp, self._pose, seconds)
         if not (usable and self._recovery.is_over(frame.stamp)):
             return self._estimate(frame, State.LOST, reason, clock)
-        self._recovery.start_anew(self._pose, self._shown_covariance(frame))
-        self._covariance = exactly_here()
+        self._recovery.start_anew(self._shown_covariance(frame))
+        self._covariance = exactly_here_in_a_carried_scale()
         self._start_map(frame, encoded)
         reason = f'starting anew from the last pose, with the last scale: {reason}'
         return self._estimate(frame, State.INITIALISING, reason, clock)
@@ -445,7 +453,7 @@ class VisualOdometry:
         self._keyframe_count += 1
         self._keyframes.add(keyframe)
         if len(self._keyframes) == 1 and self._scale.begin(keyframe):
-            self._scale_is_known()
+            self._keyframes.scale_is_known()
         return keyframe
 
     def _estimate(
@@ -490,6 +498,12 @@ class VisualOdometry:
             scale=scale,
             timings=clock.milliseconds,
         )
+
+
+def _standing(resting: bool, turning: bool) -> str:
+    if resting:
+        return 'resting'
+    return 'turning on the spot' if turning else ''
 
 
 class _Stopwatch:

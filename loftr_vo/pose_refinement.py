@@ -182,6 +182,8 @@ def excess_variance(
 
     It is taken from the errors across the epipolar lines, which no depth can explain away.
     """
+    if not len(observations.prior):
+        return 1.0
     depths = _best_depths(observations, rotation, translation, observations.prior)
     linear = _linearise(observations, rotation, translation, depths)
     along = linear.by_depth / np.maximum(lengths(linear.by_depth), 1e-12)

@@ -14,8 +14,6 @@ from loftr_vo.geometry import inverse_transform
 # Growth of the standard deviation while lost, in usual depths and radians a second. A prediction
 # is better than that at first: its error is an acceleration's.
 _LOST_DRIFT = 0.5
-# Relative standard deviation of a scale that was carried over at a new start.
-_CARRIED_SCALE = 0.5
 # Time lost is never taken to be less, in seconds.
 _SHORTEST = 0.1
 
@@ -37,7 +35,6 @@ class Recovery:
         self._continuity = Continuity()
         self.since: int | None = None
         self.restarts = 0
-        self._started_at: np.ndarray | None = None
 
     def configure(self, settings: RecoverySettings) -> None:
         """Take over changed settings."""
@@ -71,26 +68,20 @@ class Recovery:
         """Whether it is time for a new start."""
         return self._seconds_lost(stamp) > self._settings.restart_after
 
-    def start_anew(self, pose: np.ndarray, covariance: np.ndarray) -> None:
-        """Go on in a new map, whose scale is a guess.
+    def start_anew(self, covariance: np.ndarray) -> None:
+        """Go on in a new map, from the same pose.
 
         Args:
-            pose: (4, 4) in the old map, and in the new one too.
             covariance: (6, 6) of the pose in ``odom``, which stays in all poses from here on.
         """
         self.since = None
         self.restarts += 1
         self._continuity.settle(covariance)
-        self._started_at = self.shown(pose)[:3, 3]
         self._course.interrupt()
 
     def rescale(self, scale: float, shift: np.ndarray) -> None:
         """Have the map in another unit: X' = scale X + shift, (3,)."""
         self._course.rescale(scale, shift)
-
-    def scale_is_carried(self, carried: bool, pose: np.ndarray) -> None:
-        """Take note of whether the scale is a guess from this pose (4, 4) in the map on."""
-        self._started_at = self.shown(pose)[:3, 3] if carried else None
 
     def is_jump(self, pose: np.ndarray, there: np.ndarray, seconds: float, depth: float) -> bool:
         """Whether a camera at ``pose`` cannot be ``there`` a frame later; see ``Course``."""
@@ -145,10 +136,6 @@ class Recovery:
     ) -> np.ndarray:
         """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
         total = self._continuity.covariance_of(pose, covariance)
-        if self._started_at is not None:
-            # A wrong scale is an error along the way since the start.
-            way = self.shown(pose)[:3, 3] - self._started_at
-            total[:3, :3] += _CARRIED_SCALE**2 * np.outer(way, way)
         if self.lost:
             seconds = max(self._seconds_lost(stamp), _SHORTEST)
             growth = min(seconds, seconds**2) if self._settings.policy == 'predict' else seconds

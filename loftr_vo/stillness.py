@@ -1,15 +1,23 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A resting camera has a resting pose."""
+"""A resting camera has a resting pose, and one that turns on the spot stays on it."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from loftr_vo.geometry import transform
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.motion import Motion
+from loftr_vo.uncertainty import relative_covariance
 
 _FEWEST_SHARED = 20
+# A turn on the spot: the way from it is this much shorter than what the turn moves at the usual
+# depth, and is nothing but error: so many standard deviations at most.
+_ON_THE_SPOT = 0.05
+_INSIGNIFICANT = 6.0
+_LEAST_TURN = 0.005  # radians
 _HUBER = 1.345  # standard deviations
 _ROUNDS = 3
 
@@ -56,6 +64,50 @@ class RestDetector:
         if shared.sum() < _FEWEST_SHARED:
             return np.inf
         return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
+
+
+class TurnDetector:
+    """Holds the position of a camera that only turns.
+
+    A turn shows no parallax, so what position it seems to have is error alone; keyframe after
+    keyframe of it would add up. As with rest, the comparison is with where the turn began.
+    """
+
+    def __init__(self) -> None:
+        self._start: np.ndarray | None = None
+
+    def settle(
+        self, keyframe: Keyframe, motion: Motion, pose: np.ndarray
+    ) -> tuple[np.ndarray, bool]:
+        """Return the pose to go on with, and whether the camera turns on the spot.
+
+        Args:
+            keyframe: what the motion is relative to.
+            motion: the frame's.
+            pose: (4, 4), world from frame, by that motion.
+        """
+        start, self._start = self._start, pose
+        if start is None:
+            return pose, False
+        way = start[:3, 3] - pose[:3, 3]
+        angle = Rotation.from_matrix(start[:3, :3].T @ pose[:3, :3]).magnitude()
+        if angle < _LEAST_TURN or np.linalg.norm(way) > (
+            _ON_THE_SPOT * min(angle, 1.0) * keyframe.usual_depth
+        ):
+            return pose, False
+        covariance = relative_covariance(keyframe, motion)
+        of_position, with_rotation = covariance[:3, :3], covariance[3:, :3]
+        by_information = np.linalg.solve(of_position, way)
+        if way @ by_information > _INSIGNIFICANT**2:
+            return pose, False
+        # What the position is known to be corrects the rotation, as far as both go together.
+        correction = Rotation.from_rotvec(with_rotation @ by_information).as_matrix()
+        self._start = start
+        return transform(correction @ pose[:3, :3], start[:3, 3]), True
+
+    def move_to(self, pose: np.ndarray) -> None:
+        """Take over a pose (4, 4) that was corrected after the frame."""
+        self._start = pose
 
 
 def _together(points: np.ndarray, difference: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ from loftr_vo.motion import Motion
 from loftr_vo.subpixel import WINDOW
 
 _SURE = 1e-6  # standard deviation of what defines the world
+# The same of the logarithm of a scale that is carried over to a place not seen before.
+_CARRIED_SCALE = 0.5
 # Neighbouring cells are wrong alike beyond what they share of their windows: perspective and the
 # network's own errors are smooth in the picture. By how much was chosen once, on rendered rooms
 # and streets, so that normalised errors are as large as they should be.
@@ -28,6 +30,13 @@ _SMOOTH_ERRORS = 4.0
 def exactly_here() -> np.ndarray:
     """Covariance (7, 7) of the first pose, which defines the world and its unit."""
     return np.eye(7) * _SURE**2
+
+
+def exactly_here_in_a_carried_scale() -> np.ndarray:
+    """Covariance (7, 7) of the first pose of a map whose scale is the guess of the one before."""
+    covariance = exactly_here()
+    covariance[6, 6] = _CARRIED_SCALE**2
+    return covariance
 
 
 def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:

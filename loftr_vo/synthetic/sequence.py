@@ -122,6 +122,8 @@ class SyntheticSequence(Sequence):
         self._path = place.path(np.random.default_rng([seed, 1]))
         self.right_from_left = np.eye(4)
         self.right_from_left[0, 3] = -place.baseline
+        # The last view, for cameras that rest.
+        self._seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._passer_by: PasserBy | None = None
         if hidden:
             self._passer_by = PasserBy(hidden, math.radians(FIELD_OF_VIEW), self._path)
@@ -204,6 +206,8 @@ class SyntheticSequence(Sequence):
         scene = self._scene
         if self._passer_by is not None:
             scene = self._passer_by.place(scene, time)
+        elif self._seen is not None and np.array_equal(pose, self._seen[0]):
+            return self._seen[1], self._seen[2]
         height, width = self.camera.height, self.camera.width
         light, depth = np.empty((2, height, width), np.float32)
         for top in range(0, height, _BLOCK):
@@ -211,6 +215,7 @@ class SyntheticSequence(Sequence):
                 block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
                 part = _part_of(self.camera, left, top, light[block].shape)
                 light[block], depth[block] = self._see_block(scene, pose, part)
+        self._seen = pose, light, depth
         return light, depth
 
     @torch.no_grad()
