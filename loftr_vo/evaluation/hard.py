@@ -206,11 +206,11 @@ def _disturbed(happens: disturbance.Disturbance) -> Callable[[int], Sequence]:
 
 
 def _carried_off(frames: int) -> Callable[[int], Sequence]:
-    """The camera is in a street for some frames, and then where it was before."""
+    """The camera sees a wall elsewhere for some frames, and then what it saw before."""
 
     def make(seed: int) -> Sequence:
         here = _Detour(SyntheticSequence('room', _FRAMES, rate=_RATE, seed=seed), _FIRST, frames)
-        there = SyntheticSequence('street', frames, rate=_RATE, seed=seed)
+        there = SyntheticSequence('wall', frames, rate=_RATE, seed=seed)
         happens = disturbance.carried_to(there)
         return disturbance.DisturbedSequence(here, happens, _FIRST, _FIRST + frames, seed)
 

@@ -86,7 +86,8 @@ class SyntheticSequence(Sequence):
         light: share of the usual light that there is; the noise stays.
         flicker: standard deviation of the light from frame to frame, as a share of it.
         blur: pixels by which each picture is smeared sideways, as by a shaking mount.
-        hidden: share of the view that somebody hides who walks ahead of the camera.
+        hidden: share of the view that somebody hides who, from two seconds on, walks ahead of the
+            camera.
 
     Raises:
         ValueError: an unknown kind, or a number that is out of range.
