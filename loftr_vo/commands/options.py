@@ -10,6 +10,7 @@ from typing import Any
 
 from loftr_vo.config import MatcherSettings, SettingError, Settings, describe, replace
 from loftr_vo.datasets import Sequence, open_sequence
+from loftr_vo.datasets.companion_topics import CompanionTopics
 
 _TRUTH = {'true': True, 'yes': True, 'on': True, 'false': False, 'no': False, 'off': False}
 
@@ -44,12 +45,22 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--image-topic', metavar='TOPIC', help='of a bag with several')
     parser.add_argument('--camera-info-topic', metavar='TOPIC', help='of a bag with several')
+    for name, source in (('depth', 'depth'), ('right-image', 'stereo'), ('odometry', 'odometry')):
+        parser.add_argument(
+            f'--{name}-topic', metavar='TOPIC', help=f'for scale.source {source}, likewise'
+        )
 
 
 def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
     """Open the recording at ``path`` as the sequence options say; see ``open_sequence``."""
     return open_sequence(
-        path, arguments.camera, arguments.image_topic, arguments.camera_info_topic
+        path,
+        arguments.camera,
+        arguments.image_topic,
+        arguments.camera_info_topic,
+        CompanionTopics(
+            arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
+        ),
     )
 
 

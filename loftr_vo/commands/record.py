@@ -13,10 +13,12 @@ from tqdm import tqdm
 from loftr_vo.commands.options import add_sequence_options, open_from
 from loftr_vo.commands.render import KINDS, add_scene_options, make_scene
 from loftr_vo.datasets import DatasetError, Sequence
+from loftr_vo.datasets.opening import is_bag
 
 _STORAGES = ('mcap', 'sqlite3')
 _COMPRESSIONS = ('none', 'message', 'file', 'chunk')
 _PICTURES = ('raw', 'png', 'jpeg')
+BESIDES = ('depth', 'stereo', 'odometry')
 _GROUND_TRUTHS = ('odometry', 'pose', 'none')
 
 
@@ -61,6 +63,14 @@ def register(subparsers: Any) -> None:
         '(default: %(default)s)',
     )
     parser.add_argument(
+        '--with',
+        dest='besides',
+        nargs='+',
+        choices=BESIDES,
+        help='what to write besides, for the scale (default: what a folder or data set has; of '
+        'a bag and of a rendered scene nothing)',
+    )
+    parser.add_argument(
         '--namespace', default='/camera', help="of the camera's topics (default: %(default)s)"
     )
     add_sequence_options(parser)
@@ -78,6 +88,11 @@ def record_command(arguments: argparse.Namespace) -> int:
         ) from error
 
     sequence = _open(arguments)
+    besides = arguments.besides
+    if besides is None:
+        besides = _all_besides(sequence)
+    for source in besides:
+        sequence.provide(source)
     options = BagOptions(
         storage=arguments.storage,
         compression=arguments.compression,
@@ -94,6 +109,13 @@ def record_command(arguments: argparse.Namespace) -> int:
     truth = 'with' if sequence.ground_truth and options.ground_truth != 'none' else 'without'
     print(f'{len(sequence)} frames written to {arguments.output}, {truth} ground truth')
     return 0
+
+
+def _all_besides(sequence: Sequence) -> list[str]:
+    """Return what a recording has besides the pictures; what odometry in a bag is, is not sure."""
+    if sequence.path is None or is_bag(sequence.path):
+        return []
+    return [source for source in BESIDES if not sequence.lacks(source)]
 
 
 def _open(arguments: argparse.Namespace) -> Sequence:

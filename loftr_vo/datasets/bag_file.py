@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from rosbags.highlevel import AnyReader, AnyReaderError
@@ -117,6 +118,13 @@ def stamp_of(message: Any) -> int:
     """Return the time in a message's header in nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+
+
+def lower_case(info: Any) -> Any:
+    """Return a CameraInfo with the fields as ROS 2 spells them; ROS 1 has D, K, R and P."""
+    if hasattr(info, 'k'):
+        return info
+    return SimpleNamespace(**{name.lower(): value for name, value in vars(info).items()})
 
 
 def listing(topics: Iterable[str]) -> str:

@@ -77,7 +77,7 @@ def read_track(path: Path, topic: str) -> Track:
                 f'{listing(topics_of(types, POSES))}'
             )
         for _, _, message in messages(reader, path, [topic]):
-            pose = _matrix(_pose_of(message))
+            pose = pose_matrix(_pose_of(message))
             if pose is None:
                 unusable += 1
                 continue
@@ -135,7 +135,7 @@ def _transforms(
 ) -> Iterator[tuple[str, str, str, int, np.ndarray]]:
     for topic, _, message in messages(reader, path, topics):
         for transform in message.transforms:
-            pose = _matrix(transform.transform)
+            pose = pose_matrix(transform.transform)
             if pose is not None:
                 parent = transform.header.frame_id.lstrip('/')
                 child = transform.child_frame_id.lstrip('/')
@@ -153,8 +153,8 @@ def _pose_of(message: Any) -> Any:
     return getattr(message.pose, 'pose', message.pose)
 
 
-def _matrix(pose: Any) -> np.ndarray | None:
-    """Return a pose or transform as (4, 4); None if it is none."""
+def pose_matrix(pose: Any) -> np.ndarray | None:
+    """Return a pose or transform message as (4, 4); None if it is none."""
     position = pose.position if hasattr(pose, 'position') else pose.translation
     turn = pose.orientation if hasattr(pose, 'orientation') else pose.rotation
     quaternion = np.array([turn.x, turn.y, turn.z, turn.w])

@@ -82,6 +82,9 @@ def write_bag(
 ) -> None:
     """Write pictures, their calibration, true poses where there are any, and a static transform.
 
+    What frames carry besides, as ``Sequence.provide`` had it, is written too: depth images, right
+    pictures with the calibration of the pair, other odometry.
+
     The transform puts the camera at the origin of ``base_link``, looking along its x axis, which
     is what the node takes for granted where it is told nothing else. Messages are recorded at
     the time in their headers.
@@ -171,16 +174,25 @@ class _Scribe:
         self._write('/tf_static', stamp, message, latched=True)
 
     def write_frame(self, frame: Frame) -> None:
-        """Write a picture and, before it, its calibration."""
-        namespace = self._options.namespace.rstrip('/')
-        info = self._camera_info(frame.camera, frame.stamp)
-        self._write(f'{namespace}/camera_info', frame.stamp, info)
-        form = PICTURES[self._options.pictures]
-        if form is None:
-            self._write(f'{namespace}/image_raw', frame.stamp, self._image(frame))
-        else:
-            compressed = self._compressed(frame, *form)
-            self._write(f'{namespace}/image_raw/compressed', frame.stamp, compressed)
+        """Write a picture, its calibration before it, and what the frame carries besides."""
+        namespace, stamp = self._options.namespace.rstrip('/'), frame.stamp
+        left, right = np.eye(3), frame.right
+        if right is not None:
+            left, turn = rectification(right.right_from_left)
+            baseline = float(np.linalg.norm(right.right_from_left[:3, 3]))
+            info = self._camera_info(right.camera, stamp, turn, baseline)
+            self._write(f'{namespace}/right/camera_info', stamp, info)
+            self._write_picture(f'{namespace}/right/image_raw', stamp, right.image)
+        if frame.depth is not None:
+            depth = self._image(frame.depth.astype('<f4'), stamp, '32FC1')
+            self._write(f'{namespace}/depth/image_raw', stamp, depth)
+        for wheels in frame.wheels:
+            header = self._header(wheels.stamp, 'odom')
+            message = self._odometry(header, self._pose(wheels.pose), BASE_FRAME)
+            self._write('/odom', wheels.stamp, message)
+        info = self._camera_info(frame.camera, stamp, left)
+        self._write(f'{namespace}/camera_info', stamp, info)
+        self._write_picture(f'{namespace}/image_raw', stamp, frame.image)
 
     def write_pose(self, stamp: int, pose: np.ndarray) -> None:
         """Write a true pose of the camera's optical frame."""
@@ -188,15 +200,11 @@ class _Scribe:
         if kind == 'none':
             return
         header = self._header(stamp, WORLD_FRAME)
-        place = self._make(
-            'geometry_msgs/msg/Pose',
-            position=self._vector(pose, 'geometry_msgs/msg/Point'),
-            orientation=self._quaternion(pose),
-        )
+        place = self._pose(pose)
         if kind == 'pose':
             message = self._make('geometry_msgs/msg/PoseStamped', header=header, pose=place)
         else:
-            message = self._odometry(header, place)
+            message = self._odometry(header, place, CAMERA_FRAME)
         self._write(f'/ground_truth/{kind}', stamp, message)
 
     def _write(self, topic: str, stamp: int, message: Any, latched: bool = False) -> None:
@@ -224,31 +232,51 @@ class _Scribe:
         x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
         return self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
 
-    def _image(self, frame: Frame) -> Any:
-        height, width = frame.image.shape
+    def _pose(self, pose: np.ndarray) -> Any:
         return self._make(
-            'sensor_msgs/msg/Image',
-            header=self._header(frame.stamp, CAMERA_FRAME),
-            height=height,
-            width=width,
-            encoding='mono8',
-            is_bigendian=0,
-            step=width,
-            data=np.ascontiguousarray(frame.image).ravel(),
+            'geometry_msgs/msg/Pose',
+            position=self._vector(pose, 'geometry_msgs/msg/Point'),
+            orientation=self._quaternion(pose),
         )
 
-    def _compressed(self, frame: Frame, suffix: str, parameters: list[int]) -> Any:
-        done, data = cv2.imencode(suffix, frame.image, parameters)
+    def _write_picture(self, topic: str, stamp: int, image: np.ndarray) -> None:
+        form = PICTURES[self._options.pictures]
+        if form is None:
+            self._write(topic, stamp, self._image(image, stamp, 'mono8'))
+        else:
+            self._write(f'{topic}/compressed', stamp, self._compressed(image, stamp, *form))
+
+    def _image(self, image: np.ndarray, stamp: int, encoding: str) -> Any:
+        height, width = image.shape
+        return self._make(
+            'sensor_msgs/msg/Image',
+            header=self._header(stamp, CAMERA_FRAME),
+            height=height,
+            width=width,
+            encoding=encoding,
+            is_bigendian=0,
+            step=width * image.itemsize,
+            data=np.ascontiguousarray(image).view(np.uint8).ravel(),
+        )
+
+    def _compressed(
+        self, image: np.ndarray, stamp: int, suffix: str, parameters: list[int]
+    ) -> Any:
+        done, data = cv2.imencode(suffix, image, parameters)
         assert done  # a grey picture of 8 bits always encodes
         name = self._options.pictures
         return self._make(
             'sensor_msgs/msg/CompressedImage',
-            header=self._header(frame.stamp, CAMERA_FRAME),
+            header=self._header(stamp, CAMERA_FRAME),
             format=f'mono8; {name} compressed mono8',
             data=data.ravel(),
         )
 
-    def _camera_info(self, camera: Camera, stamp: int) -> Any:
+    def _camera_info(
+        self, camera: Camera, stamp: int, turn: np.ndarray, baseline: float = 0.0
+    ) -> Any:
+        """Return a calibration; ``turn`` and ``baseline`` are those of a camera of a pair."""
+        shift = np.array([-camera.matrix[0, 0] * baseline, 0.0, 0.0])
         return self._make(
             'sensor_msgs/msg/CameraInfo',
             header=self._header(stamp, CAMERA_FRAME),
@@ -257,8 +285,8 @@ class _Scribe:
             distortion_model=camera.distortion_model,
             d=camera.distortion,
             k=camera.matrix.ravel(),
-            r=np.eye(3).ravel(),
-            p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+            r=turn.ravel(),
+            p=np.column_stack([camera.matrix, shift]).ravel(),
             binning_x=0,
             binning_y=0,
             roi=self._make(
@@ -271,19 +299,33 @@ class _Scribe:
             ),
         )
 
-    def _odometry(self, header: Any, pose: Any) -> Any:
+    def _odometry(self, header: Any, pose: Any, child: str) -> Any:
         unknown = np.zeros(36)
         zero = self._make('geometry_msgs/msg/Vector3', x=0.0, y=0.0, z=0.0)
         twist = self._make('geometry_msgs/msg/Twist', linear=zero, angular=zero)
         return self._make(
             'nav_msgs/msg/Odometry',
             header=header,
-            child_frame_id=CAMERA_FRAME,
+            child_frame_id=child,
             pose=self._make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=unknown),
             twist=self._make(
                 'geometry_msgs/msg/TwistWithCovariance', twist=twist, covariance=unknown
             ),
         )
+
+
+def rectification(right_from_left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the turns (3, 3) that make the axes of two cameras parallel, x along the baseline.
+
+    They are R of the left and of the right camera's ``CameraInfo``, from which
+    ``stereo_rig.right_from_left`` finds the motion again.
+    """
+    motion = right_from_left
+    x = -motion[:3, 3] / np.linalg.norm(motion[:3, 3])
+    y = np.cross([0.0, 0.0, 1.0], x)
+    y /= np.linalg.norm(y)
+    right = np.stack([x, y, np.cross(x, y)])
+    return right @ motion[:3, :3], right
 
 
 def _quality(latched: bool) -> Qos:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rosbags.highlevel import AnyReader
 
-from loftr_vo.datasets.bag_file import listing, messages, topic_types, topics_of
+from loftr_vo.datasets.bag_file import listing, lower_case, messages, topic_types, topics_of
 from loftr_vo.datasets.sequence import DatasetError
 
 RAW = 'sensor_msgs/msg/Image'
@@ -22,8 +22,8 @@ _DEPTH_ENCODINGS = ('16UC1', '32FC1')
 def choose_image_topic(reader: AnyReader, wanted: str | None, path: Path) -> str:
     """Return the topic of the pictures: the one wanted, or the only one there is.
 
-    Of one camera's raw and compressed pictures the raw ones are taken; depth images are taken
-    only where there is nothing else.
+    Of one camera's raw and compressed pictures the raw ones are taken, and of a calibrated pair
+    the left ones; depth images are taken only where there is nothing else.
 
     Args:
         reader: of the bag, open.
@@ -34,11 +34,7 @@ def choose_image_topic(reader: AnyReader, wanted: str | None, path: Path) -> str
         DatasetError: there is none, or several to choose from.
     """
     types = topic_types(reader)
-    images = [
-        topic
-        for topic in topics_of(types, (RAW, COMPRESSED))
-        if not topic.endswith('/compressedDepth')
-    ]
+    images = _image_topics(reader)
     if wanted in images:
         return wanted
     if wanted is not None:
@@ -49,7 +45,9 @@ def choose_image_topic(reader: AnyReader, wanted: str | None, path: Path) -> str
     if not images:
         raise DatasetError(f'{path} has no image topic; its topics are: {listing(types)}')
     if len(images) > 1:
-        images = _likely(reader, images, path)
+        images = picture_topics(reader, path) or images
+        right = right_cameras(reader, path, images)
+        images = [topic for topic in images if topic not in right] or images
     if len(images) > 1:
         raise DatasetError(
             f'{path} has several image topics, choose one with --image-topic: {listing(images)}'
@@ -57,17 +55,46 @@ def choose_image_topic(reader: AnyReader, wanted: str | None, path: Path) -> str
     return images[0]
 
 
-def _likely(reader: AnyReader, images: list[str], path: Path) -> list[str]:
-    """Return those that are no second form of another and no depth; all if none is left."""
+def picture_topics(reader: AnyReader, path: Path) -> list[str]:
+    """Return the topics of pictures, without depth and without second forms of another."""
+    images = _image_topics(reader)
     again = {f'{topic}/compressed' for topic in images}
-    once = [topic for topic in images if topic not in again]
-    grey = [topic for topic in once if not _is_depth(reader, topic, path)]
-    return grey or once
+    depth = depth_topics(reader, path)
+    return [topic for topic in images if topic not in again and topic not in depth]
 
 
-def _is_depth(reader: AnyReader, topic: str, path: Path) -> bool:
-    first = next(messages(reader, path, [topic]), None)
-    return first is not None and getattr(first[2], 'encoding', '') in _DEPTH_ENCODINGS
+def depth_topics(reader: AnyReader, path: Path) -> list[str]:
+    """Return the topics of depth images, by the encoding of the first."""
+    found = []
+    for topic in topics_of(topic_types(reader), (RAW,)):
+        first = next(messages(reader, path, [topic]), None)
+        if first is not None and first[2].encoding in _DEPTH_ENCODINGS:
+            found.append(topic)
+    return found
+
+
+def right_cameras(reader: AnyReader, path: Path, topics: list[str]) -> list[str]:
+    """Return those of some pictures that a right camera took: its CameraInfo has the baseline."""
+    types = topic_types(reader)
+    found = []
+    for topic in topics:
+        beside = camera_info_beside(types, topic)
+        info = next(messages(reader, path, [beside]), None) if beside else None
+        if info is not None and lower_case(info[2]).p[3] < 0.0:
+            found.append(topic)
+    return found
+
+
+def camera_info_beside(types: dict[str, str], image_topic: str) -> str | None:
+    """Return the calibration's topic by the convention of image_transport, if it is there."""
+    base = image_topic.removesuffix('/compressed').rpartition('/')[0]
+    beside = f'{base}/camera_info'
+    return beside if types.get(beside) == CAMERA_INFO else None
+
+
+def _image_topics(reader: AnyReader) -> list[str]:
+    found = topics_of(topic_types(reader), (RAW, COMPRESSED))
+    return [topic for topic in found if not topic.endswith('/compressedDepth')]
 
 
 def choose_camera_info_topic(
@@ -96,11 +123,9 @@ def choose_camera_info_topic(
             f'{path} has no CameraInfo topic; name the calibration with --camera. '
             f'Its topics are: {listing(types)}'
         )
-    # By the convention of image_transport, camera_info lies beside the image topic.
-    base = image_topic.removesuffix('/compressed').rpartition('/')[0]
-    sibling = f'{base}/camera_info'
-    if sibling in infos:
-        return sibling
+    beside = camera_info_beside(types, image_topic)
+    if beside is not None:
+        return beside
     if len(infos) > 1:
         raise DatasetError(
             f'{path} has several CameraInfo topics, choose one with --camera-info-topic: '

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.euroc import open_euroc
 from loftr_vo.datasets.folder import open_folder, open_pictures
 from loftr_vo.datasets.kitti import open_kitti
@@ -31,6 +32,7 @@ def open_sequence(
     camera: str | Path | None = None,
     image_topic: str | None = None,
     camera_info_topic: str | None = None,
+    companions: CompanionTopics | None = None,
 ) -> Sequence:
     """Open a recording, whatever its kind; ``LAYOUTS`` lists the kinds.
 
@@ -39,6 +41,7 @@ def open_sequence(
         camera: a calibration file, used in place of the recording's own.
         image_topic: of a bag, where it has several.
         camera_info_topic: of a bag, where it has several.
+        companions: topics of a bag with what the scale needs, where it has several.
 
     Raises:
         DatasetError: there is nothing at ``path``, its layout is not known, or it is incomplete.
@@ -48,9 +51,11 @@ def open_sequence(
     path = Path(path)
     if not path.exists():
         raise DatasetError(f'there is no file or folder {path}')
-    sequence = _open(
-        path, None if camera is None else Path(camera), image_topic, camera_info_topic
-    )
+    calibration = None if camera is None else Path(camera)
+    if is_bag(path):
+        sequence = _open_bag(path, calibration, image_topic, camera_info_topic, companions)
+    else:
+        sequence = _open_files(path, calibration)
     sequence.path = path
     return sequence
 
@@ -64,11 +69,7 @@ def is_bag(path: Path) -> bool:
     return any(child.suffix.lower() in ('.mcap', '.db3') for child in path.iterdir())
 
 
-def _open(
-    path: Path, camera: Path | None, image_topic: str | None, camera_info_topic: str | None
-) -> Sequence:
-    if is_bag(path):
-        return _open_bag(path, camera, image_topic, camera_info_topic)
+def _open_files(path: Path, camera: Path | None) -> Sequence:
     if path.is_dir():
         return _open_folder(path, camera)
     if path.suffix.lower() in SUFFIXES:
@@ -79,7 +80,11 @@ def _open(
 
 
 def _open_bag(
-    path: Path, camera: Path | None, image_topic: str | None, camera_info_topic: str | None
+    path: Path,
+    camera: Path | None,
+    image_topic: str | None,
+    camera_info_topic: str | None,
+    companions: CompanionTopics | None,
 ) -> Sequence:
     try:
         from loftr_vo.datasets.rosbag import BagSequence
@@ -88,7 +93,7 @@ def _open_bag(
             f'reading the bag {path} needs the packages rosbags and rosbags-image '
             f'("pip install rosbags rosbags-image"): {error}'
         ) from error
-    return BagSequence(path, camera, image_topic, camera_info_topic)
+    return BagSequence(path, camera, image_topic, camera_info_topic, companions)
 
 
 def _open_folder(path: Path, camera: Path | None) -> Sequence:

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,17 @@ from rosbags.highlevel import AnyReader
 
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
-from loftr_vo.datasets.bag_file import messages, opened, stamp_of, topic_types
+from loftr_vo.datasets.bag_companions import (
+    Pairing,
+    attach_depth,
+    attach_wheels,
+    find_companion,
+    read_pair,
+    right_attacher,
+)
+from loftr_vo.datasets.bag_file import lower_case, messages, opened, stamp_of, topic_types
 from loftr_vo.datasets.camera_topics import choose_camera_info_topic, choose_image_topic
+from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.frame import JUMP_BACK, Frame
 from loftr_vo.image_messages import ImageError, PictureReader
@@ -39,6 +47,7 @@ class BagSequence(Sequence):
         camera: Path | None,
         image_topic: str | None,
         camera_info_topic: str | None,
+        companions: CompanionTopics | None = None,
     ) -> None:
         """Find the topics and the calibration.
 
@@ -48,6 +57,8 @@ class BagSequence(Sequence):
             image_topic: needed where the bag has several image topics.
             camera_info_topic: needed where the bag has several and none belongs to the image
                 topic by name.
+            companions: topics of depth, of right pictures and of other odometry, needed where
+                the bag has several.
 
         Raises:
             DatasetError: the file is no bag, or a topic is missing or ambiguous; lists what the
@@ -56,6 +67,8 @@ class BagSequence(Sequence):
         """
         super().__init__(path.resolve().stem, 'rosbag')
         self._bag = path
+        self._named = companions or CompanionTopics()
+        self._companions: dict[str, str | None] = {}
         with opened(path) as reader:
             types = topic_types(reader)
             self.image_topic = choose_image_topic(reader, image_topic, path)
@@ -79,14 +92,33 @@ class BagSequence(Sequence):
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def odometry_topic(self) -> str | None:
+        """Where the other odometry comes from that frames carry; None if they carry none."""
+        return self._companions.get('odometry') if 'odometry' in self.provided else None
+
+    def lacks(self, source: str) -> bool:
+        """See ``Sequence``; raises ``DatasetError`` where there are several topics for it."""
+        if source not in self._companions:
+            with opened(self._bag) as reader:
+                self._companions[source] = find_companion(
+                    reader, self._bag, source, self.image_topic, self._named
+                )
+        return self._companions[source] is None
+
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0
         self.left_out = 0
         pictures = PictureReader()
+        sources = {topic: source for source, topic in self._companions.items() if topic}
+        sources = {topic: source for topic, source in sources.items() if source in self.provided}
         with opened(self._bag) as reader:
-            for topic, _, message in messages(
-                reader, self._bag, [self.image_topic, self._info_topic]
-            ):
+            pairing = Pairing(self._attachments(reader))
+            topics = [self.image_topic, self._info_topic, *sources]
+            for topic, _, message in messages(reader, self._bag, topics):
+                if topic in sources:
+                    pairing.arrive(sources[topic], message)
+                    continue
                 if topic == self._info_topic:
                     camera = self._calibration(message, camera)
                     continue
@@ -98,7 +130,21 @@ class BagSequence(Sequence):
                     self.left_out += 1
                     continue
                 before = stamp
-                yield _frame(pictures, message, stamp, camera, where)
+                yield from pairing.put(_frame(pictures, message, stamp, camera, where))
+            yield from pairing.rest()
+
+    def _attachments(self, reader: AnyReader) -> dict[str, Callable[[Frame, list[Any]], Frame]]:
+        """Return what puts the companions that are provided into a frame."""
+        attach: dict[str, Callable[[Frame, list[Any]], Frame]] = {}
+        if 'depth' in self.provided:
+            attach['depth'] = attach_depth
+        if 'stereo' in self.provided:
+            right = self._companions['stereo'] or ''
+            pair = read_pair(reader, self._bag, self._info_topic, right)
+            attach['stereo'] = right_attacher(pair)
+        if 'odometry' in self.provided:
+            attach['odometry'] = attach_wheels
+        return attach
 
     def _first_calibration(self, reader: AnyReader) -> Camera:
         found = next(messages(reader, self._bag, [self._info_topic]), None)
@@ -111,17 +157,10 @@ class BagSequence(Sequence):
     def _calibration(self, message: Any, before: Camera | None) -> Camera:
         """Return the camera that a message describes; ``before`` itself if that is the same."""
         try:
-            camera = camera_from_info(_lower_case(message), is_rectified(self.image_topic))
+            camera = camera_from_info(lower_case(message), is_rectified(self.image_topic))
         except CalibrationError as error:
             raise CalibrationError(f'{self._info_topic}: {error}') from error
         return before if before is not None and same_camera(camera, before) else camera
-
-
-def _lower_case(info: Any) -> Any:
-    """Return a CameraInfo with the fields as ROS 2 spells them; ROS 1 has D, K, R and P."""
-    if hasattr(info, 'k'):
-        return info
-    return SimpleNamespace(**{name.lower(): value for name, value in vars(info).items()})
 
 
 def _refuse_jump(before: int, stamp: int, where: str) -> None:

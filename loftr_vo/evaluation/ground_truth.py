@@ -73,7 +73,9 @@ def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         if wanted.extrinsics is not None:
             trajectory = Trajectory(trajectory.stamps, trajectory.poses @ wanted.extrinsics)
         return GroundTruth(trajectory, str(path))
-    track = truth_track(path, wanted)
+    # Odometry that tells the scale is no ground truth.
+    wheels = getattr(sequence, 'odometry_topic', None) if path == bag else None
+    track = truth_track(path, wanted, [wheels] if wheels else [])
     tree = transforms_of({path, bag or path})
     return carry(track, sequence.camera_frame or 'the camera', tree, wanted.extrinsics)
 
