@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from loftr_vo.camera import CalibrationError
+from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.camera_info import camera_from_info
 
 # Metres; beyond these it is no baseline but a calibration in other units.
 _SHORTEST, _LONGEST = 1e-3, 20.0
@@ -47,3 +50,23 @@ def right_from_left(
     motion[:3, :3] = turn_right.T @ turn_left
     motion[:3, 3] = turn_right.T @ np.array([-baseline, 0.0, 0.0])
     return motion
+
+
+def pair_from_infos(left: Any, right: Any, rectified: bool) -> tuple[Camera, np.ndarray]:
+    """Return the right camera, and how it lies to the left one, from their ``CameraInfo``.
+
+    Args:
+        left, right: the messages.
+        rectified: whether the pictures were rectified already.
+
+    Returns:
+        The right camera, and the motion (4, 4) of ``right_from_left``.
+
+    Raises:
+        CalibrationError: the right camera is not calibrated, or not as one of a pair.
+    """
+    # Rotations that are all zero are those of a single camera, which has none.
+    turns = [np.array(info.r).reshape(3, 3) for info in (left, right)]
+    raw = not rectified and all(turn.any() for turn in turns)
+    motion = right_from_left(np.array(right.p), *(turns if raw else ()))
+    return camera_from_info(right, rectified), motion

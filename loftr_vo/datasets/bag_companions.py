@@ -15,7 +15,7 @@ import numpy as np
 from rosbags.highlevel import AnyReader
 
 from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import camera_from_info, is_rectified
+from loftr_vo.camera_info import is_rectified
 from loftr_vo.datasets.bag_file import (
     listing,
     lower_case,
@@ -35,7 +35,7 @@ from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.frame import BasePose, Frame, RightPicture
 from loftr_vo.image_messages import ImageError, PictureReader, depth_image
-from loftr_vo.stereo_rig import right_from_left
+from loftr_vo.stereo_rig import pair_from_infos
 
 # How far in nanoseconds what belongs to a picture may be from it; the two cameras of a pair are
 # triggered together, and odometry is taken as it comes.
@@ -112,15 +112,8 @@ def read_pair(reader: AnyReader, path: Path, left_info: str, right_image: str) -
     if infos[0] is None or infos[1] is None:
         raise DatasetError(f'{path} lacks the CameraInfo of one of the two cameras')
     left, right = lower_case(infos[0][2]), lower_case(infos[1][2])
-    rectified = is_rectified(right_image)
-    # Rotations that are all zero are those of a single camera, which has none.
-    turns = [np.array(info.r).reshape(3, 3) for info in (left, right)]
-    raw = not rectified and all(turn.any() for turn in turns)
     try:
-        return StereoPair(
-            camera_from_info(right, rectified),
-            right_from_left(np.array(right.p), *(turns if raw else ())),
-        )
+        return StereoPair(*pair_from_infos(left, right, is_rectified(right_image)))
     except CalibrationError as error:
         raise CalibrationError(f'{topics[1]}: {error}') from error
 

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import camera_from_info, is_rectified
+from loftr_vo.camera_info import is_rectified
 from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.frame import BasePose, Frame, RightPicture
 from loftr_vo.image_messages import ImageError, PictureReader, depth_image
@@ -26,7 +26,7 @@ from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.messages import nanoseconds
 from loftr_vo.ros.subscribing import subscribe
 from loftr_vo.stamp_matcher import StampMatcher
-from loftr_vo.stereo_rig import right_from_left
+from loftr_vo.stereo_rig import pair_from_infos
 
 # Seconds that a picture waits for what belongs to it, while that keeps coming.
 _PATIENCE = 0.15
@@ -174,14 +174,7 @@ class ScaleInputs:
         """
         if len(self._infos) < 2:
             raise CalibrationError('waits for the calibrations of both cameras')
-        left, right = self._infos['left'], self._infos['right']
-        # Rotations that are all zero are those of a single camera, which has none.
-        turns = [np.array(info.r).reshape(3, 3) for info in (left, right)]
-        raw = not self._rectified and all(turn.any() for turn in turns)
-        return (
-            camera_from_info(right, self._rectified),
-            right_from_left(np.array(right.p), *(turns if raw else ())),
-        )
+        return pair_from_infos(self._infos['left'], self._infos['right'], self._rectified)
 
     def _on_right_info(self, message: CameraInfo) -> None:
         self._health.scale_feeds['right/camera_info'].rate.happened(time.monotonic())
