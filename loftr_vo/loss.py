@@ -10,9 +10,9 @@ from loftr_vo.keyframe import Keyframe
 from loftr_vo.motion import MotionError
 from loftr_vo.picture_quality import complaint
 
-# Of the most inliers that any frame had with the keyframe: with fewer matches than this share, the
+# Of the most inliers that any frame had with the keyframe: where fewer than this share agree, the
 # frame shows something else; the network matches a few cells of any two pictures.
-_NOTHING_IN_COMMON = 0.3
+_NOTHING_IN_COMMON = 0.1
 
 
 def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe) -> str:
@@ -26,13 +26,13 @@ def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe) -> str:
         image: (H, W) uint8, the frame's picture.
         keyframe: what it was matched with.
     """
-    if error.matches is None:
+    if error.agreeing is None:
         return str(error)
     if trouble := complaint(image, keyframe.frame.image):
         return trouble
-    if error.matches < _NOTHING_IN_COMMON * keyframe.best_inliers:
+    if error.agreeing < _NOTHING_IN_COMMON * keyframe.best_inliers:
         return (
-            f'jump: only {error.matches} matches where there were {keyframe.best_inliers}; the '
-            'camera is elsewhere, or something covers its view'
+            f'jump: {error.agreeing} matches agree where {keyframe.best_inliers} did; the camera '
+            'is elsewhere, or something covers its view'
         )
     return str(error)

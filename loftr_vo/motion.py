@@ -39,6 +39,8 @@ from loftr_vo.triangulation import locate_matches
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
 _OUTLYING = 3.0  # standard deviations
+# Radians, and the same of the translation as seen at the usual depth, from what was expected.
+_SURPRISING = 0.01
 # Standard deviations, in median; noise alone leaves 1.18, and a turn's perspective adds to it.
 _AS_NOISE = 2.0
 # Relative standard deviation of the usual depth, before anything is triangulated.
@@ -51,12 +53,13 @@ class MotionError(ValueError):
     """A frame that no motion explains; the message says why.
 
     Attributes:
-        matches: how many there were with the keyframe; None where that is not the matter.
+        agreeing: how many matches agree with one motion, at most; None where that is not the
+            matter.
     """
 
-    def __init__(self, message: str, matches: int | None = None) -> None:
+    def __init__(self, message: str, agreeing: int | None = None) -> None:
         super().__init__(message)
-        self.matches = matches
+        self.agreeing = agreeing
 
 
 @dataclass(frozen=True)
@@ -160,14 +163,14 @@ def estimate_motion(
     agreed = keyframe.agreed[matches.cells]
     two_view = prefer_static(observations, known, agreed, two_view, threshold)
     if two_view is None:
-        raise MotionError('too few inliers: no motion agrees with the matches', len(matches))
+        raise MotionError('too few inliers: no motion agrees with the matches', 0)
     _check_support(two_view.inliers, settings)
     known &= two_view.inliers
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
         chosen = known if settings.pose_from == 'depths' else two_view.inliers
         near = _start(observations, two_view, known, expected, settings)
-        observations, refined = _pose_with_depth(observations, chosen, near, settings)
+        observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
         refined = _complete(observations, chosen, refined)
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
@@ -230,11 +233,14 @@ def _pose_with_depth(
     observations: Observations,
     chosen: np.ndarray,
     start: tuple[np.ndarray, np.ndarray],
+    expected: np.ndarray,
     settings: GeometrySettings,
 ) -> tuple[Observations, RefinedPose]:
     """Refine from a start; then once more, with matches no surer than they have shown to be.
 
-    The balance between them and the known depths hangs on it.
+    The balance between them and the known depths hangs on it. Where that ends far from what was
+    expected, it may be a minimum that is not the lowest, as where something hides most that is
+    near; what was expected is refined too.
 
     Returns:
         The observations, as sure as they are, and the pose.
@@ -242,12 +248,23 @@ def _pose_with_depth(
     used = observations.select(chosen)
     held = settings.pose_from == 'two_views'
     refined = refine_pose(used, *start, held=held)
+    if not held and _is_surprising(refined, expected):
+        refined = min(refined, refine_pose(used, *split(expected)), key=lambda each: each.cost)
     excess = excess_variance(used, refined.rotation, refined.translation)
     if excess > 1:
         refined = refine_pose(
             used.less_sure(excess), refined.rotation, refined.translation, held=held
         )
     return observations.less_sure(excess), refined
+
+
+def _is_surprising(refined: RefinedPose, expected: np.ndarray) -> bool:
+    """Whether a pose is so far from the expected (4, 4) that it may be another minimum."""
+    rotation, translation = split(expected)
+    turn = np.arccos(np.clip((np.trace(rotation.T @ refined.rotation) - 1) / 2, -1, 1))
+    seen = float(np.median(np.abs(refined.inverse_depth)))
+    shift = float(np.linalg.norm(refined.translation - translation)) * seen
+    return bool(max(turn, shift) > _SURPRISING)
 
 
 def _first_depths(
@@ -356,5 +373,5 @@ def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
         raise MotionError(
             f'too few inliers: only {count} of {total} matches agree with one motion, at least '
             f'{settings.min_inliers} and {settings.min_inlier_ratio:.0%} must',
-            total,
+            count,
         )

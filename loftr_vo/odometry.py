@@ -179,7 +179,11 @@ class VisualOdometry:
         clock.lap('match')
         try:
             motion = estimate_motion(
-                keyframe, frame, matches, self.settings.geometry, self._expected_motion(keyframe)
+                keyframe,
+                frame,
+                matches,
+                self.settings.geometry,
+                self._expected_motion(keyframe, frame),
             )
         finally:
             clock.lap('geometry')
@@ -188,9 +192,10 @@ class VisualOdometry:
             self._refuse_a_guess(keyframe, motion)
         return motion
 
-    def _expected_motion(self, keyframe: Keyframe) -> np.ndarray:
-        """(4, 4) frame from keyframe if the camera had stopped."""
-        return inverse_transform(self._pose) @ keyframe.pose
+    def _expected_motion(self, keyframe: Keyframe, frame: Frame) -> np.ndarray:
+        """(4, 4) frame from keyframe if the camera goes on as it went."""
+        seconds = self._seconds_since_last(frame)
+        return inverse_transform(self._recovery.predict(self._pose, seconds)) @ keyframe.pose
 
     def _refuse_a_jump(self, keyframe: Keyframe, frame: Frame, motion: Motion) -> None:
         """Have a camera that is elsewhere all at once be lost, to be found by the next frame.
@@ -218,7 +223,7 @@ class VisualOdometry:
             raise MotionError(
                 f'too few inliers: {count} of {total} matches agree, which is not sure to be the '
                 'place it looks like',
-                total,
+                count,
             )
 
     def _prefer_old_map(

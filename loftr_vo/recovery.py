@@ -88,6 +88,10 @@ class Recovery:
         step = inverse_transform(pose) @ there
         return not self.lost and self._course.is_sudden(step, seconds, depth)
 
+    def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
+        """Return the pose (4, 4) after ``seconds`` more of the last velocity; held while lost."""
+        return pose if self.lost else self._course.predict(pose, seconds)
+
     def find(
         self,
         stamp: int,

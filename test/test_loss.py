@@ -52,8 +52,13 @@ def test_a_good_picture_of_another_place_is_a_jump(good):
     assert '3 matches' in reason
 
 
+def test_matches_enough_that_do_not_agree_are_a_jump_too(good):
+    error = MotionError('too few inliers: only 12 of 400 matches agree with one motion', 12)
+    assert explain(error, good.image, keyframe(good)).startswith('jump')
+
+
 def test_matches_that_disagree_are_too_few_inliers(good):
-    error = MotionError('too few inliers: only 90 of 400 matches agree with one motion', 400)
+    error = MotionError('too few inliers: only 90 of 400 matches agree with one motion', 90)
     assert explain(error, good.image, keyframe(good)) == str(error)
 
 
