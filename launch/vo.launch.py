@@ -47,7 +47,11 @@ PARAMETERS = {
     'image_transport': ('image_transport', str, 'raw or compressed.'),
     'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
     'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
-    'base_frame': ('base_frame', str, 'Frame whose motion is published.'),
+    'base_frame': (
+        'base_frame',
+        str,
+        'Frame whose motion is published. Given, the camera is looked up in TF from it.',
+    ),
     'odom_frame': ('odom_frame', str, 'Frame that the motion is published in.'),
     'publish_tf': ('publish_tf', bool, 'Whether to broadcast it to TF.'),
     'autostart': ('autostart', bool, 'Whether to activate without a lifecycle manager.'),

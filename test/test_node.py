@@ -30,6 +30,7 @@ from visualization_msgs.msg import MarkerArray
 from loftr_vo.device import DeviceLostError
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Health
+from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.node import VisualOdometryNode
 from loftr_vo.ros.outputs import Outputs
@@ -644,6 +645,24 @@ def test_nothing_of_the_network_outlives_cleanup(make_rig):
     assert rig.node.trigger_cleanup() == SUCCESS
     gc.collect()
     assert network() is None
+
+
+@pytest.mark.gpu
+def test_cleanup_frees_the_gpu(make_rig):
+    import torch
+
+    torch.zeros(1, device='cuda')
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    name = 'matcher.device'
+    rig = make_rig(load=load_odometry, **{name: 'cuda'})
+    assert rig.node.trigger_configure() == SUCCESS
+    assert rig.node.trigger_activate() == SUCCESS
+    assert torch.cuda.memory_allocated() > before
+    assert rig.node.trigger_deactivate() == SUCCESS
+    assert rig.node.trigger_cleanup() == SUCCESS
+    gc.collect()
+    assert torch.cuda.memory_allocated() == before
 
 
 def test_repeated_cycles_leave_nothing_behind(make_rig):

@@ -114,7 +114,7 @@ def shares(listener: OdometryListener) -> list[Share]:
 
     total, inside = column('age'), column('latency')
     wait, matcher = column('wait_ms'), column('encode_ms', 'match_ms')
-    geometry = column('geometry_ms')
+    geometry = column('geometry_ms', 'scale_ms')
     heard_after = 1e-6 * np.array([entry.arrival - entry.stamp for entry in heard])
     return [
         Share('stamp to odom', total),

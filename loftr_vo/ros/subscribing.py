@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import (
     HistoryPolicy,
@@ -20,6 +19,11 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from loftr_vo.config import NodeSettings
 from loftr_vo.ros.health import Feed
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble has it under its name before
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 
 def subscribe(
