@@ -96,10 +96,16 @@ class CudaExecution:
         with device_faults(device):
             model = weights if isinstance(weights, LoFTR) else load_weights(weights)
             self._network = FastLoFTR(model, device, dtype, fixed_size=True)
+            self._settle()  # the weights came in another stream
             self._copy, self._encode, self._match = (self._runtime.stream() for _ in range(3))
-        self._uploads: _Kept[UploadRing] = _Kept()
-        self._encoders: _Kept[Any] = _Kept()
-        self._pairs: _Kept[_Pair] = _Kept()
+        self._uploads: _Kept[UploadRing] = _Kept(self._settle)
+        self._encoders: _Kept[Any] = _Kept(self._settle)
+        self._pairs: _Kept[_Pair] = _Kept(self._settle)
+
+    def _settle(self) -> None:
+        """Wait for all that the device has to do, before memory changes hands."""
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
 
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""
@@ -239,13 +245,22 @@ def unpack(packed: Tensor) -> RawMatches:
 
 
 class _Kept(OrderedDict[Hashable, Value]):
-    """The values made last, a few of them."""
+    """The values made last, a few of them.
+
+    Args:
+        before_drop: called before one is thrown away.
+    """
+
+    def __init__(self, before_drop: Callable[[], None]) -> None:
+        super().__init__()
+        self._before_drop = before_drop
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:  # type: ignore[override]
         """Return the value of a key, made if it is not there."""
         if key not in self:
             self[key] = make()
             if len(self) > _SIZES_KEPT:
+                self._before_drop()
                 self.popitem(last=False)
         self.move_to_end(key)
         return self[key]

@@ -92,6 +92,11 @@ class Matcher:
         """See the setting; zero resolved."""
         return self.settings.image_size or (_CPU_SIZE if self.device.type == 'cpu' else _GPU_SIZE)
 
+    @property
+    def guesses_are_free(self) -> bool:
+        """Whether a match whose result is never asked for takes no time from others."""
+        return self.device.type != 'cpu'
+
     def working_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return (H, W) that the network sees of a picture of (H, W).
 

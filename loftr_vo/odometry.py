@@ -18,6 +18,7 @@ from loftr_vo.geometry import inverse_transform, transform_points
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.keyframe_store import KeyframeStore
 from loftr_vo.loftr.model import LoFTR
+from loftr_vo.lookahead import Lookahead
 from loftr_vo.loss import explain
 from loftr_vo.map_relation import relate
 from loftr_vo.matcher import EncodedPicture, Matcher
@@ -78,6 +79,7 @@ class VisualOdometry:
         self.settings = settings or Settings()
         self._matcher = Matcher(self.settings.matcher, model)
         self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
+        self._lookahead = Lookahead(lambda: self._matcher)
         self.reset()
 
     @property
@@ -104,6 +106,7 @@ class VisualOdometry:
 
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
+        self._lookahead.forget()
         self._keyframes = KeyframeStore(self.settings.recovery)
         self._recovery = Recovery(self.settings.recovery)
         self._scale.reset()
@@ -118,18 +121,29 @@ class VisualOdometry:
         self._covariance = exactly_here()
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Estimate]:
-        """Yield an estimate for each frame."""
-        for frame in frames:
-            yield self.track(frame)
+        """Yield an estimate for each frame.
 
-    def track(self, frame: Frame) -> Estimate:
+        Where the frames have a method ``peek``, it is to return the frame after the last one if
+        that is there already, else None; see ``track``.
+        """
+        peek = getattr(frames, 'peek', lambda: None)
+        for frame in frames:
+            yield self.track(frame, peek())
+
+    def track(self, frame: Frame, upcoming: Frame | None = None) -> Estimate:
         """Return where the camera was at ``frame``.
+
+        Args:
+            frame: the next frame.
+            upcoming: the one after it, if it is there already: the network works on it while the
+                geometry of this one is computed. The estimates are the same.
 
         Raises:
             PictureError: the picture is too small to match; nothing else changes.
         """
         clock = _Stopwatch()
-        encoded = self._matcher.encode(frame.image)
+        encoded = self._lookahead.encoded(frame)
+        self._start_ahead(frame, upcoming)
         clock.lap('encode')
         self._scale.listen(frame)
         if not self._keyframes:
@@ -141,6 +155,15 @@ class VisualOdometry:
             return self._lose(frame, encoded, str(error), clock)
         keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
         return self._follow(frame, encoded, keyframe, motion, clock)
+
+    def _start_ahead(self, frame: Frame, upcoming: Frame | None) -> None:
+        """Have the matcher at work on what is needed now and, if that is known, next."""
+        keyframe = self._keyframe.encoded if self._keyframes else None
+        self._lookahead.start(frame, keyframe)
+        if upcoming is not None:
+            # Where the network has a device to itself, a guess that proves wrong costs nothing.
+            guess = keyframe if self._matcher.guesses_are_free else None
+            self._lookahead.start(upcoming, guess)
 
     def _find_motion(
         self, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
@@ -175,7 +198,7 @@ class VisualOdometry:
     def _motion(
         self, keyframe: Keyframe, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
     ) -> Motion:
-        matches = self._matcher.match(keyframe.encoded, encoded).result()
+        matches = self._lookahead.matches(keyframe.encoded, frame)
         clock.lap('match')
         try:
             motion = estimate_motion(

@@ -107,6 +107,8 @@ class ExactMatcher:
         outliers: share of the matches that lie anywhere.
     """
 
+    guesses_are_free = True
+
     def __init__(self, *worlds, noise=0.2, outliers=0.05):
         self.worlds, self.noise, self.outliers = worlds, noise, outliers
 
