@@ -32,7 +32,7 @@ class FastFeatures(NamedTuple):
     """What can be said of one picture without another; it may be kept.
 
     Attributes:
-        tokens: (1, L, C), the coarse cells after the first self-attention.
+        tokens: (1, L, C) float32, the coarse cells after the first self-attention.
         fine: (1, P, Cf), the pixels of the fine map with a margin, see ``lay_out``.
     """
 
@@ -127,7 +127,9 @@ class FastLoFTR:
                 torch.stack(
                     [
                         cut_rows(fine[0], cells, size, grid[1])
-                        + self._preprocess.context(tokens[0].index_select(0, cells))[:, None]
+                        + self._preprocess.context(
+                            tokens[0].index_select(0, cells).to(self.dtype)
+                        ).float()[:, None]
                         for fine, tokens, cells, grid in (
                             (features0.fine, tokens0, cells0, grid0),
                             (features1.fine, tokens1, cells1, grid1),
@@ -176,7 +178,7 @@ class FastLoFTR:
             inside = inside_border(
                 torch.empty(1, 1, *grid, device=self.device), self.config.border
             )
-            self._constants[grid] = encoding.flatten(1).T[None].to(self.dtype).contiguous(), inside
+            self._constants[grid] = encoding.flatten(1).T[None].contiguous(), inside
         return self._constants[grid]
 
 

@@ -34,7 +34,7 @@ class FastEncoderLayer:
             return weight.detach().to(device, dtype).contiguous()
 
         dim = layer.q_proj.in_features
-        self._kernels = kernels
+        self._kernels, self._dtype = kernels, dtype
         self._heads = layer.heads
         self._query = place(layer.q_proj.weight)
         self._key = place(layer.k_proj.weight)
@@ -47,22 +47,29 @@ class FastEncoderLayer:
         self._first = place(torch.cat([of_tokens, of_message * layer.norm1.weight], dim=1))
         self._first_bias = place(of_message @ layer.norm1.bias)
         self._second = place(_centred(second.weight))
-        self._scale, self._shift = place(layer.norm2.weight), place(layer.norm2.bias)
+        self._scale, self._shift = (
+            value.detach().to(device) for value in (layer.norm2.weight, layer.norm2.bias)
+        )
         self._same_head = place(
             torch.block_diag(*[torch.ones(dim // layer.heads, dim // layer.heads)] * layer.heads)
         )
 
     def __call__(self, tokens: Tensor, source: Tensor) -> Tensor:
-        """Return ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C)."""
+        """Return ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C).
+
+        Both are float32 in any precision: what every layer adds to would lose by rounding what
+        the layers before it found.
+        """
         linear, normalise = self._kernels.linear, self._kernels.normalise
-        query = linear(tokens, self._query)
-        key, value = linear(source, self._key), linear(source, self._value)
+        short, short_source = tokens.to(self._dtype), source.to(self._dtype)
+        query = linear(short, self._query)
+        key, value = linear(short_source, self._key), linear(short_source, self._value)
         attend = self._attend_at_once if tokens.shape[2] < _NARROW else self._attend_by_head
         message = normalise(linear(attend(query, key, value), self._merge))
-        hidden = torch.cat([tokens, message], dim=2)
+        hidden = torch.cat([short, message], dim=2)
         hidden = linear(hidden, self._first, self._first_bias, 'relu')
         change = normalise(linear(hidden, self._second))
-        return torch.addcmul(self._shift, change, self._scale).add_(tokens)
+        return torch.addcmul(self._shift, change.float(), self._scale).add_(tokens)
 
     def _attend_by_head(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         def split(x: Tensor) -> Tensor:
