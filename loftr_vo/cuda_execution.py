@@ -96,16 +96,18 @@ class CudaExecution:
         with device_faults(device):
             model = weights if isinstance(weights, LoFTR) else load_weights(weights)
             self._network = FastLoFTR(model, device, dtype, fixed_size=True)
-            self._settle()  # the weights came in another stream
-            self._copy, self._encode, self._match = (self._runtime.stream() for _ in range(3))
-        self._uploads: _Kept[UploadRing] = _Kept(self._settle)
-        self._encoders: _Kept[Any] = _Kept(self._settle)
-        self._pairs: _Kept[_Pair] = _Kept(self._settle)
+            self._runtime.settle()  # the weights came in another stream
+            self._copy, self._encode, self._match = (
+                self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')
+            )
+        self._uploads: _Kept[UploadRing] = _Kept(self._runtime.settle)
+        self._encoders: _Kept[Any] = _Kept(self._runtime.settle)
+        self._pairs: _Kept[_Pair] = _Kept(self._runtime.settle)
 
-    def _settle(self) -> None:
-        """Wait for all that the device has to do, before memory changes hands."""
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
+    def settle(self) -> None:
+        """Wait until all that was started is done."""
+        with device_faults(self.device):
+            self._runtime.settle()
 
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""

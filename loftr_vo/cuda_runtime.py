@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from loftr_vo.cuda_graphs import Function, GraphCall, PlainCall, record
+from loftr_vo.trace import Trace
 
 
 class CudaRuntime:
@@ -22,15 +24,23 @@ class CudaRuntime:
     Args:
         device: a CUDA device.
         graphs: False to launch every kernel by itself.
+        trace: notes when each stream was busy, once ``settle`` is called.
     """
 
-    def __init__(self, device: torch.device, graphs: bool = True) -> None:
+    def __init__(
+        self, device: torch.device, graphs: bool = True, trace: Trace | None = None
+    ) -> None:
         self.device = device
         self._graphs = graphs
+        self._trace = trace
+        self._lanes: dict[Any, str] = {}
+        self._timings: list[tuple[str, Any, Any]] = []
 
-    def stream(self) -> Any:
+    def stream(self, lane: str) -> Any:
         """Return a new stream: what is launched on it runs in order, beside other streams."""
-        return torch.cuda.Stream(self.device)
+        stream = torch.cuda.Stream(self.device)
+        self._lanes[stream] = lane
+        return stream
 
     def event(self) -> Any:
         """Return a new event: a mark in a stream that others can wait for."""
@@ -39,7 +49,30 @@ class CudaRuntime:
     def launch(self, stream: Any, work: Callable[[], None]) -> None:
         """Have ``work`` launch its kernels on a stream."""
         with torch.inference_mode(), torch.cuda.device(self.device), torch.cuda.stream(stream):
-            work()
+            if self._trace is None:
+                work()
+            else:
+                self._timed(stream, work)
+
+    def _timed(self, stream: Any, work: Callable[[], None]) -> None:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record(stream)
+        work()
+        end.record(stream)
+        self._timings.append((self._lanes[stream], start, end))
+
+    def settle(self) -> None:
+        """Wait for all that the device has to do."""
+        torch.cuda.synchronize(self.device)
+        if self._trace is None:
+            return
+        now = torch.cuda.Event(enable_timing=True)
+        now.record()
+        now.synchronize()
+        at = time.perf_counter()
+        for lane, start, end in self._timings:
+            self._trace.add(lane, *(at - event.elapsed_time(now) * 1e-3 for event in (start, end)))
+        self._timings.clear()
 
     def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return host memory that the device reads and writes without the host's help."""

@@ -14,6 +14,7 @@ from loftr_vo.host_memory import keep_freed_memory
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.loftr.model import LoFTR, RawMatches
 from loftr_vo.loftr.weights import load_weights
+from loftr_vo.trace import NoTrace, Trace
 
 HostFeatures = Future[FastFeatures]
 
@@ -29,6 +30,7 @@ class HostExecution:
     Args:
         weights: a name, see ``load_weights``, or a network.
         dtype: precision.
+        trace: notes when it encodes and when it matches.
 
     Raises:
         WeightsError: the weights cannot be had.
@@ -37,7 +39,10 @@ class HostExecution:
 
     device = torch.device('cpu')
 
-    def __init__(self, weights: str | LoFTR, dtype: torch.dtype) -> None:
+    def __init__(
+        self, weights: str | LoFTR, dtype: torch.dtype, trace: Trace | None = None
+    ) -> None:
+        self._trace = trace or NoTrace()
         keep_freed_memory()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='network')
         self._network = self._thread.submit(self._load, weights, dtype).result()
@@ -66,12 +71,16 @@ class HostExecution:
         """Start to match two pictures of (H, W); see ``FastLoFTR.match``."""
         return self._thread.submit(self._match, features0, features1, shape0, shape1, max_matches)
 
+    def settle(self) -> None:
+        """Wait until all that was started is done."""
+        self._thread.submit(int).result()
+
     def wait(self, features: HostFeatures) -> None:
         """Wait until features are complete."""
         features.result()
 
     def _encode(self, picture: np.ndarray) -> FastFeatures:
-        with device_faults(self.device):
+        with device_faults(self.device), self._trace.span('encode'):
             return self._network.encode(torch.from_numpy(picture)[None, None])
 
     def _match(
@@ -84,5 +93,5 @@ class HostExecution:
     ) -> RawMatches:
         # Encoded before by this very thread: no waiting, but what went wrong then is raised.
         first, second = features0.result(), features1.result()
-        with device_faults(self.device):
+        with device_faults(self.device), self._trace.span('match'):
             return self._network.match(first, second, shape0, shape1, max_matches)

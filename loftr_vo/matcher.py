@@ -13,10 +13,12 @@ import numpy as np
 
 from loftr_vo.config import MatcherSettings
 from loftr_vo.cuda_execution import CudaExecution
+from loftr_vo.cuda_runtime import CudaRuntime
 from loftr_vo.device import resolve_device, resolve_precision
 from loftr_vo.host_execution import HostExecution
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.matches import Matches, PendingMatches
+from loftr_vo.trace import Trace
 
 Execution = HostExecution | CudaExecution
 
@@ -63,8 +65,18 @@ class Matcher:
     Both calls return at once; what they started is waited for where its result is asked for.
     """
 
-    def __init__(self, settings: MatcherSettings, model: LoFTR | None = None) -> None:
+    def __init__(
+        self,
+        settings: MatcherSettings,
+        model: LoFTR | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         """Load the weights that ``settings`` name, unless a model is given.
+
+        Args:
+            settings: see there.
+            model: a network to use instead of the one that the settings name.
+            trace: notes when the device does what.
 
         Raises:
             WeightsError: the weights cannot be had.
@@ -76,9 +88,11 @@ class Matcher:
         self.dtype = resolve_precision(settings.precision, self.device)
         weights = settings.weights if model is None else model
         self._execution: Execution = (
-            HostExecution(weights, self.dtype)
+            HostExecution(weights, self.dtype, trace)
             if self.device.type == 'cpu'
-            else CudaExecution(weights, self.dtype, self.device)
+            else CudaExecution(
+                weights, self.dtype, self.device, CudaRuntime(self.device, trace=trace)
+            )
         )
         self.configure(settings)
 
@@ -131,6 +145,14 @@ class Matcher:
             self.settings.max_matches,
         )
         return PendingMatches(lambda: _matches(raw.result(), keyframe, frame))
+
+    def settle(self) -> None:
+        """Wait until all that was started is done; only who measures time needs to.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        self._execution.settle()
 
     def wait(self, picture: EncodedPicture) -> None:
         """Wait until a picture is encoded; only who measures time needs to.

@@ -27,6 +27,7 @@ from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
 from loftr_vo.scale.metric_scale import MetricScale
 from loftr_vo.stillness import RestDetector, TurnDetector
+from loftr_vo.trace import NoTrace, Trace
 from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
 from loftr_vo.uncertainty import (
     exactly_here,
@@ -64,12 +65,18 @@ class VisualOdometry:
     the estimates until the camera is lost and found elsewhere (``Recovery``).
     """
 
-    def __init__(self, settings: Settings | None = None, model: LoFTR | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        model: LoFTR | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         """Load the network.
 
         Args:
             settings: see ``loftr_vo.config``.
             model: a network to use instead of the one that the settings name.
+            trace: notes when each stage runs.
 
         Raises:
             WeightsError: the weights cannot be had.
@@ -77,7 +84,8 @@ class VisualOdometry:
             SettingError: the source of scale lacks a setting.
         """
         self.settings = settings or Settings()
-        self._matcher = Matcher(self.settings.matcher, model)
+        self._trace = trace or NoTrace()
+        self._matcher = Matcher(self.settings.matcher, model, trace)
         self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
         self._lookahead = Lookahead(lambda: self._matcher)
         self.reset()
@@ -103,6 +111,10 @@ class VisualOdometry:
                 left, z up). Without it the camera is at the base and looks along its x axis.
         """
         self._scale.mount(base_from_camera)
+
+    def settle(self) -> None:
+        """Wait until all that was started ahead is done; only who measures time needs to."""
+        self._matcher.settle()
 
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
@@ -141,7 +153,7 @@ class VisualOdometry:
         Raises:
             PictureError: the picture is too small to match; nothing else changes.
         """
-        clock = _Stopwatch()
+        clock = _Stopwatch(self._trace)
         encoded = self._lookahead.encoded(frame)
         self._start_ahead(frame, upcoming)
         clock.lap('encode')
@@ -535,9 +547,14 @@ def _standing(resting: bool, turning: bool) -> str:
 
 
 class _Stopwatch:
-    """Adds up the time of named stages."""
+    """Adds up the time of named stages.
 
-    def __init__(self) -> None:
+    Args:
+        trace: told when they ran.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
         self.milliseconds: dict[str, float] = {}
         self._since = time.perf_counter()
 
@@ -546,4 +563,6 @@ class _Stopwatch:
         now = time.perf_counter()
         spent = (now - self._since) * 1e3
         self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + spent
+        # The network's own stages are traced where they run; the host only waits for them.
+        self._trace.add('geometry' if stage == 'geometry' else 'waiting', self._since, now)
         self._since = now

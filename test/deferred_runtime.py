@@ -81,7 +81,7 @@ class DeferredRuntime:
         self.allocated = 0
         self.recorded = 0
 
-    def stream(self):
+    def stream(self, lane):
         self.streams.append(Stream(self))
         return self.streams[-1]
 
@@ -101,6 +101,9 @@ class DeferredRuntime:
     def record(self, function, examples, stream):
         self.recorded += 1
         return RecordedCall(function, examples) if self.graphs else PlainCall(function)
+
+    def settle(self):
+        self.run_until(lambda: not any(stream.queue for stream in self.streams))
 
     def run_until(self, done):
         while not done():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +61,15 @@ def defaults_weights() -> str:
 
 
 def render_pictures(size: tuple[int, int]) -> list[np.ndarray]:
-    """Return (H, W) uint8 pictures of a camera that goes round a furnished room."""
+    """Return (H, W) uint8 pictures of a camera that goes round a furnished room.
+
+    They are made in a thread that ends with it, and so does its pool of OpenMP helpers, which
+    would slow the network's down (see ``HostExecution``).
+    """
     width, height = size
-    return [frame.image for frame in SyntheticSequence('room', PICTURES, (height, width))]
+    sequence = SyntheticSequence('room', PICTURES, (height, width))
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: [frame.image for frame in sequence]).result()
 
 
 def compare(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:

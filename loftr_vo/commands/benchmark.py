@@ -64,6 +64,16 @@ def benchmark_command(arguments: argparse.Namespace) -> int:
     print(table(figures))
     if arguments.json:
         write_json(arguments.json, figures)
+    if arguments.timeline:
+        from loftr_vo.benchmark.timeline import draw_timeline, overlap, trace_odometry
+
+        spans = trace_odometry(settings, arguments.size)
+        share = overlap(spans, 'geometry', ('encode', 'match'))
+        title = (
+            f'{figures["weights"]} on {figures["device"]}, {figures["size"]}: '
+            f'the network is at work in {100 * share:.0f} % of the time of geometry'
+        )
+        draw_timeline(spans, arguments.timeline, title)
     return 0
 
 
