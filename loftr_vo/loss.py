@@ -10,12 +10,12 @@ from loftr_vo.keyframe import Keyframe
 from loftr_vo.motion import MotionError
 from loftr_vo.picture_quality import complaint
 
-# Of the most inliers that any frame had with the keyframe: where fewer than this share agree, the
+# Of the inliers that frames had until now: where fewer than this share agree, the
 # frame shows something else; the network matches a few cells of any two pictures.
 _NOTHING_IN_COMMON = 0.1
 
 
-def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe) -> str:
+def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe, usual_inliers: int) -> str:
     """Return the reason why a frame is lost.
 
     It begins with ``covered``, ``blank``, ``blur``, ``jump`` or ``too few inliers``, or is about
@@ -25,14 +25,15 @@ def explain(error: MotionError, image: np.ndarray, keyframe: Keyframe) -> str:
         error: what the geometry says of the frame.
         image: (H, W) uint8, the frame's picture.
         keyframe: what it was matched with.
+        usual_inliers: how many matches agreed, of the frames before.
     """
     if error.agreeing is None:
         return str(error)
     if trouble := complaint(image, keyframe.frame.image):
         return trouble
-    if error.agreeing < _NOTHING_IN_COMMON * keyframe.best_inliers:
+    if error.agreeing < _NOTHING_IN_COMMON * usual_inliers:
         return (
-            f'jump: {error.agreeing} matches agree where {keyframe.best_inliers} did; the camera '
+            f'jump: {error.agreeing} matches agree where {usual_inliers} did; the camera '
             'is elsewhere, or something covers its view'
         )
     return str(error)

@@ -188,7 +188,7 @@ class VisualOdometry:
         try:
             return self._keyframe, self._motion(self._keyframe, frame, encoded, clock)
         except MotionError as error:
-            reason = explain(error, frame.image, self._keyframe)
+            reason = explain(error, frame.image, self._keyframe, self._usual_inliers)
         if not emptiness(frame.image):
             for candidate in self._alternatives(frame, clock):
                 try:
@@ -196,6 +196,12 @@ class VisualOdometry:
                 except MotionError:
                     continue
         raise MotionError(reason)
+
+    @property
+    def _usual_inliers(self) -> int:
+        """Of frames that the keyframe explains; while it is new, of the last frame."""
+        last = 0 if self._tracked is None else int(self._tracked.motion.inliers.sum())
+        return max(self._keyframe.best_inliers, last)
 
     def _alternatives(self, frame: Frame, clock: _Stopwatch) -> Iterator[Keyframe]:
         """The last frame, since only the keyframe may be too far; when lost, older keyframes."""
@@ -275,7 +281,8 @@ class VisualOdometry:
         put where it belongs beside the old one.
         """
         self._frame_count += 1
-        if self._recovery.lost or self._frame_count % _OLD_MAP_EVERY:
+        there_already = not any(keyframe is each for each in self._keyframes.of_map)
+        if there_already or self._recovery.lost or self._frame_count % _OLD_MAP_EVERY:
             return keyframe, motion
         for candidate in self._keyframes.old_candidates(frame.image):
             try:

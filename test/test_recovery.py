@@ -249,6 +249,17 @@ class TestNewStart:
         )
         assert degrees_between(travelled[:3, :3], truth[:3, :3]) < 0.5
 
+    @pytest.mark.parametrize('extra', [0, 1, 2])
+    def test_lost_in_the_new_map_the_old_place_is_no_jump(self, world, elsewhere, extra):
+        """Old maps are looked for every third frame, which may be the one that finds it anyway."""
+        trip = Trip(world, elsewhere)
+        trip.see(world, WALK[:8])
+        there = trip.see(elsewhere, walk(9 + extra))
+        back = trip.see(world, WALK[6:9])
+        assert there[-1].restarts == 1
+        assert not back[-1].scale_carried
+        assert trip.steps().max() < 2.3 * trip.unit() * STEP
+
     def test_it_is_forgotten_in_time(self, world, elsewhere):
         trip = Trip(world, elsewhere, **{'recovery.remember': 0.5})
         trip.see(world, WALK[:8])
