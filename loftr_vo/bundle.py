@@ -35,6 +35,9 @@ from loftr_vo.reprojection import (
 
 _ITERATIONS = 8
 _CONVERGED = 1e-4
+# Cells multiplied at a time: few enough for BLAS to stay on one thread, since on a busy machine
+# several wait for each other longer than they work.
+_COLUMNS = 512
 
 
 @dataclass
@@ -79,8 +82,10 @@ class _System:
             self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
         ):
             scaled = block / diagonal
-            hessian -= scaled @ block.T
             gradient -= scaled @ slope
+            for start in range(0, len(diagonal), _COLUMNS):
+                part = slice(start, start + _COLUMNS)
+                hessian -= scaled[:, part] @ block[:, part].T
         return hessian, gradient
 
 
@@ -144,7 +149,8 @@ class _Problem:
                 keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
             seen = self._seen(index)
             scaled = system.pose_depth[index][:, seen] / system.depth_depth[index][seen]
-            by_pose = np.sum(scaled * (covariance @ scaled), axis=0)
+            # Not by BLAS, see _COLUMNS.
+            by_pose = np.sum(scaled * np.einsum('ij,jc->ic', covariance, scaled), axis=0)
             keyframe.inverse_depth[seen] = self.state.depths[index][seen]
             keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
 

@@ -34,10 +34,13 @@ from loftr_vo.pose_refinement import (
     refine_pose,
 )
 from loftr_vo.static_world import prefer_static
+from loftr_vo.subpixel import LocatedMatches
 from loftr_vo.triangulation import locate_matches
 
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
+# Exact matches that make a pose as exact as it gets.
+_ENOUGH = 300
 _OUTLYING = 3.0  # standard deviations
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _SURPRISING = 0.01
@@ -168,7 +171,7 @@ def estimate_motion(
     known &= two_view.inliers
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
-        chosen = known if settings.pose_from == 'depths' else two_view.inliers
+        chosen = _sharp(known if settings.pose_from == 'depths' else two_view.inliers, located)
         near = _start(observations, two_view, known, expected, settings)
         observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
         refined = _complete(observations, chosen, refined)
@@ -192,6 +195,15 @@ def estimate_motion(
         float(np.median(angle)),
         remark,
     )
+
+
+def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
+    """Of chosen matches (N,), those refined on the picture, where they are enough for a pose.
+
+    The others are several times less exact, so their weight is next to nothing.
+    """
+    sharp = chosen & located.tracked
+    return sharp if sharp.sum() >= _ENOUGH else chosen
 
 
 def _start(

@@ -5,6 +5,8 @@
 import dataclasses
 import gc
 import itertools
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -521,6 +523,28 @@ class TestWithTheNetwork:
         first = [each.pose for each in odometry.stream(frames[:5])]
         odometry.reset()
         assert np.array_equal(first, [each.pose for each in odometry.stream(frames[:5])])
+
+    def test_a_new_process_gives_the_same_bits(self):
+        program = (
+            'import hashlib\n'
+            'from loftr_vo.config import Settings, replace\n'
+            'from loftr_vo.odometry import VisualOdometry\n'
+            'from loftr_vo.synthetic.sequence import SyntheticSequence\n'
+            "settings = replace(Settings(), {'matcher.device': 'cpu'})\n"
+            "sequence = SyntheticSequence('room', frames=8, size=(120, 160))\n"
+            'estimates = list(VisualOdometry(settings).stream(sequence))\n'
+            'arrays = [(each.pose, each.covariance) for each in estimates]\n'
+            'joined = b"".join(each.tobytes() for pair in arrays for each in pair)\n'
+            'print(hashlib.sha256(joined).hexdigest())\n'
+        )
+        runs = [
+            subprocess.run(
+                [sys.executable, '-c', program], capture_output=True, text=True, check=True
+            ).stdout
+            for _ in range(2)
+        ]
+        assert len(runs[0]) == 65
+        assert runs[0] == runs[1]
 
     def test_it_knows_that_it_is_lost_and_finds_back(self, room, elsewhere):
         _, frames = room
