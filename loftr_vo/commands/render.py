@@ -41,7 +41,9 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     scene = parser.add_argument_group('rendered scenes')
     scene.add_argument('--frames', type=int, default=150, help='default: %(default)s')
     scene.add_argument('--rate', type=float, default=10.0, help='in Hz, default: %(default)s')
-    scene.add_argument('--size', type=_size, default=(240, 320), metavar='WxH', help='320x240')
+    scene.add_argument(
+        '--size', type=picture_size, default=(240, 320), metavar='WxH', help='320x240'
+    )
     scene.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     scene.add_argument(
         '--contrast', type=float, default=1.0, help='0 to 1; 0.1 leaves walls all but blank'
@@ -103,8 +105,8 @@ def render_command(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
-    """Return WxH as (height, width)."""
+def picture_size(text: str) -> tuple[int, int]:
+    """Return WxH as (height, width); refuses what is not of this form."""
     try:
         width, height = (int(word) for word in text.split('x'))
     except ValueError as error:

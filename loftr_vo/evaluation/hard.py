@@ -13,11 +13,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.commands.options import add_settings_options, read_settings
+from loftr_vo.commands.render import picture_size
 from loftr_vo.config import Settings
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.estimate import Estimate, State
@@ -27,6 +29,9 @@ from loftr_vo.evaluation.scoring import EvaluationError, score
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic import disturbance
 from loftr_vo.synthetic.sequence import HALT, SyntheticSequence
+
+_Maker = Callable[[int, tuple[int, int]], Sequence]
+"""From a seed and the size (H, W) of the pictures to a sequence."""
 
 _RATE = 10.0  # Hz
 # Of a sequence with a disturbance: all frames, the first disturbed and the first after it.
@@ -79,7 +84,7 @@ class Lost:
         recovered: frames from the first that shows the old place again until it is tracked.
         step: longest step of the pose in odom, in usual steps of the camera.
         end_percent: error of the last position, in percent of the path; the steps up to the
-            disturbance give the scale.
+            disturbance give the scale. After a new start elsewhere, of the way since it is back.
     """
 
     named: float
@@ -93,7 +98,7 @@ class Lost:
 class Case:
     """One row of a table: how to make the sequence of a seed, and how to judge it."""
 
-    make: Callable[[int], Sequence]
+    make: _Maker
     judge: Callable[[Sequence, Settings], Tracked | Unmoved | Lost]
 
 
@@ -146,9 +151,11 @@ def judge_lost(sequence: Sequence, settings: Settings) -> Lost:
     steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
     usual = np.median(steps[5:_FIRST])
     scale = _scale(estimates, truth, _FIRST - 1)
-    way = np.linalg.inv(truth[0]) @ truth[-1]
     path = scale * np.linalg.norm(np.diff(truth[:, :3, 3], axis=0), axis=1).sum()
-    error = np.linalg.norm(places[-1] - scale * way[:3, 3])
+    since = back[0] if back and estimates[-1].restarts else 0
+    way = np.linalg.inv(truth[since]) @ truth[-1]
+    found = np.linalg.inv(estimates[since].pose) @ estimates[-1].pose
+    error = np.linalg.norm(found[:3, 3] - scale * way[:3, 3])
     reason = estimates[lost[0]].reason.split(':')[0] if lost else 'tracked'
     return Lost(named, reason, recovered, float(steps.max() / usual), 100 * error / path)
 
@@ -195,22 +202,22 @@ class _Listed(Sequence):
         return iter(self._frames)
 
 
-def _scene(kind: str, frames: int, **details: float) -> Callable[[int], Sequence]:
-    return lambda seed: SyntheticSequence(kind, frames, rate=_RATE, seed=seed, **details)  # type: ignore[arg-type]
+def _scene(kind: str, frames: int, **details: Any) -> _Maker:
+    return lambda seed, size: SyntheticSequence(kind, frames, size, _RATE, seed, **details)
 
 
-def _disturbed(happens: disturbance.Disturbance) -> Callable[[int], Sequence]:
-    return lambda seed: disturbance.DisturbedSequence(
-        SyntheticSequence('room', _FRAMES, rate=_RATE, seed=seed), happens, _FIRST, _LAST, seed
+def _disturbed(happens: disturbance.Disturbance) -> _Maker:
+    return lambda seed, size: disturbance.DisturbedSequence(
+        SyntheticSequence('room', _FRAMES, size, _RATE, seed), happens, _FIRST, _LAST, seed
     )
 
 
-def _carried_off(frames: int) -> Callable[[int], Sequence]:
+def _carried_off(frames: int) -> _Maker:
     """The camera sees a wall elsewhere for some frames, and then what it saw before."""
 
-    def make(seed: int) -> Sequence:
-        here = _Detour(SyntheticSequence('room', _FRAMES, rate=_RATE, seed=seed), _FIRST, frames)
-        there = SyntheticSequence('wall', frames, rate=_RATE, seed=seed)
+    def make(seed: int, size: tuple[int, int]) -> Sequence:
+        here = _Detour(SyntheticSequence('room', _FRAMES, size, _RATE, seed), _FIRST, frames)
+        there = SyntheticSequence('wall', frames, size, _RATE, seed)
         happens = disturbance.carried_to(there)
         return disturbance.DisturbedSequence(here, happens, _FIRST, _FIRST + frames, seed)
 
@@ -271,6 +278,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('cases', nargs='*', help=f'some of: {", ".join(CASES)}')
     parser.add_argument('--seeds', type=int, default=5, help='default: %(default)s')
+    parser.add_argument('--size', type=picture_size, default=(240, 320), help='WxH, 320x240')
     add_settings_options(parser)
     options = parser.parse_args(arguments)
     if unknown := set(options.cases) - set(CASES):
@@ -280,7 +288,7 @@ def main(arguments: list[str] | None = None) -> int:
         case = CASES[name]
         results = []
         for seed in range(options.seeds):
-            results.append(case.judge(case.make(seed), settings))
+            results.append(case.judge(case.make(seed, options.size), settings))
             print(f'{name}, seed {seed}: {results[-1]}', file=sys.stderr, flush=True)
         print(_row(name, results), flush=True)
     return 0
