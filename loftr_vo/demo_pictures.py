@@ -19,14 +19,16 @@ _TEXT = (235, 235, 235)
 _GRID = (70, 64, 60)
 _TRUE = (165, 165, 165)
 _ESTIMATE = (60, 140, 255)
+# The odometry's, and those of outliers, unsure and sure inliers and of the state in drawing.py.
+_MEANT = (_ESTIMATE, (70, 70, 235), (30, 200, 235), (60, 215, 20), (50, 130, 30))
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MAP_HEIGHT = 250
 _MAP_MARGIN = 44
 _SHEET = (3, 3)  # rows, columns
-_GIF_FRAMES = 50
-_GIF_WIDTH = 560
+_GIF_FRAMES = 40
+_GIF_WIDTH = 480
 _GIF_COLOURS = 64
-_GIF_SECONDS_PER_FRAME = 0.14
+_GIF_SECONDS_PER_FRAME = 0.17
 
 
 def draw_pictures(
@@ -86,8 +88,7 @@ def _write_animation(
         size = (_GIF_WIDTH, round(_GIF_WIDTH / picture.shape[1] * picture.shape[0]))
         shrunk = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         frames.append(np.vstack([shrunk, _map(alignment, stamp, _GIF_WIDTH)]))
-    # One palette for all, taken from a frame in the middle, or colours would flicker.
-    palette = _pillow(frames[len(frames) // 2]).quantize(_GIF_COLOURS)
+    palette = _palette(frames[len(frames) // 2])
     first, *others = [
         _pillow(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames
     ]
@@ -96,6 +97,15 @@ def _write_animation(
     first.save(
         path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True
     )
+
+
+def _palette(frame: np.ndarray) -> Image.Image:
+    """Return one palette for all frames, or colours would flicker, from one of them.
+
+    The colours that mean something cover little of a frame, and are given an area of their own.
+    """
+    swatches = [np.full((16, frame.shape[1], 3), colour, np.uint8) for colour in _MEANT]
+    return _pillow(np.vstack([frame, *swatches])).quantize(_GIF_COLOURS)
 
 
 def _map(alignment: Alignment, stamp: int, width: int) -> np.ndarray:
