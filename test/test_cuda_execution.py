@@ -195,12 +195,23 @@ class TestOnGpu:
         matcher = Matcher(MatcherSettings(device='cuda'))
         keyframe = matcher.encode(pictures[0])
         held = []
-        for turn in range(2000):
+        for turn in range(10_000):
             encoded = matcher.encode(pictures[turn % len(pictures)])
             matcher.match(keyframe, encoded).result()
-            if turn in (100, 1999):
+            if turn in (100, 9999):
                 held.append(torch.cuda.memory_reserved())
         assert held[0] == held[1]
+
+    def test_nothing_waits_for_the_device_but_the_result(self, pictures):
+        matcher = Matcher(MatcherSettings(device='cuda'))
+        keyframe = matcher.encode(pictures[0])
+        matcher.match(keyframe, keyframe).result()
+        torch.cuda.set_sync_debug_mode('error')
+        try:
+            pending = matcher.match(keyframe, matcher.encode(pictures[1]))
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+        assert len(pending.result()) > 30
 
     @pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
     def test_half_precision_matches_as_float32(self, pictures, precision):

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from loftr_vo.benchmark.measuring import StreamedMatcher, host_memory_mib
 from loftr_vo.benchmark.peer import PUBLISHED, start_peer
 from loftr_vo.config import MatcherSettings
+from loftr_vo.frame import Frame
 from loftr_vo.matcher import Matcher
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
@@ -61,15 +63,24 @@ def defaults_weights() -> str:
 
 
 def render_pictures(size: tuple[int, int]) -> list[np.ndarray]:
-    """Return (H, W) uint8 pictures of a camera that goes round a furnished room.
+    """Return (H, W) uint8 pictures of a camera that goes round a furnished room."""
+    return [frame.image for frame in render_frames(size, PICTURES)]
 
-    They are made in a thread that ends with it, and so does its pool of OpenMP helpers, which
-    would slow the network's down (see ``HostExecution``).
+
+def render_frames(size: tuple[int, int], count: int) -> list[Frame]:
+    """Return frames of a camera of (W, H) that goes round a furnished room.
+
+    They are made in a process of its own: where two threads of one process have computed with
+    PyTorch, both are slower ever after (see ``HostExecution``).
     """
+    context = multiprocessing.get_context('spawn')
+    with ProcessPoolExecutor(1, context) as process:
+        return process.submit(_render, size, count).result()
+
+
+def _render(size: tuple[int, int], count: int) -> list[Frame]:
     width, height = size
-    sequence = SyntheticSequence('room', PICTURES, (height, width))
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: [frame.image for frame in sequence]).result()
+    return list(SyntheticSequence('room', count, (height, width)))
 
 
 def compare(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from loftr_vo.benchmark.comparing import render_frames
 from loftr_vo.config import MatcherSettings, Settings
 from loftr_vo.odometry import VisualOdometry
-from loftr_vo.synthetic.sequence import SyntheticSequence
 from loftr_vo.trace import Span, Trace
 
 # From the bottom up: the device's lanes, then the host's.
@@ -29,9 +28,7 @@ def trace_odometry(settings: MatcherSettings, size: tuple[int, int]) -> list[Spa
     """
     trace = Trace()
     odometry = VisualOdometry(Settings(matcher=settings), trace=trace)
-    sequence = SyntheticSequence('room', _WARM_UP + _SHOWN + 1, size[::-1])
-    with ThreadPoolExecutor(1) as thread:  # see ``render_pictures``
-        frames = thread.submit(list, sequence).result()
+    frames = render_frames(size, _WARM_UP + _SHOWN + 1)
     for index, frame in enumerate(frames[:-1]):
         if index == _WARM_UP:
             trace.spans.clear()
