@@ -500,6 +500,7 @@ class VisualOdometry:
         self._keyframe_count += 1
         self._keyframes.add(keyframe)
         if len(self._keyframes) == 1 and self._scale.begin(keyframe):
+            keyframe.covariance = without_scale(keyframe.covariance)
             self._keyframes.scale_is_known()
         return keyframe
 

@@ -15,6 +15,7 @@ from exact_world import PERIOD, ExactMatcher, World, camera, pose
 from loftr_vo.axes import BODY_FROM_OPTICAL
 from loftr_vo.config import SettingError, Settings, replace
 from loftr_vo.estimate import State
+from loftr_vo.evaluation.scale_sources import measure
 from loftr_vo.frame import BasePose, RightPicture
 from loftr_vo.geometry import rays_from_points
 from loftr_vo.odometry import VisualOdometry
@@ -473,3 +474,22 @@ def test_reset_forgets_the_scale(world, walk):
     vo.track(walk[0])
     vo.reset()
     assert not vo.track(plain(walk[1])).metric
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('kind', 'source', 'frames', 'percent'),
+    [
+        ('room', 'depth', 10, 2.0),
+        ('room', 'stereo', 8, 2.0),
+        ('room', 'odometry', 24, 5.0),
+        ('street', 'camera_height', 24, 12.0),
+    ],
+)
+def test_rendered_scenes_are_followed_in_metres(kind, source, frames, percent):
+    """By the shipped network and sensors as they are; docs/accuracy.md has more of it."""
+    pytest.importorskip('evo', reason='evo is not installed')
+    row = measure(kind, source, seed=1, frames=frames)
+    assert row['tracked'] == row['frames']
+    assert abs(row['scale_error_percent']) < percent
+    assert row['scale_sigma_percent'] < percent
