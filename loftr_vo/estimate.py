@@ -52,7 +52,7 @@ class Estimate:
         scale_carried: whether the scale is only carried over from before a new start.
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
         scale: whether lengths are metres, how sure that is, and why they are not.
-        timings: milliseconds by stage: encode, match, geometry.
+        timings: milliseconds by stage: encode, match, geometry, scale.
     """
 
     stamp: int
