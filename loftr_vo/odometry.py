@@ -335,7 +335,8 @@ class VisualOdometry:
         became_keyframe = self._gives_way(keyframe, motion, resting)
         if became_keyframe:
             self._pose = self._hand_over(self._tracked, clock, refine=not turning).pose
-            self._turn.move_to(self._pose)
+            if not turning:
+                self._turn.move_to(self._pose)
         state = State.TRACKING if self._initialised else State.INITIALISING
         reason = motion.remark or _standing(resting, turning)
         if changed_map:

@@ -16,7 +16,11 @@ _FEWEST_SHARED = 20
 # A turn on the spot: the way from it is this much shorter than what the turn moves at the usual
 # depth, and is nothing but error: so many standard deviations at most.
 _ON_THE_SPOT = 0.05
+# The same once it turns and has turned away from all depth, where the position is a guess anyway.
+_OUT_OF_DEPTH = 0.5
 _INSIGNIFICANT = 6.0
+# And to go on turning, since the depths that a turn hands on from keyframe to keyframe get worse.
+_STILL_INSIGNIFICANT = 12.0
 _LEAST_TURN = 0.005  # radians
 _HUBER = 1.345  # standard deviations
 _ROUNDS = 3
@@ -75,6 +79,7 @@ class TurnDetector:
 
     def __init__(self) -> None:
         self._start: np.ndarray | None = None
+        self._turning = False
 
     def settle(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray
@@ -87,22 +92,24 @@ class TurnDetector:
             pose: (4, 4), world from frame, by that motion.
         """
         start, self._start = self._start, pose
+        turning, self._turning = self._turning, False
         if start is None:
             return pose, False
         way = start[:3, 3] - pose[:3, 3]
         angle = Rotation.from_matrix(start[:3, :3].T @ pose[:3, :3]).magnitude()
-        if angle < _LEAST_TURN or np.linalg.norm(way) > (
-            _ON_THE_SPOT * min(angle, 1.0) * keyframe.usual_depth
-        ):
+        share = _OUT_OF_DEPTH if turning and not motion.has_depth else _ON_THE_SPOT
+        farthest = share * min(angle, 1.0) * keyframe.usual_depth
+        if angle < _LEAST_TURN or np.linalg.norm(way) > farthest:
             return pose, False
         covariance = relative_covariance(keyframe, motion)
         of_position, with_rotation = covariance[:3, :3], covariance[3:, :3]
         by_information = np.linalg.solve(of_position, way)
-        if way @ by_information > _INSIGNIFICANT**2:
+        limit = _STILL_INSIGNIFICANT if turning else _INSIGNIFICANT
+        if way @ by_information > limit**2:
             return pose, False
         # What the position is known to be corrects the rotation, as far as both go together.
         correction = Rotation.from_rotvec(with_rotation @ by_information).as_matrix()
-        self._start = start
+        self._start, self._turning = start, True
         return transform(correction @ pose[:3, :3], start[:3, 3]), True
 
     def move_to(self, pose: np.ndarray) -> None:
