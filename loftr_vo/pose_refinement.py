@@ -6,10 +6,10 @@ Every matched cell has an inverse depth rho with a Gaussian prior; a cell never 
 prior so wide that only its epipolar error counts, a well known one acts as in PnP. So one cost
 holds both:
 
-    sum_i  cauchy(|W_i (pi(R x_i + rho_i t) - y_i)|^2  +  (rho_i - prior_i)^2 / variance_i)
+    sum_i  cauchy(|W_i (pi(R x_i + rho_i t) - y_i)|^2)  +  cauchy((rho_i - prior_i)^2 / variance_i)
 
-Match and prior are taken together under the robust cost, since either may be the wrong one: at
-an edge the cell may have the depth of the surface behind it.
+Either may be the wrong one: at an edge a cell may have the depth of the surface behind it. Each is
+under a robust cost of its own, so that a cell whose depth is wrong still has its epipolar error.
 
 The depths do not see each other, so their part of the normal equations is diagonal and is
 eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.1): 6 x 6 is left.
@@ -269,13 +269,14 @@ def _linearise(
 
 def _reduced(observations: Observations, linear: Linearised, depths: np.ndarray):
     """Normal equations of the pose with the depths eliminated, and how to get these back."""
-    weight = cauchy_weights(_squared(observations, linear.residual, depths))
+    weight = cauchy_weights(linear.residual[0] ** 2 + linear.residual[1] ** 2)
+    trust = cauchy_weights((depths - observations.prior) ** 2 / observations.variance)
     by_pose, by_depth = linear.by_pose, linear.by_depth
     weighted = by_pose * weight
     pose_depth = np.sum(weighted * by_depth, axis=1)  # (6, N)
-    depth_depth = weight * (np.sum(by_depth**2, axis=0) + 1 / observations.variance)
-    pull = (depths - observations.prior) / observations.variance
-    depth_gradient = weight * (np.sum(by_depth * linear.residual, axis=0) + pull)
+    depth_depth = weight * np.sum(by_depth**2, axis=0) + trust / observations.variance
+    pull = trust * (depths - observations.prior) / observations.variance
+    depth_gradient = weight * np.sum(by_depth * linear.residual, axis=0) + pull
     scaled = pose_depth / depth_depth
     flat = weighted.reshape(6, -1)
     hessian = flat @ by_pose.reshape(6, -1).T - scaled @ pose_depth.T
@@ -311,13 +312,10 @@ def _cost(
         translation,
         depths,
     )
-    return float(np.sum(cauchy_cost(_squared(observations, residual, depths))))
-
-
-def _squared(observations: Observations, residual: np.ndarray, depths: np.ndarray) -> np.ndarray:
-    """Squared error (N,) of match and prior together, in standard deviations."""
     prior = (depths - observations.prior) ** 2 / observations.variance
-    return residual[0] ** 2 + residual[1] ** 2 + prior
+    return float(
+        np.sum(cauchy_cost(residual[0] ** 2 + residual[1] ** 2)) + np.sum(cauchy_cost(prior))
+    )
 
 
 def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
