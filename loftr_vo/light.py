@@ -7,9 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# Pixels; several times Lucas-Kanade's window, within which the light is then as good as constant,
-# so that the edges of what it compares keep their weight against the noise beside them.
-_WINDOW = 63
+_WINDOW = 31  # pixels; twice that of Lucas-Kanade, so that what it compares keeps its shape
 _CONTRAST = 40.0  # grey levels, the standard deviation that every place is brought to
 # Grey levels added to each place's standard deviation, so that noise on a blank wall does not
 # become as strong as texture. The more, the less alike are a bright and a dark picture of a place.
