@@ -79,15 +79,21 @@ def generate_launch_description() -> LaunchDescription:
         )
         for name, (default, text) in ARGUMENTS.items()
     ]
-    # Included once here too, so that its arguments are listed with these.
-    prepare = OpaqueFunction(function=replay)
+    processes: list = []
+    prepare = OpaqueFunction(function=replay, args=[processes])
     # It takes over the launch configurations that replay() sets.
     node = IncludeLaunchDescription(VO)
-    return LaunchDescription([*arguments, prepare, node])
+    # After the node, which refuses bad arguments: what ran by then would be left behind.
+    start = OpaqueFunction(function=lambda context: processes)
+    return LaunchDescription([*arguments, prepare, node, start])
 
 
-def replay(context: LaunchContext) -> list:
-    """Return recorder and player, what the node is told, and what happens when they end.
+def replay(context: LaunchContext, processes: list) -> list:
+    """Return what the node is told and what happens when a process ends.
+
+    Args:
+        context: of the launch.
+        processes: recorder and player are added to it, to be started last.
 
     Raises:
         RuntimeError: there is no bag, or the bag has not what is needed.
@@ -126,14 +132,9 @@ def replay(context: LaunchContext) -> list:
         )
 
     watch = RegisterEventHandler(OnProcessExit(on_exit=go_on))
+    processes.extend([recorder, player])
     told = LogInfo(msg=f'{bag}: {facts["frames"]} pictures on {facts["image"]}; {verdict(facts)}')
-    return [
-        told,
-        *itertools.starmap(SetLaunchConfiguration, node.items()),
-        watch,
-        recorder,
-        player,
-    ]
+    return [told, *itertools.starmap(SetLaunchConfiguration, node.items()), watch]
 
 
 def inspect(command: str, bag: Path, given) -> dict:
