@@ -17,6 +17,7 @@ from loftr_vo.pose_refinement import Observations, refine_pose
 
 # The five-point method needs five; USAC wants one more to verify with.
 _FEWEST_POINTS = 6
+_LEAST_WAY = 1e-6
 # The robust fit after USAC: as many points as make it exact enough, and how many standard
 # deviations the threshold is taken for.
 _POLISHED_POINTS = 300
@@ -83,6 +84,39 @@ def essential_motion(
         rotation, direction = _polished(rays0[some], rays1[some], rotation, direction, threshold)
         near = np.abs(epipolar_distance(rays0, rays1, rotation, direction)) < threshold
     return TwoView(rotation, direction, near)
+
+
+def planar_motions(
+    rays0: np.ndarray, rays1: np.ndarray, threshold: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Motions that would explain the matches if all points lay on one plane.
+
+    A plane has two (Longuet-Higgins: The reconstruction of a plane surface from two perspective
+    projections, 1986), by the homography between its pictures.
+
+    Args:
+        rays0, rays1: (N, 3) matched rays.
+        threshold: largest distance of a match on the plane, in units of z = 1.
+
+    Returns:
+        Rotations (3, 3) with unit translations (3,), with most points in front of the camera.
+    """
+    points0, points1 = (np.ascontiguousarray(rays[:, :2]) for rays in (rays0, rays1))
+    if len(points0) < _FEWEST_POINTS:
+        return []
+    homography, _ = cv2.findHomography(points0, points1, cv2.USAC_DEFAULT, threshold)
+    if homography is None:
+        return []
+    _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.eye(3))
+    motions = []
+    for rotation, translation in zip(rotations, translations, strict=True):
+        length = float(np.linalg.norm(translation))
+        if length < _LEAST_WAY:  # of the plane's distance: the camera turned
+            continue
+        direction = translation[:, 0] / length
+        if np.mean(inverse_depth(rays0, rays1, rotation, direction) > 0) > 0.5:
+            motions.append((rotation, direction))
+    return motions
 
 
 def _in_front(

@@ -13,10 +13,12 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import (
     TwoView,
+    epipolar_distance,
     essential_motion,
     inverse_depth,
     inverse_transform,
     parallax,
+    planar_motions,
     split,
     transform,
     translation_from_depth,
@@ -176,6 +178,7 @@ def estimate_motion(
         observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
         refined = _complete(observations, chosen, refined)
     else:
+        two_view = _told_from_its_twin(observations, two_view, threshold)
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
         start = _guessed_pose if remark else _first_depths
         refined = start(observations, two_view, keyframe.usual_depth)
@@ -233,8 +236,7 @@ def _two_view_motion(
 
     What odometry does without one solve for both; here to be measured against.
     """
-    rho = inverse_depth(inliers.rays0, inliers.rays1, two_view.rotation, two_view.direction)
-    free = replace(inliers, prior=rho, variance=np.full(len(rho), 1e6))
+    free = _with_free_depths(inliers, two_view.rotation, two_view.direction)
     refined = refine_pose(free, two_view.rotation, two_view.direction, fixed_length=True)
     direction = refined.translation
     rho = inverse_depth(known.rays0, known.rays1, refined.rotation, direction)
@@ -279,14 +281,44 @@ def _is_surprising(refined: RefinedPose, expected: np.ndarray) -> bool:
     return bool(max(turn, shift) > _SURPRISING)
 
 
+def _told_from_its_twin(
+    observations: Observations, two_view: TwoView, threshold: float
+) -> TwoView:
+    """Return the motion, or another that fits better where most of what is seen is a plane.
+
+    Two motions explain a plane. What tells them apart is by how little the rest fits, which is
+    less than what makes an outlier.
+    """
+    inliers = observations.select(two_view.inliers)
+    motions = [
+        (two_view.rotation, two_view.direction),
+        *planar_motions(inliers.rays0, inliers.rays1, threshold),
+    ]
+    fits = [
+        refine_pose(_with_free_depths(inliers, *motion), *motion, fixed_length=True)
+        for motion in motions
+    ]
+    best = min(fits, key=lambda fit: fit.cost)
+    if best is fits[0]:
+        return two_view
+    rays0, rays1 = observations.rays0, observations.rays1
+    distance = epipolar_distance(rays0, rays1, best.rotation, best.translation)
+    return TwoView(best.rotation, best.translation, np.abs(distance) < threshold)
+
+
+def _with_free_depths(
+    observations: Observations, rotation: np.ndarray, direction: np.ndarray
+) -> Observations:
+    """Return the observations with depths that a motion gives, and nothing known of them."""
+    rho = inverse_depth(observations.rays0, observations.rays1, rotation, direction)
+    return replace(observations, prior=rho, variance=np.full(len(rho), 1e6))
+
+
 def _first_depths(
     observations: Observations, two_view: TwoView, usual_depth: float
 ) -> RefinedPose:
     """Triangulate with nothing known: the scale is such that the median depth is the usual one."""
-    rho = inverse_depth(
-        observations.rays0, observations.rays1, two_view.rotation, two_view.direction
-    )
-    free = replace(observations, prior=rho, variance=np.full(len(rho), 1e6))
+    free = _with_free_depths(observations, two_view.rotation, two_view.direction)
     refined = refine_pose(
         free.select(two_view.inliers), two_view.rotation, two_view.direction, fixed_length=True
     )

@@ -2,22 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two views: motion from matches, depth from motion, against exact scenes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import (
+    TwoView,
     essential_motion,
     inverse_depth,
     inverse_transform,
     parallax,
+    planar_motions,
     rays_from_points,
     skew,
     split,
     transform,
     translation_from_depth,
 )
+from loftr_vo.motion import _told_from_its_twin
+from loftr_vo.pose_refinement import Observations
 
 PIXEL = 1 / FOCAL
 
@@ -153,3 +159,42 @@ def test_skew_is_the_cross_product(random):
 def test_rays_lie_on_the_plane_at_depth_one():
     points = np.array([[0.1, 0.2], [-0.3, 0.4]])
     assert np.array_equal(rays_from_points(points), [[0.1, 0.2, 1.0], [-0.3, 0.4, 1.0]])
+
+
+def wall(random, count, off_the_plane=0):
+    """Points of a slanted wall, some of them standing out from it, as two cameras see them."""
+    views = two_views(random, count, translation=(0.3, -0.05, 0.15))
+    depth = 3.0 / (1.0 + 0.25 * views.rays0[:, 0])
+    depth[:off_the_plane] *= 0.97
+    points = views.rays0 * depth[:, None] @ views.rotation.T + views.translation
+    return replace(views, depth=depth, rays1=points / points[:, 2:])
+
+
+def test_a_plane_has_two_motions_and_one_is_true(random):
+    views = wall(random, 200)
+    motions = planar_motions(views.rays0, views.rays1, 1 / FOCAL)
+    turns = sorted(degrees_between(rotation, views.rotation) for rotation, _ in motions)
+    assert len(motions) == 2
+    assert turns[0] < 0.01
+    assert turns[1] > 0.5
+
+
+def test_a_turn_on_the_spot_has_no_planar_motion(random):
+    views = two_views(random, 200, translation=(0.0, 0.0, 0.0))
+    assert planar_motions(views.rays0, views.rays1, 1 / FOCAL) == []
+
+
+def test_what_stands_out_from_a_plane_tells_the_motion_from_its_twin(random):
+    views = wall(random, 300, off_the_plane=40)
+    noise = 0.1 / FOCAL
+    rays1 = views.rays1.copy()
+    rays1[:, :2] += random.normal(0, noise, (300, 2))
+    whitening = np.broadcast_to(np.eye(2) / noise, (300, 2, 2))
+    unknown = Observations(views.rays0, rays1, whitening, np.ones(300), np.full(300, 1e6))
+    motions = planar_motions(views.rays0, rays1, 1 / FOCAL)
+    assert len(motions) == 2
+    for rotation, direction in motions:
+        start = TwoView(rotation, direction, np.ones(300, bool))
+        told = _told_from_its_twin(unknown, start, 1 / FOCAL)
+        assert degrees_between(told.rotation, views.rotation) < 0.3
+        assert degrees_apart(told.direction, views.translation) < 3.0

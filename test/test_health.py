@@ -100,6 +100,12 @@ def test_camera_that_stopped_is_an_error():
     assert message == 'no image on /camera/image for 3.5 s'
 
 
+def test_pictures_that_still_wait_are_worked_on_before_their_end_is_an_error():
+    health = healthy()
+    health.backlog = 20
+    assert diagnose(health, 13.5, TIMEOUT)[0] is Level.OK
+
+
 def test_calibration_sent_once_is_enough():
     health = healthy(now=100.0)
     health.camera_info.rate = Rate()

@@ -122,6 +122,7 @@ class Health:
         encoding: of the last picture.
         refused: pictures refused for their stamp.
         dropped: pictures that gave way to newer ones.
+        backlog: pictures that wait to be worked on.
         output: when estimates were published.
         estimate: the last one.
         wait: seconds from the last picture's arrival until it was worked on.
@@ -148,6 +149,7 @@ class Health:
     encoding: str = ''
     refused: int = 0
     dropped: int = 0
+    backlog: int = 0
     output: Rate = field(default_factory=Rate)
     estimate: Estimate | None = None
     wait: float = 0.0
@@ -204,8 +206,9 @@ def _input_verdict(health: Health, now: float, timeout: float) -> Verdict | None
             return Level.ERROR, feed.incompatible
         if math.isinf(silence):
             return Level.WARN, _never_came(feed, what)
-        # Some drivers send their calibration once; only pictures must keep coming.
-        if what == 'image' and silence > timeout:
+        # Some drivers send their calibration once; only pictures must keep coming. As long as some
+        # wait, their end is nothing to be alarmed by.
+        if what == 'image' and silence > timeout and not health.backlog:
             gone = '' if feed.publishers else '; nothing publishes it any more'
             return Level.ERROR, f'no image on {feed.topic} for {silence:.1f} s{gone}'
     if health.calibration_error:

@@ -36,6 +36,11 @@ class Mailbox(Generic[Item]):
         return self._dropped
 
     @property
+    def waiting(self) -> int:
+        """How many items wait."""
+        return len(self._items)
+
+    @property
     def closed(self) -> bool:
         """Whether ``close`` was called."""
         return self._closed

@@ -295,6 +295,8 @@ class VisualOdometryNode(ManagedNode):
             stream.forget_waiting()
 
     def _verdict(self) -> Verdict:
+        stream = self._stream
+        self._health.backlog = 0 if stream is None else stream.waiting
         return diagnose(self._health, time.monotonic(), self.node_settings.input_timeout)
 
     def _publish_status(self) -> None:

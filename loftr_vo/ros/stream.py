@@ -81,6 +81,11 @@ class Stream:
         """Start the odometry anew with the next frame."""
         self.between_frames(self._restart)
 
+    @property
+    def waiting(self) -> int:
+        """How many pictures wait to be worked on."""
+        return self._mailbox.waiting
+
     def forget_waiting(self) -> None:
         """Throw away the pictures that wait."""
         self._mailbox.clear()
