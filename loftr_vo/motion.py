@@ -41,6 +41,8 @@ from loftr_vo.triangulation import locate_matches
 
 # Matches with known depth that a pose needs to take its length from them.
 _FEWEST_KNOWN = 15
+# Share of the cost of one motion under which another fits clearly better, and is not the same.
+_CLEARLY = 0.8
 # Exact matches that make a pose as exact as it gets.
 _ENOUGH = 300
 _OUTLYING = 3.0  # standard deviations
@@ -178,10 +180,12 @@ def estimate_motion(
         observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
         refined = _complete(observations, chosen, refined)
     else:
-        two_view = _told_from_its_twin(observations, two_view, threshold)
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
-        start = _guessed_pose if remark else _first_depths
-        refined = start(observations, two_view, keyframe.usual_depth)
+        if remark:
+            refined = _guessed_pose(observations, two_view, keyframe.usual_depth)
+        else:
+            two_view = _told_from_its_twin(observations, two_view, threshold)
+            refined = _first_depths(observations, two_view, keyframe.usual_depth)
     inliers = agreeing(refined, threshold)
     _check_support(inliers, settings)
     angle = parallax(rays0, rays1, refined.rotation)[inliers]
@@ -299,7 +303,7 @@ def _told_from_its_twin(
         for motion in motions
     ]
     best = min(fits, key=lambda fit: fit.cost)
-    if best is fits[0]:
+    if best.cost > _CLEARLY * fits[0].cost:
         return two_view
     rays0, rays1 = observations.rays0, observations.rays1
     distance = epipolar_distance(rays0, rays1, best.rotation, best.translation)
