@@ -64,3 +64,9 @@ def test_an_unknown_case_is_refused(capsys):
     with pytest.raises(SystemExit):
         hard.main(['no such thing'])
     assert 'no such thing' in capsys.readouterr().err
+
+
+def test_help_lists_the_cases(capsys):
+    with pytest.raises(SystemExit):
+        hard.main(['--help'])
+    assert 'somebody hides 40 %' in ' '.join(capsys.readouterr().out.split())

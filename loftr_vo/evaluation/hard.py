@@ -276,7 +276,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog='python -m loftr_vo.evaluation.hard', description=(__doc__ or '').splitlines()[0]
     )
-    parser.add_argument('cases', nargs='*', help=f'some of: {", ".join(CASES)}')
+    listed = ', '.join(CASES).replace('%', '%%')
+    parser.add_argument('cases', nargs='*', help=f'some of: {listed}')
     parser.add_argument('--seeds', type=int, default=5, help='default: %(default)s')
     parser.add_argument('--size', type=picture_size, default=(240, 320), help='WxH, 320x240')
     add_settings_options(parser)
