@@ -14,6 +14,7 @@ import torch
 from paths import ROOT
 
 from loftr_vo import LoFTR, LoFTRConfig
+from loftr_vo.benchmark.peer import kornia_config
 from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.model import Features, cell_position
 
@@ -38,25 +39,8 @@ class Peer:
 
     def __init__(self, config):
         feature = pytest.importorskip('kornia.feature')
-        loftr = pytest.importorskip('kornia.feature.loftr.loftr')
-        theirs = copy.deepcopy(loftr.default_cfg)
-        theirs['resnetfpn'].update(
-            initial_dim=config.block_dims[0], block_dims=list(config.block_dims)
-        )
-        theirs['coarse'].update(
-            d_model=config.coarse_dim,
-            nhead=config.coarse_heads,
-            layer_names=['self', 'cross'] * config.coarse_pairs,
-            temp_bug_fix=config.corrected_position_encoding,
-        )
-        theirs['fine'].update(
-            d_model=config.fine_dim,
-            nhead=config.fine_heads,
-            layer_names=['self', 'cross'] * config.fine_pairs,
-        )
-        theirs['match_coarse'].update(thr=config.threshold, border_rm=config.border)
         torch.manual_seed(0)
-        self.kornia = feature.LoFTR(pretrained=None, config=theirs).eval()
+        self.kornia = feature.LoFTR(pretrained=None, config=kornia_config(config)).eval()
         state = self.kornia.state_dict()
         # Untrained features are small beside the position encoding, which alone matches little.
         state['backbone.layer3_outconv.weight'] *= 3

@@ -15,9 +15,12 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:  # it would load torch
+    from loftr_vo.loftr.config import LoFTRConfig
 
 PEERS = ('kornia',)
 # What a peer without small networks is timed with.
@@ -132,12 +135,19 @@ def _kornia(weights: str, pair: tuple[np.ndarray, np.ndarray], device: str) -> A
 def kornia_network(weights: str) -> Any:
     """Return kornia's LoFTR in eval mode, with the sizes and numbers of weights of ours."""
     from kornia.feature import LoFTR
-    from kornia.feature.loftr.loftr import default_cfg
 
     from loftr_vo.loftr.weights import load_weights
 
     ours = load_weights(weights)
-    config = ours.config
+    network = LoFTR(pretrained=None, config=kornia_config(ours.config))
+    network.load_state_dict(ours.state_dict())
+    return network.eval()
+
+
+def kornia_config(config: LoFTRConfig) -> dict[str, Any]:
+    """Return what kornia calls the sizes and constants of a LoFTR; a new dictionary each time."""
+    from kornia.feature.loftr.loftr import default_cfg
+
     theirs: dict[str, Any] = copy.deepcopy(default_cfg)
     theirs['resnetfpn'].update(
         initial_dim=config.block_dims[0], block_dims=list(config.block_dims)
@@ -154,6 +164,4 @@ def kornia_network(weights: str) -> Any:
         layer_names=['self', 'cross'] * config.fine_pairs,
     )
     theirs['match_coarse'].update(thr=config.threshold, border_rm=config.border)
-    network = LoFTR(pretrained=None, config=theirs)
-    network.load_state_dict(ours.state_dict())
-    return network.eval()
+    return theirs
