@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import yaml
 
+from loftr_vo.calibration_yaml import load_calibration
+
 # How many coefficients each model may have; none at all stands for a lens without distortion.
 COEFFICIENTS = {
     'plumb_bob': (0, 4, 5),
@@ -70,13 +72,15 @@ class Camera:
     def from_yaml(cls, path: str | Path) -> Camera:
         """Read a calibration file as ROS' ``camera_calibration`` writes it.
 
+        The same fields in a file of OpenCV's FileStorage are read too.
+
         Raises:
             CalibrationError: the file is absent or not YAML, lacks a field, or holds values that
                 no camera can have; names the file and the field.
         """
         path = Path(path)
         try:
-            values = yaml.safe_load(path.read_text(encoding='utf-8'))
+            values = load_calibration(path.read_text(encoding='utf-8'))
         except OSError as error:
             raise CalibrationError(
                 f'cannot read the calibration {path}: {error.strerror}'

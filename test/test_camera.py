@@ -4,6 +4,7 @@
 
 import copy
 
+import cv2
 import numpy as np
 import pytest
 import yaml
@@ -90,6 +91,19 @@ def test_reads_what_camera_calibration_writes(tmp_path):
     assert (camera.width, camera.height) == (640, 480)
     assert camera.focal == pytest.approx(520.5)
     np.testing.assert_array_equal(camera.distortion, [0.23, -0.78, -0.003, 0, 0.9])
+
+
+def test_reads_the_same_fields_from_what_opencv_writes(tmp_path):
+    path = tmp_path / 'camera.yaml'
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    for name, value in GOOD.items():
+        if isinstance(value, dict):
+            value = np.array(value['data'], np.float64).reshape(value['rows'], value['cols'])
+        storage.write(name, value)
+    storage.release()
+    camera = Camera.from_yaml(path)
+    assert camera.matrix.tolist() == np.reshape(GOOD['camera_matrix']['data'], (3, 3)).tolist()
+    assert camera.distortion.tolist() == GOOD['distortion_coefficients']['data']
 
 
 @pytest.mark.parametrize('field', list(GOOD))

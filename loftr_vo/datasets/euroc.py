@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.calibration_yaml import load_calibration
 from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
@@ -78,7 +79,7 @@ def _find_right(folder: Path, left: dict[str, Any], stamps: list[int]) -> RightF
 
 def _read_sensor(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding='utf-8'))
+        settings = load_calibration(path.read_text(encoding='utf-8'))
     except OSError as error:
         raise DatasetError(f'cannot read {path}: {error.strerror}') from error
     except yaml.YAMLError as error:
