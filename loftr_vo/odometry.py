@@ -58,6 +58,14 @@ class _Tracked:
     keyframe: Keyframe
 
 
+@dataclass(frozen=True)
+class _Successor:
+    """The last frame, which is to become the keyframe."""
+
+    tracked: _Tracked
+    turning: bool
+
+
 class VisualOdometry:
     """Follows one camera; give it frames in the order of their stamps.
 
@@ -97,6 +105,7 @@ class VisualOdometry:
 
     def configure(self, settings: Settings) -> None:
         """Take over settings marked ``runtime``; the others need a new odometry."""
+        self.finish()
         self.settings = settings
         self._matcher.configure(settings.matcher)
         self._keyframes.configure(settings.recovery)
@@ -110,10 +119,12 @@ class VisualOdometry:
             base_from_camera: (4, 4), maps points of the optical frame to the base (x forward, y
                 left, z up). Without it the camera is at the base and looks along its x axis.
         """
+        self.finish()
         self._scale.mount(base_from_camera)
 
     def settle(self) -> None:
-        """Wait until all that was started ahead is done; only who measures time needs to."""
+        """Wait until all that was started is done; only who measures time needs to."""
+        self.finish()
         self._matcher.settle()
 
     def reset(self) -> None:
@@ -126,6 +137,8 @@ class VisualOdometry:
         self._frame_count = 0
         self._last_stamp = 0
         self._tracked: _Tracked | None = None
+        self._successor: _Successor | None = None
+        self._time_of_keyframe = 0.0
         self._rest = RestDetector()
         self._turn = TurnDetector()
         self._initialised = False
@@ -141,6 +154,8 @@ class VisualOdometry:
         peek = getattr(frames, 'peek', lambda: None)
         for frame in frames:
             yield self.track(frame, peek())
+            # Whoever has the estimate has published it by now.
+            self.finish()
 
     def track(self, frame: Frame, upcoming: Frame | None = None) -> Estimate:
         """Return where the camera was at ``frame``.
@@ -153,7 +168,9 @@ class VisualOdometry:
         Raises:
             PictureError: the picture is too small to match; nothing else changes.
         """
+        self.finish()
         clock = _Stopwatch(self._trace)
+        clock.milliseconds['keyframe'], self._time_of_keyframe = self._time_of_keyframe, 0.0
         encoded = self._lookahead.encoded(frame)
         self._start_ahead(frame, upcoming)
         clock.lap('encode')
@@ -167,6 +184,18 @@ class VisualOdometry:
             return self._lose(frame, encoded, str(error), clock)
         keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
         return self._follow(frame, encoded, keyframe, motion, clock)
+
+    def finish(self) -> None:
+        """Do what the last frame left to do: if it became the keyframe, see to its depths.
+
+        That takes longer than a pose and changes none that was given, so it comes after. ``track``
+        does it first where nobody else did; the estimates are the same.
+        """
+        if self._successor is not None:
+            successor, self._successor = self._successor, None
+            clock = _Stopwatch(self._trace)
+            self._succeed(successor, clock)
+            self._time_of_keyframe += sum(clock.milliseconds.values())
 
     def _start_ahead(self, frame: Frame, upcoming: Frame | None) -> None:
         """Have the matcher at work on what is needed now and, if that is known, next."""
@@ -332,24 +361,29 @@ class VisualOdometry:
         if motion.has_depth and not resting:
             keyframe.learn(motion)
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
-        became_keyframe = self._gives_way(keyframe, motion, resting)
-        if became_keyframe:
-            self._pose = self._hand_over(self._tracked, clock, refine=not turning).pose
-            if not turning:
-                self._turn.move_to(self._pose)
+        becomes_keyframe = self._gives_way(keyframe, motion, resting)
+        if becomes_keyframe:
+            self._successor = _Successor(self._tracked, turning)
         state = State.TRACKING if self._initialised else State.INITIALISING
         reason = motion.remark or _standing(resting, turning)
         if changed_map:
             reason = 'a place of the map before is seen again'
         elif self._keyframes.scale_carried and not motion.remark:
             reason = f'{reason or "started anew"}: the scale is carried over, and uncertain'
-        return self._estimate(frame, state, reason, clock, motion, keyframe, became_keyframe)
+        return self._estimate(frame, state, reason, clock, motion, keyframe, becomes_keyframe)
 
     def _gives_way(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
         rules = self.settings.keyframe
         overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
         worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
         return not resting and (worn or overlap < rules.min_overlap)
+
+    def _succeed(self, successor: _Successor, clock: _Stopwatch) -> None:
+        """Make the last frame the keyframe; what was given as its pose stays that."""
+        turning = successor.turning
+        keyframe = self._hand_over(successor.tracked, clock, refine=not turning)
+        if not turning:
+            self._turn.move_to(keyframe.pose)
 
     def _hand_over(self, tracked: _Tracked, clock: _Stopwatch, *, refine: bool = True) -> Keyframe:
         """Make a tracked frame the keyframe and give its cells depth.

@@ -272,6 +272,33 @@ class TestTracking:
             assert estimate.stamp == taken[-1]
         assert len(taken) == 4
 
+    def test_an_estimate_is_out_before_the_keyframe_is_made(self, world, walk):
+        odometry = odometry_in(world)
+        became = 0
+        for estimate in odometry.stream(walk):
+            if estimate.is_keyframe and estimate.state is State.TRACKING:
+                became += 1
+                assert odometry._keyframes.newest.frame.stamp < estimate.stamp
+                odometry.finish()
+                assert odometry._keyframes.newest.frame.stamp == estimate.stamp
+        assert became > 1
+
+    def test_one_by_one_gives_the_poses_of_a_stream_bit_by_bit(self, world, walk):
+        streamed = list(odometry_in(world).stream(walk))
+        odometry = odometry_in(world)
+        for frame, before in zip(walk, streamed, strict=True):
+            estimate = odometry.track(frame)
+            odometry.configure(odometry.settings)
+            assert np.array_equal(estimate.pose, before.pose)
+            assert np.array_equal(estimate.covariance, before.covariance)
+            assert estimate.keyframe_id == before.keyframe_id
+
+    def test_the_time_of_a_keyframe_is_told_by_the_next_estimate(self, world, walk):
+        estimates = list(odometry_in(world).stream(walk))
+        for before, estimate in zip(estimates, estimates[1:], strict=False):
+            made = before.is_keyframe and before.state is State.TRACKING
+            assert (estimate.timings['keyframe'] > 0) == made
+
     def test_old_keyframes_are_forgotten(self, world, walk):
         """There and back and there again: memory holds the window twice, and not the way."""
         settings = replace(ON_CPU, {'recovery.keyframes': 3, 'keyframe.max_parallax': 1.5})
