@@ -52,8 +52,8 @@ class Estimate:
         scale_carried: whether the scale is only carried over from before a new start.
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
         scale: whether lengths are metres, how sure that is, and why they are not.
-        timings: milliseconds by stage: encode, match, geometry; and keyframe, which is what the
-            frame before left to do after its estimate was out, see ``VisualOdometry.finish``.
+        timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, which is
+            what the frame before left to do after its estimate, see ``VisualOdometry.finish``.
     """
 
     stamp: int

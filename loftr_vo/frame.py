@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from loftr_vo.camera import Camera
+from loftr_vo.light import even_light
 
 # A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
 JUMP_BACK = 10**9
@@ -61,6 +63,11 @@ class Frame:
     depth: np.ndarray | None = None
     right: RightPicture | None = None
     wheels: tuple[BasePose, ...] = ()
+
+    @cached_property
+    def evened(self) -> np.ndarray:
+        """(H, W) uint8, the picture in even light; made when first asked for, and kept."""
+        return even_light(self.image)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint8:

@@ -35,7 +35,7 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
-from loftr_vo.static_world import prefer_static
+from loftr_vo.static_world import WIDER, distance_by_depth, prefer_static
 from loftr_vo.subpixel import LocatedMatches
 from loftr_vo.triangulation import locate_matches
 
@@ -45,6 +45,10 @@ _FEWEST_KNOWN = 15
 _CLEARLY = 0.8
 # Exact matches that make a pose as exact as it gets.
 _ENOUGH = 300
+# Share of the matches that leaves no doubt whose motion it is.
+_UNDISPUTED = 0.75
+# Of the usual depth; a way shorter than that has no direction.
+_LEAST_WAY = 1e-4
 _OUTLYING = 3.0  # standard deviations
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _SURPRISING = 0.01
@@ -129,24 +133,19 @@ class Motion:
         return Link(frame, self.matches.cells[self.inliers], seen.rays1, seen.whitening)
 
 
-def estimate_motion(
-    keyframe: Keyframe,
-    frame: Frame,
-    matches: Matches,
-    settings: GeometrySettings,
-    expected: np.ndarray,
-) -> Motion:
-    """Find the motion.
+def locate_in_frame(
+    keyframe: Keyframe, frame: Frame, matches: Matches, settings: GeometrySettings
+) -> LocatedMatches:
+    """Find the matches of a keyframe with a frame to sub-pixel.
 
     Args:
-        keyframe: with its cells' depths.
-        frame: the frame.
+        keyframe: the first picture.
+        frame: the second.
         matches: of the network, keypoints0 in the keyframe.
-        settings: thresholds.
-        expected: (4, 4) frame from keyframe, a guess.
+        settings: whether to look, and how many matches there must be.
 
     Raises:
-        MotionError: too few matches, or too few that agree.
+        MotionError: too few matches, or pictures that cannot be compared.
     """
     if frame.image.shape != keyframe.frame.image.shape:
         sizes = [
@@ -159,16 +158,46 @@ def estimate_motion(
             f'{settings.min_inliers} are needed',
             len(matches),
         )
-    located = locate_matches(keyframe, frame, matches, settings)
+    return locate_matches(keyframe, frame, matches, settings)
+
+
+def estimate_motion(
+    keyframe: Keyframe,
+    frame: Frame,
+    matches: Matches,
+    located: LocatedMatches,
+    settings: GeometrySettings,
+    expected: np.ndarray,
+) -> Motion:
+    """Find the motion.
+
+    Args:
+        keyframe: with its cells' depths.
+        frame: the frame.
+        matches: of the network, keypoints0 in the keyframe.
+        located: the same by ``locate_in_frame``.
+        settings: thresholds.
+        expected: (4, 4) frame from keyframe, a guess.
+
+    Raises:
+        MotionError: too few matches that agree.
+    """
     matches = replace(matches, keypoints1=located.points.astype(np.float32))
     focal = frame.camera.focal
     observations = keyframe.observed(matches.cells, located, frame.camera)
     rays0, rays1 = observations.rays0, observations.rays1
     threshold = keyframe.threshold(settings) / focal
     known = keyframe.known[matches.cells]
-    two_view = essential_motion(rays0, rays1, threshold)
-    agreed = keyframe.agreed[matches.cells]
-    two_view = prefer_static(observations, known, agreed, two_view, threshold)
+    led = None
+    if settings.pose_from != 'two_views':
+        led = _led_by_depth(observations, known & located.tracked, expected, threshold)
+    two_view: TwoView | None
+    if led is not None:
+        expected, two_view = led
+    else:
+        two_view = essential_motion(rays0, rays1, threshold)
+        agreed = keyframe.agreed[matches.cells]
+        two_view = prefer_static(observations, known, agreed, two_view, threshold)
     if two_view is None:
         raise MotionError('too few inliers: no motion agrees with the matches', 0)
     _check_support(two_view.inliers, settings)
@@ -176,7 +205,9 @@ def estimate_motion(
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
         chosen = _sharp(known if settings.pose_from == 'depths' else two_view.inliers, located)
-        near = _start(observations, two_view, known, expected, settings)
+        near = split(expected)
+        if led is None:
+            near = _start(observations, two_view, known, expected, settings)
         observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
         refined = _complete(observations, chosen, refined)
     else:
@@ -202,6 +233,44 @@ def estimate_motion(
         float(np.median(angle)),
         remark,
     )
+
+
+def _led_by_depth(
+    observations: Observations, known: np.ndarray, expected: np.ndarray, threshold: float
+) -> tuple[np.ndarray, TwoView] | None:
+    """Return the motion that known depths lead to, if these and most of all matches agree with it.
+
+    Then no other motion competes, and RANSAC would find the same in three times the time.
+
+    Args:
+        observations: N matches.
+        known: (N,) bool, those to be trusted whose depth is known.
+        expected: (4, 4) frame from keyframe, to start from.
+        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+
+    Returns:
+        The motion (4, 4), frame from keyframe, and what it is up to its length.
+    """
+    witnesses = np.flatnonzero(known)
+    if len(witnesses) < _ENOUGH:
+        return None
+    some = observations.select(witnesses[:: len(witnesses) // _ENOUGH])
+    refined = refine_pose(some, *split(expected))
+    away = distance_by_depth(some, refined.rotation, refined.translation)
+    if np.mean(away < WIDER * threshold) < _UNDISPUTED:
+        return None
+    length = float(np.linalg.norm(refined.translation))
+    if length < _LEAST_WAY * float(np.median(1 / some.prior)):
+        return None
+    direction = refined.translation / length
+    distance = epipolar_distance(
+        observations.rays0, observations.rays1, refined.rotation, direction
+    )
+    near = np.abs(distance) < threshold
+    if near.mean() < _UNDISPUTED:
+        return None
+    motion = transform(refined.rotation, refined.translation)
+    return motion, TwoView(refined.rotation, direction, near)
 
 
 def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:

@@ -22,7 +22,7 @@ from loftr_vo.lookahead import Lookahead
 from loftr_vo.loss import explain
 from loftr_vo.map_relation import relate
 from loftr_vo.matcher import EncodedPicture, Matcher
-from loftr_vo.motion import Motion, MotionError, estimate_motion
+from loftr_vo.motion import Motion, MotionError, estimate_motion, locate_in_frame
 from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
 from loftr_vo.scale.metric_scale import MetricScale
@@ -173,6 +173,9 @@ class VisualOdometry:
         clock.milliseconds['keyframe'], self._time_of_keyframe = self._time_of_keyframe, 0.0
         encoded = self._lookahead.encoded(frame)
         self._start_ahead(frame, upcoming)
+        if self.settings.geometry.refine_matches:
+            # Made while the network is at work.
+            _ = frame.evened
         clock.lap('encode')
         self._scale.listen(frame)
         if not self._keyframes:
@@ -247,14 +250,11 @@ class VisualOdometry:
     ) -> Motion:
         matches = self._lookahead.matches(keyframe.encoded, frame)
         clock.lap('match')
+        geometry, expected = self.settings.geometry, self._expected_motion(keyframe, frame)
         try:
-            motion = estimate_motion(
-                keyframe,
-                frame,
-                matches,
-                self.settings.geometry,
-                self._expected_motion(keyframe, frame),
-            )
+            located = locate_in_frame(keyframe, frame, matches, geometry)
+            clock.lap('locate')
+            motion = estimate_motion(keyframe, frame, matches, located, geometry, expected)
         finally:
             clock.lap('geometry')
         self._refuse_a_jump(keyframe, frame, motion)

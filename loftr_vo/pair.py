@@ -9,6 +9,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from loftr_vo.light import even_light
 from loftr_vo.matcher import Matcher
 from loftr_vo.matches import Matches
 from loftr_vo.subpixel import locate, texture_at
@@ -37,7 +38,7 @@ def match_pair(
         return matches
     padded0, padded1 = _of_one_size(image0, image1)
     texture = texture_at(image0, matches.keypoints0).information
-    located = locate(padded0, texture, padded1, matches)
+    located = locate(even_light(padded0), texture, even_light(padded1), matches)
     return dataclasses.replace(matches, keypoints1=located.points.astype(np.float32))
 
 

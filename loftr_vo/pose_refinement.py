@@ -34,7 +34,7 @@ from loftr_vo.reprojection import (
 
 _ITERATIONS = 12
 _LIKELY = 2.5  # standard deviations
-_CONVERGED = 1e-5
+_CONVERGED = 1e-4
 
 
 @dataclass(frozen=True)

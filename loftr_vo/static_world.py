@@ -26,7 +26,7 @@ _FEWEST = 15
 # The motion by depth must explain more of these cells than the other, by this factor.
 _CLEARLY = 1.08
 # Known depths are a little wrong: of the essential matrix's threshold.
-_WIDER = 3.0
+WIDER = 3.0
 _CONFIDENCE, _ROUNDS = 0.999, 200
 
 
@@ -53,10 +53,10 @@ def prefer_static(
     if witness.sum() < _FEWEST:
         return two_view
     before = observations.select(witness)
-    explained = 0 if two_view is None else _explained_by(two_view, before, _WIDER * threshold)
+    explained = 0 if two_view is None else _explained_by(two_view, before, WIDER * threshold)
     if explained > _UNDISPUTED * len(before.prior):
         return two_view
-    found = _motion_by_depth(before, _WIDER * threshold)
+    found = _motion_by_depth(before, WIDER * threshold)
     if found is None or found.support < _CLEARLY * explained:
         return two_view
     return found.as_two_view(observations, known, threshold)
@@ -75,8 +75,8 @@ class _MotionByDepth:
     ) -> TwoView:
         """Return it with its inliers; cells of known depth must be where that has them."""
         inliers = _epipolar_distance(observations, self.rotation, self.translation) < threshold
-        away = _distance(observations, self.rotation, self.translation)
-        inliers &= ~known | (away < _WIDER * threshold)
+        away = distance_by_depth(observations, self.rotation, self.translation)
+        inliers &= ~known | (away < WIDER * threshold)
         length = max(float(np.linalg.norm(self.translation)), 1e-12)
         return TwoView(self.rotation, self.translation / length, inliers)
 
@@ -113,13 +113,14 @@ def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> i
             inverse_depth(known.rays0, known.rays1, rotation, two_view.direction) / known.prior
         )
     )
-    return int((_distance(known, rotation, length * two_view.direction) < threshold).sum())
+    away = distance_by_depth(known, rotation, length * two_view.direction)
+    return int((away < threshold).sum())
 
 
-def _distance(
+def distance_by_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Distance (N,) of each match from where its depth has it."""
+    """Distance (N,) of each match from where its known depth has it, in units of z = 1."""
     there = observations.rays0 @ rotation.T + observations.prior[:, None] * translation
     away = there[:, :2] / np.maximum(there[:, 2:], 1e-6) - observations.rays1[:, :2]
     distance: np.ndarray = np.linalg.norm(away, axis=1)

@@ -20,12 +20,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.light import even_light
 from loftr_vo.matches import Matches
 
 WINDOW = 15  # pixels, that Lucas-Kanade looks at
 _LEVELS = 0  # above the picture itself: the network is near enough
-_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)
+_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.03)
+# The way back only has to show that it leads back: to a tenth of what is allowed.
+_CRITERIA_BACK = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.05)
 # Pixels, across the edges, between a point and where tracking there and back brings it.
 _LARGEST_RETURN = 0.5
 # OpenCV's threshold on texture; low, since what texture tells is weighed here.
@@ -120,19 +121,18 @@ def locate(
     """Find the matches' ``keypoints0`` in the second picture to sub-pixel.
 
     Args:
-        image0: (H, W) uint8, first picture.
-        texture: (N, 2, 2), the information that ``texture_at`` has of keypoints0 in ``image0``.
-        image1: (H, W) uint8, second picture.
+        image0: (H, W) uint8, first picture in even light (``light``).
+        texture: (N, 2, 2), the information that ``texture_at`` has of keypoints0 in the first
+            picture, as the camera took it: noise is known there.
+        image1: (H, W) uint8, second picture in even light.
         matches: of the network, in pixels of both.
     """
     network = by_network(matches)
     if not len(matches):
         return network
     start = matches.keypoints1
-    # Texture is told by the pictures as they are: noise is known there.
-    image0, image1 = even_light(image0), even_light(image1)
-    forward, found = _track(image0, image1, matches.keypoints0, start)
-    back, found_back = _track(image1, image0, forward, matches.keypoints0)
+    forward, found = _track(image0, image1, matches.keypoints0, start, _CRITERIA)
+    back, found_back = _track(image1, image0, forward, matches.keypoints0, _CRITERIA_BACK)
     returned = _across_edges(back - matches.keypoints0, texture) < _LARGEST_RETURN
     information = _with_model_error(texture)
     moved = (forward - start).astype(np.float64)
@@ -177,7 +177,11 @@ def _distance(
 
 
 def _track(
-    image0: np.ndarray, image1: np.ndarray, points: np.ndarray, start: np.ndarray
+    image0: np.ndarray,
+    image1: np.ndarray,
+    points: np.ndarray,
+    start: np.ndarray,
+    criteria: tuple[int, int, float],
 ) -> tuple[np.ndarray, np.ndarray]:
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
         image0,
@@ -186,7 +190,7 @@ def _track(
         start[:, None].copy(),
         winSize=(WINDOW, WINDOW),
         maxLevel=_LEVELS,
-        criteria=_CRITERIA,
+        criteria=criteria,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         minEigThreshold=_LEAST_EIGENVALUE,
     )

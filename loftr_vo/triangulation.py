@@ -46,7 +46,7 @@ def triangulate_by_tracking(
     if len(expected) < _FEWEST_IN_VIEW:
         return
     located = locate(
-        keyframe.frame.image, keyframe.texture[expected.cells], older.frame.image, expected
+        keyframe.frame.evened, keyframe.texture[expected.cells], older.frame.evened, expected
     )
     _update(
         keyframe, older, expected.cells[located.tracked], located.select(located.tracked), settings
@@ -83,7 +83,7 @@ def locate_matches(
     if not settings.refine_matches:
         return by_network(matches)
     texture = keyframe.texture[matches.cells]
-    return locate(keyframe.frame.image, texture, frame.image, matches)
+    return locate(keyframe.frame.evened, texture, frame.evened, matches)
 
 
 def _update(

@@ -27,7 +27,9 @@ def heard(count):
             'wait_ms': '20.0',
             'encode_ms': '10.0',
             'match_ms': '30.0',
-            'geometry_ms': '5.0',
+            'locate_ms': '2.0',
+            'geometry_ms': '3.0',
+            'keyframe_ms': '40.0',
             'latency': '70.0',
             'age': f'{100 + 10 * number:.1f}',
         }
@@ -42,10 +44,14 @@ def test_latency_is_broken_up_and_the_first_do_not_count():
     np.testing.assert_allclose(found['stamp to odom'].times, 150 + 10 * np.arange(11))
     assert found['stamp to odom'].median == pytest.approx(200)
     assert found['the way to the node'].median == pytest.approx(200 - 70)
-    assert found['matcher'].median == pytest.approx(40)
+    assert found['matcher: network'].median == pytest.approx(40)
+    assert found['matcher: sub-pixel places'].median == pytest.approx(2)
+    assert found['keyframe, before the next picture'].median == pytest.approx(40)
     assert found['messages'].median == pytest.approx(70 - 20 - 40 - 5)
-    overhead = found['overhead: all but waiting and matcher']
+    overhead = found['overhead: all but waiting and network']
     assert overhead.median == pytest.approx(200 - 20 - 40)
+    overhead = found['overhead: all but waiting and matcher']
+    assert overhead.median == pytest.approx(200 - 20 - 42)
     assert found['the same without geometry'].median == pytest.approx(200 - 20 - 45)
     assert found['stamp to odom at the listener'].median == pytest.approx(203)
 

@@ -15,10 +15,12 @@ from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, World, camera, pose
 from paths import DATA
 from point_scenes import degrees_apart, degrees_between
 
+from loftr_vo import motion
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 from loftr_vo.estimate import State
 from loftr_vo.frame import Frame
+from loftr_vo.geometry import essential_motion
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.matcher import PictureError
 from loftr_vo.odometry import VisualOdometry
@@ -272,6 +274,26 @@ class TestTracking:
             assert estimate.stamp == taken[-1]
         assert len(taken) == 4
 
+    def test_known_depths_lead_where_ransac_does(self, world, walk, monkeypatch):
+        """The short way to a pose is taken, and its poses differ by less than their errors."""
+        calls = []
+
+        def counted(*arguments, **options):
+            calls.append(None)
+            return essential_motion(*arguments, **options)
+
+        monkeypatch.setattr(motion, 'essential_motion', counted)
+        short = list(odometry_in(world).stream(walk))
+        by_ransac = len(calls)
+        monkeypatch.setattr(motion, '_led_by_depth', lambda *_: None)
+        long = list(odometry_in(world).stream(walk))
+        assert by_ransac <= 3
+        assert len(calls) - by_ransac >= len(walk) - 1
+        for one, other in zip(short, long, strict=True):
+            assert degrees_between(one.pose[:3, :3], other.pose[:3, :3]) < 0.05
+            apart = np.linalg.norm(one.pose[:3, 3] - other.pose[:3, 3])
+            assert apart <= 0.01 * np.linalg.norm(long[-1].pose[:3, 3])
+
     def test_an_estimate_is_out_before_the_keyframe_is_made(self, world, walk):
         odometry = odometry_in(world)
         became = 0
@@ -295,7 +317,7 @@ class TestTracking:
 
     def test_the_time_of_a_keyframe_is_told_by_the_next_estimate(self, world, walk):
         estimates = list(odometry_in(world).stream(walk))
-        for before, estimate in zip(estimates, estimates[1:], strict=False):
+        for before, estimate in itertools.pairwise(estimates):
             made = before.is_keyframe and before.state is State.TRACKING
             assert (estimate.timings['keyframe'] > 0) == made
 

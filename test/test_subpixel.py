@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from loftr_vo.light import even_light
 from loftr_vo.matches import Matches
 from loftr_vo.subpixel import by_network, locate, texture_at
 
@@ -74,7 +75,8 @@ def network_matches(random, points, shift=SHIFT):
 
 
 def located(image0, image1, matches):
-    return locate(image0, texture_at(image0, matches.keypoints0).information, image1, matches)
+    texture = texture_at(image0, matches.keypoints0).information
+    return locate(even_light(image0), texture, even_light(image1), matches)
 
 
 def test_a_shift_is_found_to_a_twentieth_of_a_pixel(random, points):
@@ -225,7 +227,7 @@ def test_a_picture_that_grows_is_followed_at_the_centre_of_texture(random, point
         points, start, np.ones(count, np.float32), np.ones(count, np.float32), np.arange(count)
     )
     texture = texture_at(image0, points)
-    found = locate(image0, texture.information, image1, matches)
+    found = locate(even_light(image0), texture.information, even_light(image1), matches)
     at_middle = np.linalg.norm(found.points - grown(points), axis=1)
     places = points + texture.centre
     at_centre = np.linalg.norm(found.points + texture.centre - grown(places), axis=1)

@@ -112,20 +112,23 @@ def shares(listener: OdometryListener) -> list[Share]:
     def column(*keys: str) -> np.ndarray:
         return np.array([sum(float(value.get(key, 0.0)) for key in keys) for value in values])
 
-    total, inside = column('age'), column('latency')
-    wait, matcher = column('wait_ms'), column('encode_ms', 'match_ms')
+    total, inside, wait = column('age'), column('latency'), column('wait_ms')
+    network, places = column('encode_ms', 'match_ms'), column('locate_ms')
     geometry = column('geometry_ms', 'scale_ms')
     heard_after = 1e-6 * np.array([entry.arrival - entry.stamp for entry in heard])
     return [
         Share('stamp to odom', total),
         Share('the way to the node', total - inside),
         Share('waiting for the picture before', wait),
-        Share('matcher', matcher),
+        Share('matcher: network', network),
+        Share('matcher: sub-pixel places', places),
         Share('geometry', geometry),
-        Share('messages', inside - wait - matcher - geometry),
-        Share('overhead: all but waiting and matcher', total - wait - matcher),
-        Share('the same without geometry', total - wait - matcher - geometry),
+        Share('messages', inside - wait - network - places - geometry),
+        Share('overhead: all but waiting and network', total - wait - network),
+        Share('overhead: all but waiting and matcher', total - wait - network - places),
+        Share('the same without geometry', total - wait - network - places - geometry),
         Share('stamp to odom at the listener', heard_after),
+        Share('keyframe, before the next picture', column('keyframe_ms')),
     ]
 
 
