@@ -205,10 +205,13 @@ def estimate_motion(
     remark = ''
     if known.sum() >= _FEWEST_KNOWN:
         chosen = _sharp(known if settings.pose_from == 'depths' else two_view.inliers, located)
-        near = split(expected)
-        if led is None:
+        if led is not None:
+            observations, refined = _pose_nearby(observations, chosen, split(expected))
+        else:
             near = _start(observations, two_view, known, expected, settings)
-        observations, refined = _pose_with_depth(observations, chosen, near, expected, settings)
+            observations, refined = _pose_with_depth(
+                observations, chosen, near, expected, settings
+            )
         refined = _complete(observations, chosen, refined)
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
@@ -343,6 +346,18 @@ def _pose_with_depth(
             used.less_sure(excess), refined.rotation, refined.translation, held=held
         )
     return observations.less_sure(excess), refined
+
+
+def _pose_nearby(
+    observations: Observations, chosen: np.ndarray, near: tuple[np.ndarray, np.ndarray]
+) -> tuple[Observations, RefinedPose]:
+    """Refine from a pose so near that it tells already how sure the matches are.
+
+    Returns:
+        See ``_pose_with_depth``.
+    """
+    observations = observations.less_sure(excess_variance(observations.select(chosen), *near))
+    return observations, refine_pose(observations.select(chosen), *near)
 
 
 def _is_surprising(refined: RefinedPose, expected: np.ndarray) -> bool:
