@@ -47,8 +47,10 @@ _CLEARLY = 0.8
 _ENOUGH = 300
 # Share of the matches that leaves no doubt whose motion it is.
 _UNDISPUTED = 0.75
-# Of the usual depth; a way shorter than that has no direction.
-_LEAST_WAY = 1e-4
+# It is found from some depths only; what is a little off by it may be an inlier all the same.
+_ROUGHLY = 2.0
+# Of the usual depth; of a shorter way, the little that depths are wrong decides its direction.
+_CLEAR_WAY = 0.01
 _OUTLYING = 3.0  # standard deviations
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _SURPRISING = 0.01
@@ -263,17 +265,16 @@ def _led_by_depth(
     if np.mean(away < WIDER * threshold) < _UNDISPUTED:
         return None
     length = float(np.linalg.norm(refined.translation))
-    if length < _LEAST_WAY * float(np.median(1 / some.prior)):
+    if length * float(np.median(some.prior)) < _CLEAR_WAY:
         return None
     direction = refined.translation / length
     distance = epipolar_distance(
         observations.rays0, observations.rays1, refined.rotation, direction
     )
-    near = np.abs(distance) < threshold
-    if near.mean() < _UNDISPUTED:
+    if np.mean(np.abs(distance) < threshold) < _UNDISPUTED:
         return None
     motion = transform(refined.rotation, refined.translation)
-    return motion, TwoView(refined.rotation, direction, near)
+    return motion, TwoView(refined.rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
 
 
 def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:

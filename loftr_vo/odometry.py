@@ -142,7 +142,7 @@ class VisualOdometry:
         self._rest = RestDetector()
         self._turn = TurnDetector()
         self._initialised = False
-        self._pose = np.eye(4)
+        self._pose = self._given = np.eye(4)
         self._covariance = exactly_here()
 
     def stream(self, frames: Iterable[Frame]) -> Iterator[Estimate]:
@@ -379,11 +379,11 @@ class VisualOdometry:
         return not resting and (worn or overlap < rules.min_overlap)
 
     def _succeed(self, successor: _Successor, clock: _Stopwatch) -> None:
-        """Make the last frame the keyframe; what was given as its pose stays that."""
+        """Make the last frame the keyframe, and go on from its pose, now refined."""
         turning = successor.turning
-        keyframe = self._hand_over(successor.tracked, clock, refine=not turning)
+        self._pose = self._hand_over(successor.tracked, clock, refine=not turning).pose
         if not turning:
-            self._turn.move_to(keyframe.pose)
+            self._turn.move_to(self._pose)
 
     def _hand_over(self, tracked: _Tracked, clock: _Stopwatch, *, refine: bool = True) -> Keyframe:
         """Make a tracked frame the keyframe and give its cells depth.
@@ -477,7 +477,8 @@ class VisualOdometry:
                 self._start_map(frame, encoded)
             return self._estimate(frame, State.INITIALISING, f'starting anew: {reason}', clock)
         seconds = self._seconds_since_last(frame)
-        self._pose = self._recovery.lose(frame.stamp, self._pose, seconds)
+        # What was given is held, and not what a keyframe made of it afterwards.
+        self._pose = self._recovery.lose(frame.stamp, self._given, seconds)
         if not (usable and self._recovery.is_over(frame.stamp)):
             return self._estimate(frame, State.LOST, reason, clock)
         self._recovery.start_anew(self._shown_covariance(frame))
@@ -549,7 +550,7 @@ class VisualOdometry:
         keyframe: Keyframe | None = None,
         is_keyframe: bool = False,
     ) -> Estimate:
-        self._last_stamp = frame.stamp
+        self._last_stamp, self._given = frame.stamp, self._pose
         keyframe = keyframe or self._keyframe
         points, confidence = keyframe.points()
         odom_from_map = self._recovery.odom_from_map
