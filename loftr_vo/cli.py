@@ -21,6 +21,7 @@ from loftr_vo.commands import (
     topics,
     weights,
 )
+from loftr_vo.openmp import wait_briefly
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -32,6 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; that of the process if None.
     """
+    wait_briefly()
     words = sys.argv[1:] if words is None else words
     arguments = make_parser().parse_args(words)
     arguments.command_line = shlex.join(['loftr_vo', *words])

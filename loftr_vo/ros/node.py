@@ -25,6 +25,7 @@ from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
+from loftr_vo.openmp import wait_briefly
 from loftr_vo.ros import parameters
 from loftr_vo.ros.device import release_memory
 from loftr_vo.ros.executor import AsideExecutor
@@ -366,6 +367,7 @@ def main(args: list[str] | None = None) -> int:
 
 def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM; return the exit code."""
+    wait_briefly()
     rclpy.init(args=args)
     try:
         node = make_node()
