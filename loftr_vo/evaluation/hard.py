@@ -257,6 +257,9 @@ CASES = {
     'a plane fills the view': Case(_scene('wall', 60), judge_tracked),
     'somebody hides 40 %': Case(_scene('room', 60, hidden=0.4), judge_tracked),
     'the same, dull room': Case(_scene('room', 60, hidden=0.4, contrast=0.25), judge_tracked),
+    'somebody is there at once': Case(
+        _scene('room', 60, hidden=0.4, hidden_since=0.0), judge_tracked
+    ),
     'rest': Case(_scene('rest', 225), judge_unmoved),
     'rest, noise, flicker': Case(_scene('rest', 225, noise=4.0, flicker=0.1), judge_unmoved),
     'rest, dull, noisy': Case(_scene('rest', 225, contrast=0.2, noise=2.0), judge_unmoved),

@@ -17,22 +17,26 @@ from loftr_vo.synthetic.stage import Stage
 _AHEAD = 1.1  # metres
 _SWAY, _PERIOD = 0.25, 3.0  # metres to either side, seconds
 _BOB, _STEP = 0.03, 0.55  # metres up and down, seconds
-_COMES, _IS_THERE, _FROM = 1.0, 2.0, 2.5  # seconds, seconds, metres to the side
+_COMING, _FROM = 1.0, 2.5  # seconds, metres to the side
 
 
 class PasserBy:
     """A patterned board, as wide as a share of the view, that sways ahead of a camera.
 
-    It comes in from the side after a second, and is ahead after another.
+    It comes in from the side, which takes a second.
 
     Args:
         share: of the view's area that it hides in the middle of its sway.
         field_of_view: radians, horizontally.
         path: of the camera.
+        since: seconds from which on it is ahead; not above zero for one that is there at once.
     """
 
-    def __init__(self, share: float, field_of_view: float, path: CameraPath) -> None:
+    def __init__(
+        self, share: float, field_of_view: float, path: CameraPath, since: float = 2.0
+    ) -> None:
         self._path = path
+        self._since = since
         self._width = share * 2 * _AHEAD * np.tan(field_of_view / 2)
         self._first = 0
 
@@ -52,7 +56,7 @@ class PasserBy:
         down = np.array([0.0, 1.0, 0.0])
         right = np.cross(down, ahead)
         sway = _SWAY * np.sin(2 * np.pi * seconds / _PERIOD)
-        late = np.clip((_IS_THERE - seconds) / (_IS_THERE - _COMES), 0.0, 1.0)
+        late = np.clip((self._since - seconds) / _COMING, 0.0, 1.0)
         sway += _FROM * late**2 * (3 - 2 * late)
         bob = _BOB * np.sin(2 * np.pi * seconds / _STEP)
         middle = camera[:3, 3] + _AHEAD * ahead + sway * right + bob * down

@@ -86,8 +86,8 @@ class SyntheticSequence(Sequence):
         light: share of the usual light that there is; the noise stays.
         flicker: standard deviation of the light from frame to frame, as a share of it.
         blur: pixels by which each picture is smeared sideways, as by a shaking mount.
-        hidden: share of the view that somebody hides who, from two seconds on, walks ahead of the
-            camera.
+        hidden: share of the view that somebody hides who walks ahead of the camera.
+        hidden_since: seconds from which on they do.
 
     Raises:
         ValueError: an unknown kind, or a number that is out of range.
@@ -108,6 +108,7 @@ class SyntheticSequence(Sequence):
         flicker: float = 0.0,
         blur: int = 1,
         hidden: float = 0.0,
+        hidden_since: float = 2.0,
     ) -> None:
         _check(kind, frames, rate, contrast, noise, exposure)
         _check_light(light, flicker, blur, hidden)
@@ -127,7 +128,9 @@ class SyntheticSequence(Sequence):
         self._seen: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._passer_by: PasserBy | None = None
         if hidden:
-            self._passer_by = PasserBy(hidden, math.radians(FIELD_OF_VIEW), self._path)
+            self._passer_by = PasserBy(
+                hidden, math.radians(FIELD_OF_VIEW), self._path, hidden_since
+            )
             dull = stage.surfaces
             self._passer_by.join(stage)
         self._scene, self._bank = stage.build()
