@@ -35,7 +35,12 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
-from loftr_vo.static_world import WIDER, distance_by_depth, prefer_static
+from loftr_vo.static_world import (
+    WIDER,
+    distance_by_depth,
+    motion_by_depth,
+    prefer_static,
+)
 from loftr_vo.subpixel import LocatedMatches
 from loftr_vo.triangulation import locate_matches
 
@@ -211,9 +216,12 @@ def estimate_motion(
             observations, refined = _pose_nearby(observations, chosen, split(expected))
         else:
             near = _start(observations, two_view, known, expected, settings)
-            observations, refined = _pose_with_depth(
-                observations, chosen, near, expected, settings
-            )
+            held = settings.pose_from == 'two_views'
+            refined = refine_pose(observations.select(chosen), *near, held=held)
+            if not held and _is_surprising(refined, expected):
+                others = _other_starts(observations.select(known), expected, threshold)
+                refined = _lowest(observations.select(chosen), refined, others)
+            observations, refined = _as_sure_as_shown(observations, chosen, refined, held)
         refined = _complete(observations, chosen, refined)
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
@@ -320,27 +328,44 @@ def _two_view_motion(
     return refined.rotation, direction * float(np.median(rho / known.prior))
 
 
-def _pose_with_depth(
-    observations: Observations,
-    chosen: np.ndarray,
-    start: tuple[np.ndarray, np.ndarray],
-    expected: np.ndarray,
-    settings: GeometrySettings,
-) -> tuple[Observations, RefinedPose]:
-    """Refine from a start; then once more, with matches no surer than they have shown to be.
+def _other_starts(
+    known: Observations, expected: np.ndarray, threshold: float
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Motions to start from where the first ended far from what was expected.
 
-    The balance between them and the known depths hangs on it. Where that ends far from what was
-    expected, it may be a minimum that is not the lowest, as where something hides most that is
-    near; what was expected is refined too.
+    It may be a minimum that is not the lowest: where something hides most that is near, or where a
+    place is seen again from so far aside that little is left of it, and that flat. Then so may be
+    that from the expected motion, but hardly that from what most of the known depths agree with.
+
+    Args:
+        known: the matches of known depth.
+        expected: (4, 4) frame from keyframe.
+        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+    """
+    by_depth = motion_by_depth(known, WIDER * threshold)
+    found = [] if by_depth is None else [(by_depth.rotation, by_depth.translation)]
+    return [split(expected), *found]
+
+
+def _lowest(
+    used: Observations, refined: RefinedPose, starts: list[tuple[np.ndarray, np.ndarray]]
+) -> RefinedPose:
+    """Of a pose and those that other starts lead to, the one of the least cost."""
+    candidates = [refined, *(refine_pose(used, *start) for start in starts)]
+    return min(candidates, key=lambda each: each.cost)
+
+
+def _as_sure_as_shown(
+    observations: Observations, chosen: np.ndarray, refined: RefinedPose, held: bool
+) -> tuple[Observations, RefinedPose]:
+    """Refine once more, with matches no surer than they have shown to be.
+
+    The balance between them and the known depths hangs on it.
 
     Returns:
         The observations, as sure as they are, and the pose.
     """
     used = observations.select(chosen)
-    held = settings.pose_from == 'two_views'
-    refined = refine_pose(used, *start, held=held)
-    if not held and _is_surprising(refined, expected):
-        refined = min(refined, refine_pose(used, *split(expected)), key=lambda each: each.cost)
     excess = excess_variance(used, refined.rotation, refined.translation)
     if excess > 1:
         refined = refine_pose(
@@ -355,7 +380,7 @@ def _pose_nearby(
     """Refine from a pose so near that it tells already how sure the matches are.
 
     Returns:
-        See ``_pose_with_depth``.
+        See ``_as_sure_as_shown``.
     """
     observations = observations.less_sure(excess_variance(observations.select(chosen), *near))
     return observations, refine_pose(observations.select(chosen), *near)

@@ -56,14 +56,14 @@ def prefer_static(
     explained = 0 if two_view is None else _explained_by(two_view, before, WIDER * threshold)
     if explained > _UNDISPUTED * len(before.prior):
         return two_view
-    found = _motion_by_depth(before, WIDER * threshold)
+    found = motion_by_depth(before, WIDER * threshold)
     if found is None or found.support < _CLEARLY * explained:
         return two_view
     return found.as_two_view(observations, known, threshold)
 
 
 @dataclass(frozen=True)
-class _MotionByDepth:
+class MotionByDepth:
     """A motion (R, t), frame from keyframe, and how many cells agree with it."""
 
     rotation: np.ndarray
@@ -81,7 +81,7 @@ class _MotionByDepth:
         return TwoView(self.rotation, self.translation / length, inliers)
 
 
-def _motion_by_depth(observations: Observations, threshold: float) -> _MotionByDepth | None:
+def motion_by_depth(observations: Observations, threshold: float) -> MotionByDepth | None:
     """The motion that most cells of known depth agree with (P3P, RANSAC), refined on these."""
     if len(observations.prior) < _FEWEST:
         return None
@@ -102,7 +102,7 @@ def _motion_by_depth(observations: Observations, threshold: float) -> _MotionByD
     refined = refine_pose(
         observations.select(inliers[:, 0]), cv2.Rodrigues(turn)[0], translation[:, 0]
     )
-    return _MotionByDepth(refined.rotation, refined.translation, len(inliers))
+    return MotionByDepth(refined.rotation, refined.translation, len(inliers))
 
 
 def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> int:
