@@ -84,7 +84,7 @@ def test_a_line_kernel_is_as_long_as_it_says():
 
 
 def test_blur_and_darkness_make_pairs_harder_and_are_the_same_each_time(pairs):
-    for change in (blurred, darkened):
+    for change in (lambda each: blurred(each, 12.0), darkened):
         first, again = change(pairs), change(pairs)
         for pair, changed, same in zip(pairs, first, again, strict=True):
             assert np.array_equal(changed.image0, same.image0)
@@ -137,6 +137,7 @@ def test_the_table_has_a_row_of_every_case():
         'rotation_deg': 0.5,
         'direction_deg': 2.0,
         'solved': 1.0,
+        'exact': 0.25,
         'matches': 100.0,
     }
     text = table.as_table(
@@ -147,6 +148,6 @@ def test_the_table_has_a_row_of_every_case():
             'held_out': {'recall': 0.5},
         }
     )
-    assert '| here (3) | 0.50° / 2.00° (100 %) |' in text
+    assert '| here (3) | 0.50° / 2.00° (100 %, 25 %) |' in text
     assert '| there (3) |' in text
     assert '3, 9' in text and 'recall 0.500' in text

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import functools
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from loftr_vo.evaluation.pairs.cases import Pair, sequence_pairs
 from loftr_vo.evaluation.pairs.methods import by_network
 from loftr_vo.evaluation.pairs.scoring import motion_errors
 from loftr_vo.loftr.model import LoFTR
+from loftr_vo.loftr.weights import available, load_weights
 from loftr_vo.matcher import Matcher
 from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
@@ -131,3 +135,40 @@ def real_pairs(data: Path) -> dict[str, list[Pair]]:
         for name, apart in _REAL.items()
         if (data / name).is_dir()
     }
+
+
+def _sha256(weights: str) -> str:
+    """Digest of the file of weights, given by name or path."""
+    named = {info.name: info.path for info in available()}
+    return hashlib.sha256((named.get(weights) or Path(weights)).read_bytes()).hexdigest()
+
+
+def main() -> None:
+    """Validate weights as told on the command line, and write down what came out."""
+    parser = argparse.ArgumentParser(
+        prog='python -m loftr_vo.training.validation',
+        description='Score weights on held-out rendered pairs and, where there, on real ones.',
+    )
+    parser.add_argument('--weights', default='compact', metavar='NAME|FILE')
+    parser.add_argument('--device', default='cpu', help='cpu, cuda or cuda:N')
+    parser.add_argument('--real-data', type=Path, metavar='DIR', help='sequence folders')
+    parser.add_argument('-o', '--output', type=Path, metavar='FILE', help='JSON')
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    model = load_weights(arguments.weights, device)
+    scores = validate(model, device)
+    if arguments.real_data is not None:
+        scores |= validate_real(model, arguments.real_data)
+    table = {
+        'weights': arguments.weights,
+        'sha256': _sha256(arguments.weights),
+        **{name: round(value, 4) for name, value in scores.items()},
+    }
+    text = json.dumps(table, indent=2) + '\n'
+    print(text, end='')
+    if arguments.output is not None:
+        arguments.output.write_text(text, encoding='utf-8')
+
+
+if __name__ == '__main__':
+    main()

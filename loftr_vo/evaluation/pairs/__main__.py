@@ -48,7 +48,9 @@ REAL_CASES = (
     ('redkitchen', 10),
 )
 HARD_PAIRS = 12  # of each of the last four, blurred or darkened
-FAINT = 0.25  # contrast of the second set of blank rooms
+CONTRASTS = (1.0, 0.5, 0.25)  # of the blank rooms
+BLURS = (9.0, 12.0, 15.0)  # pixels
+NOISES = (2.0, 4.0, 8.0)  # grey levels, with a quarter of the light
 METHODS = ('orb', 'sift', 'network', 'refined')
 _PICTURES = 3
 
@@ -83,10 +85,9 @@ def main() -> None:
     }
     methods = {name: methods[name] for name in arguments.methods}
     groups = real_groups(arguments.data, arguments.pairs)
-    blank = blank_rooms(arguments.pairs)
-    faint = blank_rooms(arguments.pairs, FAINT)
+    blank = {contrast: blank_rooms(arguments.pairs, contrast) for contrast in CONTRASTS}
     results: dict[str, Any] = {'weights': arguments.weights}
-    cases = all_cases(groups, blank, faint)
+    cases = all_cases(groups, blank)
     with tqdm(total=len(cases) * len(methods), unit='case') as bar:
         scores: dict[str, dict[str, CaseScore]] = {}
         for (case, pairs), name in itertools.product(cases.items(), methods):
@@ -97,7 +98,7 @@ def main() -> None:
         for case, by_method in scores.items()
     }
     # One group of each place.
-    places = [*{case.split(',')[0]: pairs for case, pairs in groups.items()}.values(), blank]
+    places = [*{case.split(',')[0]: pairs for case, pairs in groups.items()}.values(), blank[1.0]]
     results['strangers'] = {
         name: count_strangers(method, places) for name, method in methods.items()
     }
@@ -109,7 +110,8 @@ def main() -> None:
     if arguments.output:
         write_json(arguments.output / 'pairs.json', results)
         (arguments.output / 'pairs.md').write_text(table)
-        draw_examples(methods, blank, arguments.output)
+        for contrast, pairs in blank.items():
+            draw_examples(methods, pairs, f'blank_room_{contrast:g}', arguments.output)
 
 
 def real_groups(data: Path, most: int) -> dict[str, list[Pair]]:
@@ -132,7 +134,7 @@ def blank_rooms(most: int, contrast: float = 1.0) -> list[Pair]:
 
 
 def all_cases(
-    groups: dict[str, list[Pair]], blank: list[Pair], faint: list[Pair]
+    groups: dict[str, list[Pair]], blank: dict[float, list[Pair]]
 ) -> dict[str, list[Pair]]:
     """Return the pairs of every row of the table."""
     hard = [
@@ -141,10 +143,13 @@ def all_cases(
         if name != 'kitti06, 1 apart'
         for pair in thinned(group, HARD_PAIRS)
     ]
-    cases = {**groups, 'blank rooms': blank, f'blank rooms, contrast {FAINT}': faint}
+    cases = dict(groups)
+    cases |= {f'blank rooms, contrast {contrast:g}': pairs for contrast, pairs in blank.items()}
     if hard:
-        cases['real, blurred by 9-15 px'] = blurred(hard)
-        cases['real, gain 0.25 and noise'] = darkened(hard)
+        cases |= {f'real, blurred by {length:g} px': blurred(hard, length) for length in BLURS}
+        cases |= {
+            f'real, gain 0.25, noise {noise:g}': darkened(hard, noise=noise) for noise in NOISES
+        }
     return cases
 
 
@@ -176,7 +181,7 @@ def as_table(results: dict[str, Any]) -> str:
     for case, by_method in results['cases'].items():
         cells = [
             f'{score["rotation_deg"]:.2f}° / {score["direction_deg"]:.2f}° '
-            f'({100 * score["solved"]:.0f} %)'
+            f'({100 * score["solved"]:.0f} %, {100 * score["exact"]:.0f} %)'
             for score in by_method.values()
         ]
         pairs = next(iter(by_method.values()))['pairs']
@@ -192,7 +197,7 @@ def as_table(results: dict[str, Any]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def draw_examples(methods: dict[str, Method], pairs: list[Pair], folder: Path) -> None:
+def draw_examples(methods: dict[str, Method], pairs: list[Pair], stem: str, folder: Path) -> None:
     """Draw rendered pairs with the matches of each method and whether they solve the motion."""
     for index, pair in enumerate(thinned(pairs, _PICTURES)):
         for name, method in methods.items():
@@ -210,7 +215,7 @@ def draw_examples(methods: dict[str, Method], pairs: list[Pair], folder: Path) -
             picture = draw_matches(
                 pair.image0, pair.image1, matches, epipolar_inliers(pair, points0, points1), [line]
             )
-            cv2.imwrite(str(folder / f'blank_room_{index}_{name}.png'), picture)
+            cv2.imwrite(str(folder / f'{stem}_{index}_{name}.png'), picture)
 
 
 def epipolar_inliers(pair: Pair, points0: np.ndarray, points1: np.ndarray) -> np.ndarray:

@@ -60,12 +60,12 @@ def _pose_at(stamps: np.ndarray, poses: np.ndarray, frame: Frame) -> np.ndarray:
     return np.asarray(poses[nearest])
 
 
-def blurred(pairs: list[Pair], low: float = 9.0, high: float = 15.0) -> list[Pair]:
-    """Return the pairs with a motion blur of ``low`` to ``high`` pixels, each picture its own."""
+def blurred(pairs: list[Pair], length: float) -> list[Pair]:
+    """Return the pairs with a motion blur of ``length`` pixels, in a direction of its own each."""
     rng = np.random.default_rng(1)
 
     def blur(image: np.ndarray) -> np.ndarray:
-        kernel = line_kernel(rng.uniform(low, high), rng.uniform(0, math.pi))
+        kernel = line_kernel(length, rng.uniform(0, math.pi))
         return cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REPLICATE)
 
     return [replace(pair, image0=blur(pair.image0), image1=blur(pair.image1)) for pair in pairs]

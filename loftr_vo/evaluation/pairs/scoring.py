@@ -14,6 +14,7 @@ from loftr_vo.evaluation.pairs.methods import Method
 
 THRESHOLD = 1.0  # pixels
 SOLVED_ROTATION, SOLVED_DIRECTION = 5.0, 20.0  # degrees
+EXACT_ROTATION, EXACT_DIRECTION = 1.0, 5.0
 _FEWEST_POINTS = 8
 # In baselines: points beyond OpenCV's own limit, 50, count too.
 _FARTHEST = 1e6
@@ -28,6 +29,7 @@ class CaseScore:
         rotation_deg: median error; a pair without a motion counts as 180.
         direction_deg: median error of the direction of the translation, likewise.
         solved: share of pairs with errors under 5 and 20 degrees.
+        exact: under 1 and 5 degrees.
         matches: median number.
     """
 
@@ -35,6 +37,7 @@ class CaseScore:
     rotation_deg: float
     direction_deg: float
     solved: float
+    exact: float
     matches: float
 
 
@@ -47,11 +50,13 @@ def score_case(method: Method, pairs: list[Pair]) -> CaseScore:
         counts.append(len(points0))
     rotation, direction = np.array(errors).T
     solved = (rotation < SOLVED_ROTATION) & (direction < SOLVED_DIRECTION)
+    exact = (rotation < EXACT_ROTATION) & (direction < EXACT_DIRECTION)
     return CaseScore(
         len(pairs),
         float(np.median(rotation)),
         float(np.median(direction)),
         float(solved.mean()),
+        float(exact.mean()),
         float(np.median(counts)),
     )
 
