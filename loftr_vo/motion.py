@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loftr_vo.before_depth import follow_without_depth
 from loftr_vo.config import GeometrySettings
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import (
@@ -61,8 +61,6 @@ _OUTLYING = 3.0  # standard deviations
 _SURPRISING = 0.01
 # Standard deviations, in median; noise alone leaves 1.18, and a turn's perspective adds to it.
 _AS_NOISE = 2.0
-# Relative standard deviation of the usual depth, before anything is triangulated.
-_GUESSED = 0.5
 # Cells that must come out in front of both cameras for the first depths to be believed.
 _IN_FRONT = 0.75
 
@@ -226,7 +224,10 @@ def estimate_motion(
     else:
         remark = _no_depth_yet(observations.select(two_view.inliers), two_view, settings)
         if remark:
-            refined = _guessed_pose(observations, two_view, keyframe.usual_depth)
+            guessed, refined = follow_without_depth(
+                observations, two_view, split(expected), keyframe.usual_depth, threshold
+            )
+            refined = _complete(guessed, two_view.inliers, refined)
         else:
             two_view = _told_from_its_twin(observations, two_view, threshold)
             refined = _first_depths(observations, two_view, keyframe.usual_depth)
@@ -477,30 +478,6 @@ def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySe
             f'{settings.min_parallax:g} deg is needed: move the camera sideways'
         )
     return ''
-
-
-def _guessed_pose(
-    observations: Observations, two_view: TwoView, usual_depth: float
-) -> RefinedPose:
-    """Follow the motion while nothing is triangulated: all is taken to be at the usual depth.
-
-    A turn on the spot is taken for one: depths left free would explain noise by translation.
-    """
-    count = len(observations.prior)
-    guessed = replace(
-        observations,
-        prior=np.full(count, 1 / usual_depth),
-        variance=np.full(count, (_GUESSED / usual_depth) ** 2),
-    )
-    chosen = guessed.select(two_view.inliers)
-    refined = refine_pose(chosen, two_view.rotation, np.zeros(3))
-    turn, error = fit_rotation(chosen)
-    if np.median(error) < _AS_NOISE:
-        depth = refine_depth(chosen, turn, np.zeros(3))
-        refined = replace(
-            refined, rotation=turn, translation=np.zeros(3), **dataclasses.asdict(depth)
-        )
-    return _complete(guessed, two_view.inliers, refined)
 
 
 def _complete(observations: Observations, chosen: np.ndarray, refined: RefinedPose) -> RefinedPose:

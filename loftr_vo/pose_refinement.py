@@ -33,6 +33,7 @@ from loftr_vo.reprojection import (
 )
 
 _ITERATIONS = 12
+_TURN_ITERATIONS = 5
 _LIKELY = 2.5  # standard deviations
 _CONVERGED = 1e-4
 
@@ -178,9 +179,16 @@ def refine_depth(
 def excess_variance(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> float:
-    """How many times larger the variance of matches is than they say; at least one.
+    """How many times larger the variance of matches is than they say; at least one."""
+    return max(1.0, deviation_across(observations, rotation, translation) ** 2)
 
-    It is taken from the errors across the epipolar lines, which no depth can explain away.
+
+def deviation_across(
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray
+) -> float:
+    """Errors across the epipolar lines, in standard deviations of the matches; one if these hold.
+
+    No depth can explain them away. Taken from their median, so that outliers do not count.
     """
     if not len(observations.prior):
         return 1.0
@@ -189,7 +197,7 @@ def excess_variance(
     along = linear.by_depth / np.maximum(lengths(linear.by_depth), 1e-12)
     across = along[0] * linear.residual[1] - along[1] * linear.residual[0]
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
-    return max(1.0, float(np.median(np.abs(across)) / 0.6745) ** 2)
+    return float(np.median(np.abs(across)) / 0.6745)
 
 
 def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
@@ -201,9 +209,27 @@ def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
     rays0 = observations.rays0 / np.linalg.norm(observations.rays0, axis=1, keepdims=True)
     rays1 = observations.rays1 / np.linalg.norm(observations.rays1, axis=1, keepdims=True)
     rotation = Rotation.align_vectors(rays1, rays0)[0].as_matrix()
+    return rotation, rotation_errors(observations, rotation)
+
+
+def rotation_errors(observations: Observations, rotation: np.ndarray) -> np.ndarray:
+    """Errors (N,), in standard deviations, that a turn (3, 3) of the camera leaves."""
     turned = observations.rays0 @ rotation.T
     error = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
-    return rotation, np.linalg.norm(np.einsum('nij,nj->ni', observations.whitening, error), axis=1)
+    return np.linalg.norm(np.einsum('nij,nj->ni', observations.whitening, error), axis=1)
+
+
+def refine_rotation(observations: Observations, rotation: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) of a camera that only turns, each match as sure as it is, robustly."""
+    nowhere, far = np.zeros(3), np.zeros(len(observations.prior))
+    for _ in range(_TURN_ITERATIONS):
+        linear = _linearise(observations, rotation, nowhere, far)
+        weight = cauchy_weights(linear.residual[0] ** 2 + linear.residual[1] ** 2)
+        by_turn = (linear.by_pose[3:] * weight).reshape(3, -1)
+        hessian = by_turn @ linear.by_pose[3:].reshape(3, -1).T
+        step = -np.linalg.solve(hessian, by_turn @ linear.residual.ravel())
+        rotation = cv2.Rodrigues(step)[0] @ rotation
+    return rotation
 
 
 def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
