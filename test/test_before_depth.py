@@ -45,8 +45,8 @@ def test_a_small_step_is_no_turn(random):
     assert length == pytest.approx(1.0, rel=0.2)
 
 
-def test_the_twin_of_a_planes_motion_is_given_up(random):
-    """An inclined wall with little before it; the essential matrix took the other motion."""
+def test_a_wrong_motion_of_two_views_is_given_up(random):
+    """An inclined wall with little before it, where several motions explain nearly all."""
     count = 1000
     xy = random.uniform((-0.6, -0.4), (0.6, 0.4), (count, 2))
     rays0 = np.column_stack([xy, np.ones(count)])
