@@ -13,6 +13,7 @@ from loftr_vo.motion import Motion
 from loftr_vo.uncertainty import relative_covariance
 
 _FEWEST_SHARED = 20
+_NO_NOISE = 3.0  # pixels that three matches of four move by at least, and noise does not
 # A turn on the spot: the way from it is this much shorter than what the turn moves at the usual
 # depth, and is nothing but error: so many standard deviations at most.
 _ON_THE_SPOT = 0.05
@@ -67,6 +68,9 @@ class RestDetector:
         shared = np.isfinite(difference).all(axis=1)
         if shared.sum() < _FEWEST_SHARED:
             return np.inf
+        least = float(np.quantile(np.linalg.norm(difference[shared], axis=1), 0.25))
+        if least > _NO_NOISE:
+            return least
         return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
 
 
