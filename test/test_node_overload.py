@@ -74,12 +74,13 @@ def test_newest_picture_is_next_latency_is_bounded_and_drops_are_counted(
     assert len(tracked) + int(values[newest]['dropped']) == COUNT
     assert 0.5 * COUNT * PERIOD / WORK < len(tracked) < 1.5 * COUNT * PERIOD / WORK
 
-    waits = np.array([float(values[stamp]['wait_ms']) for stamp in tracked])
+    # No newer one gives the last picture's place away: it waits for the work before it to end.
+    waits = np.array([float(values[stamp]['wait_ms']) for stamp in tracked[:-1]])
     latencies = np.array([float(values[stamp]['latency']) for stamp in tracked])
     # Not one picture more than a period old when work on it begins, but for the machine's own
-    # hesitation, which may well come twice or three times in four seconds.
+    # hesitation.
     assert np.median(waits) < 1e3 * PERIOD
-    assert np.percentile(waits, 75) < 1e3 * 2 * PERIOD
+    assert np.percentile(waits, 90) < 1e3 * 2 * PERIOD
     assert np.median(latencies) < 1e3 * (WORK + PERIOD)
 
     # When work on a picture ended, the newest one that had been sent was the next.
