@@ -35,12 +35,7 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
-from loftr_vo.static_world import (
-    WIDER,
-    distance_by_depth,
-    motion_by_depth,
-    prefer_static,
-)
+from loftr_vo.static_world import WIDER, distance_by_depth, motion_by_depth, prefer_static
 from loftr_vo.subpixel import LocatedMatches
 from loftr_vo.triangulation import locate_matches
 
@@ -215,10 +210,11 @@ def estimate_motion(
         else:
             near = _start(observations, two_view, known, expected, settings)
             held = settings.pose_from == 'two_views'
-            refined = refine_pose(observations.select(chosen), *near, held=held)
+            used = observations.select(chosen)
+            refined = refine_pose(used, *near, held=held)
             if not held and _is_surprising(refined, expected):
                 others = _other_starts(observations.select(known), expected, threshold)
-                refined = _lowest(observations.select(chosen), refined, others)
+                refined = _lowest(used, refined, others)
             observations, refined = _as_sure_as_shown(observations, chosen, refined, held)
         refined = _complete(observations, chosen, refined)
     else:
