@@ -75,6 +75,13 @@ class MatcherSettings:
     threshold: float = setting(
         0.2, 'Least confidence of a match.', low=0.0, high=1.0, runtime=True
     )
+    min_support: int = setting(
+        5,
+        'Fewest of the 24 coarse cells around a match that must go the same way; 0 keeps all.',
+        low=0,
+        high=24,
+        runtime=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,11 @@ class CudaExecution:
         with device_faults(self.device):
             self._runtime.launch(self._match, lambda: self._network.set_threshold(threshold))
 
+    def set_min_support(self, min_support: int) -> None:
+        """Keep coarse matches that so many cells around support, from the next match on."""
+        with device_faults(self.device):
+            self._runtime.launch(self._match, lambda: self._network.set_min_support(min_support))
+
     def encode(self, picture: np.ndarray) -> DeviceFeatures:
         """Start to encode an (H, W) uint8 picture, which may change afterwards.
 

@@ -56,6 +56,10 @@ class HostExecution:
         """Keep coarse matches whose confidence is larger, from the next match on."""
         self._thread.submit(self._network.set_threshold, threshold)
 
+    def set_min_support(self, min_support: int) -> None:
+        """Keep coarse matches that so many cells around support, from the next match on."""
+        self._thread.submit(self._network.set_min_support, min_support)
+
     def encode(self, picture: np.ndarray) -> HostFeatures:
         """Start to encode an (H, W) uint8 picture, which must not change until that is done."""
         return self._thread.submit(self._encode, picture)

@@ -100,6 +100,7 @@ class Matcher:
         """Take over the settings that may change while running."""
         self.settings = settings
         self._execution.set_threshold(settings.threshold)
+        self._execution.set_min_support(settings.min_support)
 
     @property
     def image_size(self) -> int:

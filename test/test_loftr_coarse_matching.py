@@ -20,9 +20,10 @@ def random_logits(rows, columns, scale, batch=1, seed=0):
 
 
 def everywhere(logits):
+    batch, rows, columns = logits.shape
     return (
-        torch.ones(logits.shape[:2], dtype=torch.bool),
-        torch.ones(logits.shape[0], logits.shape[2], dtype=torch.bool),
+        torch.ones(batch, 1, rows, dtype=torch.bool),
+        torch.ones(batch, 1, columns, dtype=torch.bool),
     )
 
 
@@ -31,7 +32,8 @@ def reference_matches(logits, inside0, inside1, threshold):
     confidence = dual_softmax_reference(logits.double())
     mutual = confidence == confidence.amax(dim=2, keepdim=True)
     mutual &= confidence == confidence.amax(dim=1, keepdim=True)
-    chosen = mutual & (confidence > threshold) & inside0[:, :, None] & inside1[:, None, :]
+    chosen = mutual & (confidence > threshold)
+    chosen &= inside0.flatten(1)[:, :, None] & inside1.flatten(1)[:, None, :]
     return {
         (b, i, j): confidence[b, i, j].item()
         for b, i, j in zip(*(ids.tolist() for ids in torch.where(chosen)), strict=True)
@@ -85,6 +87,19 @@ def test_rows_beyond_the_matches_are_filling():
     assert (matches.confidence[0, 1:] == 0).all()
 
 
+def test_only_matches_that_others_support_are_kept():
+    logits = torch.full((1, 30, 30), -50.0)
+    # Cells 0 to 9 of the five by six have themselves for partners; cell 29 is alone.
+    for cell in (*range(10), 29):
+        logits[0, cell, cell] = 50.0
+    inside = torch.ones(1, 5, 6, dtype=torch.bool)
+    everything = select_matches(logits, inside, inside, 0.5, 30)
+    assert sorted(everything.cells0[everything.valid].tolist()) == [*range(10), 29]
+    supported = select_matches(logits, inside, inside, 0.5, 30, min_support=1)
+    assert sorted(supported.cells0[supported.valid].tolist()) == [*range(10)]
+    assert (supported.confidence[~supported.valid] == 0).all()
+
+
 def test_ties_put_no_cell_into_two_matches():
     matches = select_matches(
         torch.zeros(1, 100, 80), *everywhere(torch.zeros(1, 100, 80)), 0.0, 100
@@ -118,9 +133,9 @@ def test_border_is_counted_from_the_end_of_the_picture():
     mask = torch.ones(2, 7, 9, dtype=torch.bool)
     mask[1, 5:, :] = False
     mask[1, :, 6:] = False
-    inside = inside_border(coarse, 2, mask).unflatten(1, (7, 9))
+    inside = inside_border(coarse, 2, mask)
     assert inside[0].nonzero().amin(0).tolist() == [2, 2]
     assert inside[0].nonzero().amax(0).tolist() == [4, 6]
     assert inside[0].sum() == 3 * 5
     assert inside[1].nonzero().tolist() == [[2, 2], [2, 3]]
-    assert torch.equal(inside_border(coarse, 2)[0], inside[0].flatten())
+    assert torch.equal(inside_border(coarse, 2)[0], inside[0])

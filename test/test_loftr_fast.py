@@ -126,12 +126,14 @@ def test_selection_by_blocks_selects_the_same(rows, columns, scale, offset):
     tokens0[:, 3, 1] += offset
     tokens1[..., 0] = tokens1[..., 0].abs()
     tokens0, tokens1 = tokens0 * scale**0.5, tokens1 * scale**0.5
-    inside0, inside1 = torch.rand(1, rows) < 0.9, torch.rand(1, columns) < 0.9
+    inside0, inside1 = torch.rand(1, 1, rows) < 0.9, torch.rand(1, 1, columns) < 0.9
     for threshold in (0.0, 0.2):
         plain = select_matches(
             similarity(tokens0, tokens1, 0.1), inside0, inside1, threshold, rows
         )
-        ours = select_by_blocks(tokens0, tokens1, 0.1, inside0, inside1, threshold, rows, CHOSEN)
+        ours = select_by_blocks(
+            tokens0, tokens1, 0.1, inside0, inside1, threshold, rows, 0, CHOSEN
+        )
         # Where confidence is next to nothing, rounding decides which of two pairs is the better.
         expected, selected = (
             {
@@ -220,12 +222,36 @@ def test_border_and_threshold_are_those_of_the_network():
     features = fast.encode(picture)
     some = fast.match(features, features, shape, shape, 5000)
     inside = inside_border(torch.empty(1, 1, shape[0] // 8, shape[1] // 8), network.config.border)
-    assert inside[0][some.cells0[0]].all()
+    assert inside.flatten()[some.cells0[0]].all()
     assert some.confidence.min() > network.config.threshold
     fast.set_threshold(0.9)
     few = fast.match(features, features, shape, shape, 5000)
     assert 0 < few.valid.sum() < some.valid.sum()
     assert few.confidence.min() > 0.9
+
+
+def test_scattered_matches_can_be_left_out():
+    fast = FastLoFTR(load_weights('compact'), CPU, torch.float32)
+    generator = torch.Generator().manual_seed(0)
+    image = torch.from_numpy(World().see(pose()).image)[None, None]
+    noise = torch.randint(0, 256, image.shape, dtype=torch.uint8, generator=generator)
+    shape = tuple(image.shape[2:])
+    features = fast.encode(image)
+    moved, other = fast.encode(image.roll(16, 3)), fast.encode(noise)
+
+    def counts():
+        return [
+            int(fast.match(features, second, shape, shape, 5000).valid.sum())
+            for second in (moved, other)
+        ]
+
+    fast.set_threshold(0.01)  # so low that strangers match
+    of_one_place, of_two = counts()
+    fast.set_min_support(8)
+    kept_of_one_place, kept_of_two = counts()
+    assert of_two > 20
+    assert kept_of_one_place > 0.95 * of_one_place
+    assert kept_of_two < 0.25 * of_two
 
 
 def test_plain_network_is_not_changed():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from loftr_vo.loftr.support import count_support
+
 # Finite, so that a row that is padding throughout has a softmax too.
 _MASKED = -1e9
 # Rows worked on together on a CPU: what one pass leaves in the cache, the next finds there.
@@ -100,6 +102,7 @@ def select_matches(
     inside1: Tensor,
     threshold: Tensor | float,
     max_matches: int,
+    min_support: Tensor | int = 0,
 ) -> CoarseMatches:
     """Select mutual nearest neighbours of the confidence, the most confident first.
 
@@ -108,16 +111,19 @@ def select_matches(
 
     Args:
         logits: (B, L, S) float32, of ``similarity``.
-        inside0: (B, L) bool, cells of the first picture where a match may be.
-        inside1: (B, S) bool, likewise in the second.
-        threshold: a match is valid if its confidence is larger.
+        inside0: (B, h0, w0) bool, cells of the first picture where a match may be; L of them.
+        inside1: (B, h1, w1) bool, likewise in the second; S of them.
+        threshold: a match is valid if its confidence is larger,
         max_matches: K is this, or L if that is less.
+        min_support: and if so many of the cells around go the same way, see ``count_support``.
 
     Returns:
         The selected matches.
     """
     confidence, partner, mutual = _mutual_neighbours(logits)
-    return select_best(confidence, partner, mutual, inside0, inside1, threshold, max_matches)
+    return select_best(
+        confidence, partner, mutual, inside0, inside1, threshold, max_matches, min_support
+    )
 
 
 def select_best(
@@ -128,6 +134,7 @@ def select_best(
     inside1: Tensor,
     threshold: Tensor | float,
     max_matches: int,
+    min_support: Tensor | int = 0,
 ) -> CoarseMatches:
     """Select the most confident of each row's best pair.
 
@@ -135,10 +142,12 @@ def select_best(
         confidence: (B, L) float32, of each row's best pair.
         partner: (B, L) int64, its column.
         mutual: (B, L) bool, whether it is its column's best pair too.
-        inside0, inside1, threshold, max_matches: see ``select_matches``.
+        inside0, inside1, threshold, max_matches, min_support: see ``select_matches``.
     """
-    inside = inside0 & inside1.gather(1, partner)
+    inside = inside0.flatten(1) & inside1.flatten(1).gather(1, partner)
     valid = mutual & inside & (confidence > threshold) & (confidence > 0)
+    grid0 = inside0.shape[1], inside0.shape[2]
+    valid = valid & (count_support(partner, valid, grid0, inside1.shape[2]) >= min_support)
     confidence, cells0 = torch.where(valid, confidence, 0.0).topk(
         min(max_matches, confidence.shape[1]), dim=1
     )
@@ -189,7 +198,7 @@ def inside_border(coarse: Tensor, border: int, mask: Tensor | None = None) -> Te
             margin is then counted from where the picture ends.
 
     Returns:
-        (B, h * w) bool, row-major.
+        (B, h, w) bool.
     """
     if mask is None:
         mask = torch.ones_like(coarse[:, 0], dtype=torch.bool)
@@ -199,4 +208,4 @@ def inside_border(coarse: Tensor, border: int, mask: Tensor | None = None) -> Te
     columns = mask.sum(dim=2).amax(dim=1)[:, None, None]
     inside = (row >= border) & (row < rows - border)
     inside = inside & (column >= border) & (column < columns - border)
-    return inside.flatten(1)
+    return inside

@@ -65,6 +65,7 @@ class FastLoFTR:
         self.device, self.dtype = device, dtype
         self._kernels = kernels = kernels or choose_kernels(device, dtype)
         self._threshold = torch.tensor(model.config.threshold, device=device)
+        self._min_support = torch.tensor(0, device=device)
         self._constants: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         with torch.inference_mode():
             self._backbone = FastBackbone(
@@ -82,6 +83,10 @@ class FastLoFTR:
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger from now on."""
         self._threshold.fill_(threshold)
+
+    def set_min_support(self, min_support: int) -> None:
+        """Keep those that so many of the cells around support from now on; at first, all."""
+        self._min_support.fill_(min_support)
 
     @torch.inference_mode()
     def encode(self, image: Tensor) -> FastFeatures:
@@ -161,13 +166,16 @@ class FastLoFTR:
                 inside1,
                 self._threshold,
                 max_matches,
+                self._min_support,
                 self._kernels,
             )
         logits = similarity(tokens0, tokens1, temperature)
-        return select_matches(logits, inside0, inside1, self._threshold, max_matches)
+        return select_matches(
+            logits, inside0, inside1, self._threshold, max_matches, self._min_support
+        )
 
     def _constants_of(self, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return the position encoding (1, L, C) and what lies inside the border (1, L) bool."""
+        """Return the position encoding (1, L, C) and what is inside the border, (1, h, w) bool."""
         if grid not in self._constants:
             encoding = position_encoding(
                 self.config.coarse_dim,

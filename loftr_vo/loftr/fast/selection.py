@@ -30,6 +30,7 @@ def select_by_blocks(
     inside1: Tensor,
     threshold: Tensor | float,
     max_matches: int,
+    min_support: Tensor | int,
     kernels: Kernels,
 ) -> CoarseMatches:
     """Select what ``select_matches`` selects from the ``similarity`` of tokens.
@@ -38,10 +39,7 @@ def select_by_blocks(
         tokens0: (1, L, C) float32.
         tokens1: (1, S, C) float32.
         temperature: of the softmax.
-        inside0: (1, L) bool, cells of the first picture where a match may be.
-        inside1: (1, S) bool, likewise in the second.
-        threshold: a match is valid if its confidence is larger.
-        max_matches: K is this, or L if that is less.
+        inside0, inside1, threshold, max_matches, min_support: see ``select_matches``.
         kernels: to compute with.
     """
     scaled = tokens0[0] * (1.0 / (tokens0.shape[2] * temperature))
@@ -50,7 +48,14 @@ def select_by_blocks(
     value, column, tops_column = value[None], column[None], tops_column[None]
     mutual = first_of_column(column, tops_column, tokens1.shape[1])
     return select_best(
-        torch.exp(2.0 * value), column, mutual, inside0, inside1, threshold, max_matches
+        torch.exp(2.0 * value),
+        column,
+        mutual,
+        inside0,
+        inside1,
+        threshold,
+        max_matches,
+        min_support,
     )
 
 
