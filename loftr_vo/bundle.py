@@ -22,22 +22,20 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from loftr_vo.geometry import skew, transform
-from loftr_vo.keyframe import Keyframe, Link
+from loftr_vo.keyframe import Keyframe
 from loftr_vo.pose_refinement import directions_keeping_length
 from loftr_vo.reprojection import (
-    Linearised,
+    Sightings,
     huber_cost,
     huber_weights,
     lengths,
     linearise,
     residuals,
+    summed_products,
 )
 
 _ITERATIONS = 8
 _CONVERGED = 1e-4
-# Cells multiplied at a time: few enough for BLAS to stay on one thread, since on a busy machine
-# several wait for each other longer than they work.
-_COLUMNS = 512
 
 
 @dataclass
@@ -66,6 +64,16 @@ class _State:
 
 
 @dataclass(frozen=True)
+class _Track:
+    """Cells of one keyframe of the window, the anchor, seen in another; see ``Link``."""
+
+    anchor: int
+    other: int
+    cells: np.ndarray
+    sightings: Sightings
+
+
+@dataclass(frozen=True)
 class _System:
     """Normal equations: of F free poses, and by keyframe of their C cells' depths."""
 
@@ -83,9 +91,7 @@ class _System:
         ):
             scaled = block / diagonal
             gradient -= scaled @ slope
-            for start in range(0, len(diagonal), _COLUMNS):
-                part = slice(start, start + _COLUMNS)
-                hessian -= scaled[:, part] @ block[:, part].T
+            hessian -= summed_products(scaled, block)
         return hessian, gradient
 
 
@@ -108,8 +114,13 @@ class _Problem:
         self.fixed = fixed
         self.free = len(window) - fixed
         number = {id(keyframe): index for index, keyframe in enumerate(window)}
-        self.links: list[tuple[int, int, Link]] = [
-            (number[id(keyframe)], number[id(link.other)], link)
+        self.tracks = [
+            _Track(
+                number[id(keyframe)],
+                number[id(link.other)],
+                link.cells,
+                Sightings.of(keyframe.rays[link.cells], link.rays1, link.whitening),
+            )
             for keyframe in window
             for link in keyframe.links
             if id(link.other) in number
@@ -149,13 +160,13 @@ class _Problem:
                 keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
             seen = self._seen(index)
             scaled = system.pose_depth[index][:, seen] / system.depth_depth[index][seen]
-            # Not by BLAS, see _COLUMNS.
+            # Not by BLAS, see ``summed_products``.
             by_pose = np.sum(scaled * np.einsum('ij,jc->ic', covariance, scaled), axis=0)
             keyframe.inverse_depth[seen] = self.state.depths[index][seen]
             keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
 
     def _seen(self, index: int) -> np.ndarray:
-        cells = [link.cells for anchor, _, link in self.links if anchor == index]
+        cells = [track.cells for track in self.tracks if track.anchor == index]
         return np.unique(np.concatenate(cells)) if cells else np.empty(0, int)
 
     def _normal_equations(self) -> _System:
@@ -167,17 +178,17 @@ class _Problem:
             (depths - keyframe.learned_depth) / keyframe.learned_variance
             for depths, keyframe in zip(self.state.depths, self.window, strict=True)
         ]
-        for anchor, other, link in self.links:
-            linear = self._linearise(anchor, other, link)
+        for track in self.tracks:
+            anchor, other, cells = track.anchor, track.other, track.cells
+            linear = linearise(track.sightings, *self._where(track, self.state))
             weight = huber_weights(linear.error)
-            cells = link.cells
             depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
             depth_gradient[anchor][cells] += weight * np.sum(
                 linear.by_depth * linear.residual, axis=0
             )
             weighted = linear.by_pose * weight
             flat = weighted.reshape(6, -1)
-            by_relative = flat @ linear.by_pose.reshape(6, -1).T
+            by_relative = summed_products(flat, linear.by_pose.reshape(6, -1))
             slope = flat @ linear.residual.ravel()
             with_depth = np.sum(weighted * linear.by_depth, axis=1)
             blocks = [
@@ -194,14 +205,11 @@ class _Problem:
                     hessian[rows, columns] += by_pose.T @ by_relative @ by_second
         return _System(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
-    def _linearise(self, anchor: int, other: int, link: Link) -> Linearised:
-        """Residuals and derivatives of one link, by the motion between its keyframes."""
-        return linearise(
-            self.window[anchor].rays[link.cells],
-            link.rays1,
-            link.whitening,
-            *self.state.relative(anchor, other),
-            self.state.depths[anchor][link.cells],
+    def _where(self, track: _Track, state: _State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rotation and translation between a track's keyframes, and its cells' depths."""
+        return (
+            *state.relative(track.anchor, track.other),
+            state.depths[track.anchor][track.cells],
         )
 
     def _free_directions(self) -> np.ndarray:
@@ -239,14 +247,8 @@ class _Problem:
 
     def _cost(self, state: _State) -> float:
         total = 0.0
-        for anchor, other, link in self.links:
-            error = residuals(
-                self.window[anchor].rays[link.cells],
-                link.rays1,
-                link.whitening,
-                *state.relative(anchor, other),
-                state.depths[anchor][link.cells],
-            )
+        for track in self.tracks:
+            error = residuals(track.sightings, *self._where(track, state))
             total += float(huber_cost(lengths(error)).sum())
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.learned_depth) ** 2

@@ -27,6 +27,7 @@ class Course:
 
     def __init__(self) -> None:
         self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=_MEMORY)
+        self._twist: np.ndarray | None = None  # of these poses, once it was asked for
 
     @property
     def last_stamp(self) -> int:
@@ -43,6 +44,7 @@ class Course:
         # Two frames of one stamp have no speed between them.
         if not self._poses or stamp > self._poses[-1][0]:
             self._poses.append((stamp, pose))
+            self._twist = None
 
     def rescale(self, scale: float, shift: np.ndarray) -> None:
         """Have lengths in another unit: X' = scale X + shift, (3,)."""
@@ -53,17 +55,22 @@ class Course:
             ],
             maxlen=_MEMORY,
         )
+        self._twist = None
 
     def interrupt(self) -> None:
         """Forget all but the speed: what comes next does not follow on what was."""
         self._poses.clear()
+        self._twist = None
 
     def twist(self) -> np.ndarray:
         """(6,) velocity in the camera's axes: units a second, radians a second."""
         if not self.known:
             return np.zeros(6)
-        (begin, first), (end, last) = self._poses[0], self._poses[-1]
-        return _logarithm(inverse_transform(first) @ last) / ((end - begin) * 1e-9)
+        if self._twist is None:
+            (begin, first), (end, last) = self._poses[0], self._poses[-1]
+            step = inverse_transform(first) @ last
+            self._twist = _logarithm(step) / ((end - begin) * 1e-9)
+        return self._twist
 
     def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
         """Return the pose after ``seconds`` more of the last velocity."""

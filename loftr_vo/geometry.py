@@ -163,10 +163,10 @@ def epipolar_distance(
     rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray, direction: np.ndarray
 ) -> np.ndarray:
     """Sampson's distance (N,) of matches from their epipolar lines, with its sign."""
-    lines1 = np.cross(direction, rays0 @ rotation.T)
-    lines0 = np.cross(rays1, direction) @ rotation  # y^T E
-    squared = np.sum(lines1[:, :2] ** 2, axis=1) + np.sum(lines0[:, :2] ** 2, axis=1)
-    return np.sum(rays1 * lines1, axis=1) / np.sqrt(squared + 1e-18)
+    essential = skew(direction) @ rotation
+    lines1, lines0 = rays0 @ essential.T, rays1 @ essential
+    squared = lines1[:, 0] ** 2 + lines1[:, 1] ** 2 + lines0[:, 0] ** 2 + lines0[:, 1] ** 2
+    return np.einsum('ni,ni->n', rays1, lines1) / np.sqrt(squared + 1e-18)
 
 
 def parallax(rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from loftr_vo.geometry import rays_from_points, transform
 from loftr_vo.matcher import EncodedPicture
 from loftr_vo.pose_refinement import Observations
 from loftr_vo.subpixel import LocatedMatches, texture_at
+from loftr_vo.two_by_two import whitening
 
 if TYPE_CHECKING:
     from loftr_vo.motion import Motion
@@ -129,8 +130,7 @@ class Keyframe:
         return Observations(
             self.rays[cells],
             rays_from_points(camera.undistort(located.points + self.offsets[cells])),
-            # L L^T = information, so |L^T e| is the error in standard deviations.
-            np.linalg.cholesky(located.information).transpose(0, 2, 1) * camera.focal,
+            whitening(located.information) * camera.focal,
             self.inverse_depth[cells],
             self.variance[cells],
         )

@@ -29,6 +29,7 @@ from loftr_vo.pose_refinement import (
     Observations,
     RefinedPose,
     agreeing,
+    approach_by_depth,
     better_start,
     excess_variance,
     fit_rotation,
@@ -229,7 +230,7 @@ def estimate_motion(
             refined = _first_depths(observations, two_view, keyframe.usual_depth)
     inliers = agreeing(refined, threshold)
     _check_support(inliers, settings)
-    angle = parallax(rays0, rays1, refined.rotation)[inliers]
+    angle = parallax(rays0[inliers], rays1[inliers], refined.rotation)
     return Motion(
         transform(refined.rotation, refined.translation),
         refined.covariance,
@@ -265,21 +266,19 @@ def _led_by_depth(
     if len(witnesses) < _ENOUGH:
         return None
     some = observations.select(witnesses[:: len(witnesses) // _ENOUGH])
-    refined = refine_pose(some, *split(expected))
-    away = distance_by_depth(some, refined.rotation, refined.translation)
+    rotation, translation = approach_by_depth(some, *split(expected))
+    away = distance_by_depth(some, rotation, translation)
     if np.mean(away < WIDER * threshold) < _UNDISPUTED:
         return None
-    length = float(np.linalg.norm(refined.translation))
+    length = float(np.linalg.norm(translation))
     if length * float(np.median(some.prior)) < _CLEAR_WAY:
         return None
-    direction = refined.translation / length
-    distance = epipolar_distance(
-        observations.rays0, observations.rays1, refined.rotation, direction
-    )
+    direction = translation / length
+    distance = epipolar_distance(observations.rays0, observations.rays1, rotation, direction)
     if np.mean(np.abs(distance) < threshold) < _UNDISPUTED:
         return None
-    motion = transform(refined.rotation, refined.translation)
-    return motion, TwoView(refined.rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
+    motion = transform(rotation, translation)
+    return motion, TwoView(rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
 
 
 def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
@@ -379,8 +378,9 @@ def _pose_nearby(
     Returns:
         See ``_as_sure_as_shown``.
     """
-    observations = observations.less_sure(excess_variance(observations.select(chosen), *near))
-    return observations, refine_pose(observations.select(chosen), *near)
+    used = observations.select(chosen)
+    excess = excess_variance(used, *near)
+    return observations.less_sure(excess), refine_pose(used.less_sure(excess), *near)
 
 
 def _is_surprising(refined: RefinedPose, expected: np.ndarray) -> bool:
@@ -478,18 +478,21 @@ def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySe
 
 def _complete(observations: Observations, chosen: np.ndarray, refined: RefinedPose) -> RefinedPose:
     """Give the pose found from some observations depths and errors for all of them."""
-    depth = refine_depth(observations, refined.rotation, refined.translation)
-    inverse_depths, variances = depth.inverse_depth, depth.depth_variance
-    inverse_depths[chosen] = refined.inverse_depth
-    variances[chosen] = refined.depth_variance
-    error, distance = depth.error, depth.distance
-    error[chosen], distance[chosen] = refined.error, refined.distance
+    left = np.ones(len(observations.prior), bool)
+    left[chosen] = False
+    depth = refine_depth(observations.select(left), refined.rotation, refined.translation)
+
+    def joined(of_chosen: np.ndarray, of_others: np.ndarray) -> np.ndarray:
+        both = np.empty(len(left))
+        both[chosen], both[left] = of_chosen, of_others
+        return both
+
     return replace(
         refined,
-        inverse_depth=inverse_depths,
-        depth_variance=variances,
-        error=error,
-        distance=distance,
+        inverse_depth=joined(refined.inverse_depth, depth.inverse_depth),
+        depth_variance=joined(refined.depth_variance, depth.depth_variance),
+        error=joined(refined.error, depth.error),
+        distance=joined(refined.distance, depth.distance),
     )
 
 

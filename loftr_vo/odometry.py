@@ -248,9 +248,9 @@ class VisualOdometry:
     def _motion(
         self, keyframe: Keyframe, frame: Frame, encoded: EncodedPicture, clock: _Stopwatch
     ) -> Motion:
+        geometry, expected = self.settings.geometry, self._expected_motion(keyframe, frame)
         matches = self._lookahead.matches(keyframe.encoded, frame)
         clock.lap('match')
-        geometry, expected = self.settings.geometry, self._expected_motion(keyframe, frame)
         try:
             located = locate_in_frame(keyframe, frame, matches, geometry)
             clock.lap('locate')

@@ -18,6 +18,7 @@ eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,17 +26,23 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.reprojection import (
     Linearised,
+    Sightings,
+    along_depth,
     cauchy_cost,
     cauchy_weights,
     lengths,
     linearise,
-    residuals,
+    summed_products,
 )
 
 _ITERATIONS = 12
 _TURN_ITERATIONS = 5
 _LIKELY = 2.5  # standard deviations
-_CONVERGED = 1e-4
+# A step of the pose of fewer standard deviations is the last: each leaves a quarter of the error.
+_NEGLIGIBLE = 0.3
+_APPROACHING_ITERATIONS = 10
+# The median of the squared length of a normal error in two dimensions, in variances.
+_MEDIAN_SQUARED = 1.3863
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class Observations:
     whitening: np.ndarray
     prior: np.ndarray
     variance: np.ndarray
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        """The matches, arranged for computing."""
+        return Sightings.of(self.rays0, self.rays1, self.whitening)
 
     def less_sure(self, times: float) -> Observations:
         """Return the same with the matches' variance so many times as large."""
@@ -104,9 +116,20 @@ def better_start(
     """Of several motions, rotation and translation, the one of the least robust cost."""
 
     def cost(start: tuple[np.ndarray, np.ndarray]) -> float:
-        return _cost(observations, *start, _best_depths(observations, *start, observations.prior))
+        return _guess(observations, *start, _best_depths(observations, *start)).cost
 
     return min(starts, key=cost)
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """A pose with depths, and the problem linearised there."""
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    depths: np.ndarray
+    linear: Linearised
+    cost: float
 
 
 def refine_pose(
@@ -126,34 +149,66 @@ def refine_pose(
         fixed_length: hold the length of the translation, where no depth is known to give it.
         held: take the pose as it is, and find the depths only.
     """
-    depths = _best_depths(observations, rotation, translation, observations.prior)
-    cost = _cost(observations, rotation, translation, depths)
+    guess = _guess(
+        observations, rotation, translation, _best_depths(observations, rotation, translation)
+    )
     damping = 1e-4
     for _ in range(0 if held else _ITERATIONS):
-        linear = _linearise(observations, rotation, translation, depths)
-        hessian, gradient, eliminate = _reduced(observations, linear, depths)
-        free = directions_keeping_length(translation) if fixed_length else np.eye(6)
-        hessian = free.T @ hessian @ free
-        step = free @ np.linalg.solve(
-            hessian + damping * np.diag(np.diag(hessian)), -free.T @ gradient
+        hessian, gradient, eliminate = _reduced(observations, guess)
+        free = directions_keeping_length(guess.translation) if fixed_length else np.eye(6)
+        hessian, gradient = free.T @ hessian @ free, free.T @ gradient
+        step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), -gradient)
+        deviations = np.sqrt(max(-step @ gradient, 0.0))
+        step = free @ step
+        moved = guess.translation + step[:3]
+        candidate = _guess(
+            observations,
+            cv2.Rodrigues(step[3:])[0] @ guess.rotation,
+            _of_length(moved, guess.translation) if fixed_length else moved,
+            guess.depths + eliminate(step),
         )
-        candidate = (
-            cv2.Rodrigues(step[3:])[0] @ rotation,
-            _kept_length(translation + step[:3], translation, fixed_length),
-            depths + eliminate(step),
-        )
-        candidate_cost = _cost(observations, *candidate)
-        if candidate_cost < cost:
-            converged = cost - candidate_cost < _CONVERGED * cost
-            (rotation, translation, depths), cost = candidate, candidate_cost
+        if candidate.cost < guess.cost:
+            guess = candidate
             damping = max(damping / 10, 1e-8)
-            if converged:
-                break
         else:
             damping *= 10
-            if damping > 1e3:
-                break
-    return _solution(observations, rotation, translation, depths, cost, fixed_length)
+        if deviations < _NEGLIGIBLE or damping > 1e3:
+            break
+    return _solution(observations, guess, fixed_length)
+
+
+def approach_by_depth(
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the pose from cells of known depth, from as far as a camera turns between two frames.
+
+    Gauss-Newton on where the cells are seen, their depths taken as they are. Errors count up to
+    their own spread, so that most of them count from afar and outliers do not when near. What is
+    left to ``refine_pose`` is to let the depths move.
+
+    Args:
+        observations: the matches; not fewer than six.
+        rotation: (3, 3) to start from, frame from keyframe.
+        translation: (3,) to start from.
+
+    Returns:
+        Rotation and translation.
+    """
+    for _ in range(_APPROACHING_ITERATIONS):
+        linear = linearise(observations.sightings, rotation, translation, observations.prior)
+        # An unsure depth moves the place along by_depth; this takes it for an error all around.
+        variance = 1 + observations.variance * _squared(linear.by_depth)
+        squared = _squared(linear.residual) / variance
+        spread = max(1.0, float(np.median(squared)) / _MEDIAN_SQUARED)
+        weighted = linear.by_pose * (cauchy_weights(squared / spread) / (variance * spread))
+        flat = weighted.reshape(6, -1)
+        hessian = summed_products(flat, linear.by_pose.reshape(6, -1))
+        gradient = flat @ linear.residual.ravel()
+        step = -np.linalg.solve(hessian, gradient)
+        rotation, translation = cv2.Rodrigues(step[3:])[0] @ rotation, translation + step[:3]
+        if -step @ gradient < _NEGLIGIBLE**2:
+            break
+    return rotation, translation
 
 
 @dataclass(frozen=True)
@@ -170,10 +225,12 @@ def refine_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> RefinedDepth:
     """Each cell's inverse depth by its prior and its match, the motion taken as known."""
-    depths = _best_depths(observations, rotation, translation, observations.prior)
-    linear = _linearise(observations, rotation, translation, depths)
-    information = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
-    return RefinedDepth(depths, 1 / information, linear.error, _distance(observations, linear))
+    depths = _best_depths(observations, rotation, translation)
+    residual, by_depth, distance = along_depth(
+        observations.sightings, rotation, translation, depths
+    )
+    information = _squared(by_depth) + 1 / observations.variance
+    return RefinedDepth(depths, 1 / information, lengths(residual), distance)
 
 
 def excess_variance(
@@ -192,10 +249,10 @@ def deviation_across(
     """
     if not len(observations.prior):
         return 1.0
-    depths = _best_depths(observations, rotation, translation, observations.prior)
-    linear = _linearise(observations, rotation, translation, depths)
-    along = linear.by_depth / np.maximum(lengths(linear.by_depth), 1e-12)
-    across = along[0] * linear.residual[1] - along[1] * linear.residual[0]
+    depths = _best_depths(observations, rotation, translation)
+    residual, by_depth, _ = along_depth(observations.sightings, rotation, translation, depths)
+    along = by_depth / np.maximum(lengths(by_depth), 1e-12)
+    across = along[0] * residual[1] - along[1] * residual[0]
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
     return float(np.median(np.abs(across)) / 0.6745)
 
@@ -223,10 +280,10 @@ def refine_rotation(observations: Observations, rotation: np.ndarray) -> np.ndar
     """Rotation (3, 3) of a camera that only turns, each match as sure as it is, robustly."""
     nowhere, far = np.zeros(3), np.zeros(len(observations.prior))
     for _ in range(_TURN_ITERATIONS):
-        linear = _linearise(observations, rotation, nowhere, far)
-        weight = cauchy_weights(linear.residual[0] ** 2 + linear.residual[1] ** 2)
+        linear = linearise(observations.sightings, rotation, nowhere, far)
+        weight = cauchy_weights(_squared(linear.residual))
         by_turn = (linear.by_pose[3:] * weight).reshape(3, -1)
-        hessian = by_turn @ linear.by_pose[3:].reshape(3, -1).T
+        hessian = summed_products(by_turn, linear.by_pose[3:].reshape(3, -1))
         step = -np.linalg.solve(hessian, by_turn @ linear.residual.ravel())
         rotation = cv2.Rodrigues(step)[0] @ rotation
     return rotation
@@ -244,69 +301,54 @@ def agreeing(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarra
     return near & ~behind
 
 
-def _solution(
-    observations: Observations,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    depths: np.ndarray,
-    cost: float,
-    fixed_length: bool,
-) -> RefinedPose:
-    linear = _linearise(observations, rotation, translation, depths)
-    hessian, _, _ = _reduced(observations, linear, depths)
-    free = directions_keeping_length(translation) if fixed_length else np.eye(6)
+def _guess(
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
+) -> _Guess:
+    linear = linearise(observations.sightings, rotation, translation, depths)
+    prior = (depths - observations.prior) ** 2 / observations.variance
+    cost = cauchy_cost(_squared(linear.residual)).sum() + cauchy_cost(prior).sum()
+    return _Guess(rotation, translation, depths, linear, float(cost))
+
+
+def _solution(observations: Observations, guess: _Guess, fixed_length: bool) -> RefinedPose:
+    linear = guess.linear
+    hessian, _, _ = _reduced(observations, guess)
+    free = directions_keeping_length(guess.translation) if fixed_length else np.eye(6)
     error = linear.error
     # Matches are not as good as they say where the residuals are larger than their sigma.
     excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
     covariance = free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T
-    depth_depth = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
-    depth_by_pose = -np.sum(linear.by_pose * linear.by_depth, axis=1) / depth_depth
+    depth_depth = _squared(linear.by_depth) + 1 / observations.variance
+    depth_by_pose = -_inner(linear.by_pose, linear.by_depth) / depth_depth
     by_pose = np.sum(depth_by_pose * (covariance @ depth_by_pose), axis=0)
     return RefinedPose(
-        rotation,
-        translation,
+        guess.rotation,
+        guess.translation,
         covariance * excess,
-        depths,
+        guess.depths,
         excess * (1 / depth_depth + by_pose),
         depth_by_pose,
         error,
-        _distance(observations, linear),
-        cost,
+        linear.distance,
+        guess.cost,
     )
 
 
-def _distance(observations: Observations, linear: Linearised) -> np.ndarray:
-    unwhitened = np.linalg.solve(observations.whitening, linear.residual.T[..., None])[..., 0]
-    return np.linalg.norm(unwhitened, axis=1)
-
-
-def _linearise(
-    observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
-) -> Linearised:
-    return linearise(
-        observations.rays0,
-        observations.rays1,
-        observations.whitening,
-        rotation,
-        translation,
-        depths,
-    )
-
-
-def _reduced(observations: Observations, linear: Linearised, depths: np.ndarray):
+def _reduced(observations: Observations, guess: _Guess):
     """Normal equations of the pose with the depths eliminated, and how to get these back."""
-    weight = cauchy_weights(linear.residual[0] ** 2 + linear.residual[1] ** 2)
-    trust = cauchy_weights((depths - observations.prior) ** 2 / observations.variance)
-    by_pose, by_depth = linear.by_pose, linear.by_depth
-    weighted = by_pose * weight
-    pose_depth = np.sum(weighted * by_depth, axis=1)  # (6, N)
-    depth_depth = weight * np.sum(by_depth**2, axis=0) + trust / observations.variance
-    pull = trust * (depths - observations.prior) / observations.variance
-    depth_gradient = weight * np.sum(by_depth * linear.residual, axis=0) + pull
+    linear, residual = guess.linear, guess.linear.residual
+    off = guess.depths - observations.prior
+    weight = cauchy_weights(_squared(residual))
+    trust = cauchy_weights(off**2 / observations.variance) / observations.variance
+    weighted = linear.by_pose * weight
+    pose_depth = _inner(weighted, linear.by_depth)  # (6, N)
+    depth_depth = weight * _squared(linear.by_depth) + trust
+    depth_gradient = weight * _inner(linear.by_depth, residual) + trust * off
     scaled = pose_depth / depth_depth
     flat = weighted.reshape(6, -1)
-    hessian = flat @ by_pose.reshape(6, -1).T - scaled @ pose_depth.T
-    gradient = flat @ linear.residual.ravel() - scaled @ depth_gradient
+    hessian = summed_products(flat, linear.by_pose.reshape(6, -1))
+    hessian -= summed_products(scaled, pose_depth)
+    gradient = flat @ residual.ravel() - scaled @ depth_gradient
 
     def eliminate(step: np.ndarray) -> np.ndarray:
         return -(depth_gradient + step @ pose_depth) / depth_depth
@@ -315,33 +357,27 @@ def _reduced(observations: Observations, linear: Linearised, depths: np.ndarray)
 
 
 def _best_depths(
-    observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Depths that fit a starting pose: two steps of Newton's method, each cell by itself."""
+    """Depths (N,) that fit a pose: two steps of Newton's method, each cell by itself."""
+    depths, certainty = observations.prior, 1 / observations.variance
     for _ in range(2):
-        linear = _linearise(observations, rotation, translation, depths)
-        information = np.sum(linear.by_depth**2, axis=0) + 1 / observations.variance
-        gradient = np.sum(linear.by_depth * linear.residual, axis=0)
-        gradient += (depths - observations.prior) / observations.variance
-        depths = depths - gradient / information
+        residual, by_depth, _ = along_depth(observations.sightings, rotation, translation, depths)
+        gradient = _inner(by_depth, residual) + (depths - observations.prior) * certainty
+        depths = depths - gradient / (_squared(by_depth) + certainty)
     return depths
 
 
-def _cost(
-    observations: Observations, rotation: np.ndarray, translation: np.ndarray, depths: np.ndarray
-) -> float:
-    residual = residuals(
-        observations.rays0,
-        observations.rays1,
-        observations.whitening,
-        rotation,
-        translation,
-        depths,
-    )
-    prior = (depths - observations.prior) ** 2 / observations.variance
-    return float(
-        np.sum(cauchy_cost(residual[0] ** 2 + residual[1] ** 2)) + np.sum(cauchy_cost(prior))
-    )
+def _squared(vectors: np.ndarray) -> np.ndarray:
+    """Squared length (N,) of vectors (2, N)."""
+    squared: np.ndarray = vectors[0] ** 2 + vectors[1] ** 2
+    return squared
+
+
+def _inner(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Inner products (..., N) of vectors (..., 2, N) with vectors (2, N)."""
+    inner: np.ndarray = vectors[..., 0, :] * others[0] + vectors[..., 1, :] * others[1]
+    return inner
 
 
 def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
@@ -352,5 +388,6 @@ def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
     return basis
 
 
-def _kept_length(moved: np.ndarray, before: np.ndarray, fixed: bool) -> np.ndarray:
-    return moved * (np.linalg.norm(before) / np.linalg.norm(moved)) if fixed else moved
+def _of_length(vector: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return a vector as long as another."""
+    return vector * (np.linalg.norm(other) / np.linalg.norm(vector))

@@ -21,6 +21,39 @@ _HUBER = 1.345
 _LEAST_DEPTH = 1e-3
 # Cauchy's constant for 95 % efficiency on Gaussian errors.
 _CAUCHY = 2.385
+# Columns multiplied at a time: few enough for BLAS to stay on one thread, since on a busy machine
+# several wait for each other longer than they work.
+_COLUMNS = 512
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """N cells and where another camera sees them.
+
+    Attributes:
+        rays: (3, N) rays of the cells in the first camera, z = 1.
+        places: (2, N) where the second sees them, x and y of rays with z = 1.
+        whitening: (2, 2, N); the columns of what turns an error of ``places`` into standard
+            deviations: that of x, then that of y.
+    """
+
+    rays: np.ndarray
+    places: np.ndarray
+    whitening: np.ndarray
+
+    @classmethod
+    def of(cls, rays0: np.ndarray, rays1: np.ndarray, whitening: np.ndarray) -> Sightings:
+        """Arrange rays (N, 3) in both cameras and whitening (N, 2, 2), see ``Observations``."""
+        return cls(
+            np.ascontiguousarray(rays0.T),
+            np.ascontiguousarray(rays1[:, :2].T),
+            np.ascontiguousarray(whitening.transpose(2, 1, 0)),
+        )
+
+    def whitened(self, error: np.ndarray) -> np.ndarray:
+        """Errors (2, N) of places, in standard deviations."""
+        whitened: np.ndarray = self.whitening[0] * error[0] + self.whitening[1] * error[1]
+        return whitened
 
 
 @dataclass(frozen=True)
@@ -31,11 +64,13 @@ class Linearised:
         residual: (2, N).
         by_pose: (6, 2, N), by the translation and a left perturbation of the rotation.
         by_depth: (2, N).
+        distance: (N,) length of the error, in units of z = 1.
     """
 
     residual: np.ndarray
     by_pose: np.ndarray
     by_depth: np.ndarray
+    distance: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
@@ -44,9 +79,7 @@ class Linearised:
 
 
 def residuals(
-    rays0: np.ndarray,
-    rays1: np.ndarray,
-    whitening: np.ndarray,
+    sightings: Sightings,
     rotation: np.ndarray,
     translation: np.ndarray,
     inverse_depth: np.ndarray,
@@ -54,33 +87,30 @@ def residuals(
     """Return the (2, N) residuals, in standard deviations of the match.
 
     Args:
-        rays0: (N, 3) rays of the cells, z = 1.
-        rays1: (N, 3) where they are seen, z = 1.
-        whitening: (N, 2, 2), see ``Observations``.
+        sightings: of N cells.
         rotation: (3, 3), second camera from first.
         translation: (3,), second camera from first.
         inverse_depth: (N,) of the cells, in the first camera.
     """
-    point = rotation @ rays0.T + np.multiply.outer(translation, inverse_depth)
-    error = point[:2] / np.maximum(point[2], _LEAST_DEPTH) - rays1[:, :2].T
-    return _whitened(whitening, error)
+    point = rotation @ sightings.rays + np.multiply.outer(translation, inverse_depth)
+    projected = point[:2] / np.maximum(point[2], _LEAST_DEPTH)
+    return sightings.whitened(projected - sightings.places)
 
 
 def linearise(
-    rays0: np.ndarray,
-    rays1: np.ndarray,
-    whitening: np.ndarray,
+    sightings: Sightings,
     rotation: np.ndarray,
     translation: np.ndarray,
     inverse_depth: np.ndarray,
 ) -> Linearised:
     """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
-    turned = rotation @ rays0.T  # (3, N)
+    turned = rotation @ sightings.rays  # (3, N)
     point = turned + np.multiply.outer(translation, inverse_depth)
     z = np.maximum(point[2], _LEAST_DEPTH)
     projected = point[:2] / z
+    error = projected - sightings.places
     by_point = np.empty((3, 2, len(z)))
-    by_point[:2] = np.transpose(whitening, (2, 1, 0)) / z  # d(x/z)/dx = 1/z
+    by_point[:2] = sightings.whitening / z  # d(x/z)/dx = 1/z
     by_point[2] = -(by_point[0] * projected[0] + by_point[1] * projected[1])
     by_pose = np.empty((6, 2, len(z)))
     by_pose[:3] = by_point * inverse_depth
@@ -88,10 +118,29 @@ def linearise(
     for axis, (first, second) in enumerate(((1, 2), (2, 0), (0, 1))):
         by_pose[3 + axis] = turned[first] * by_point[second] - turned[second] * by_point[first]
     return Linearised(
-        _whitened(whitening, projected - rays1[:, :2].T),
+        sightings.whitened(error),
         by_pose,
         np.tensordot(translation, by_point, axes=(0, 0)),
+        lengths(error),
     )
+
+
+def along_depth(
+    sightings: Sightings,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what ``linearise`` does but for the pose: residual, by_depth and distance.
+
+    A third of the work, where the pose is held.
+    """
+    point = rotation @ sightings.rays + np.multiply.outer(translation, inverse_depth)
+    z = np.maximum(point[2], _LEAST_DEPTH)
+    projected = point[:2] / z
+    error = projected - sightings.places
+    by_depth = sightings.whitened((translation[:2, None] - projected * translation[2]) / z)
+    return sightings.whitened(error), by_depth, lengths(error)
 
 
 def lengths(residual: np.ndarray) -> np.ndarray:
@@ -119,6 +168,10 @@ def cauchy_weights(squared: np.ndarray) -> np.ndarray:
     return 1 / (1 + squared / _CAUCHY**2)
 
 
-def _whitened(whitening: np.ndarray, error: np.ndarray) -> np.ndarray:
-    """Errors (2, N) in standard deviations."""
-    return whitening[:, :, 0].T * error[0] + whitening[:, :, 1].T * error[1]
+def summed_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return ``left @ right.T``, (A, B), of (A, M) and (B, M) with many columns."""
+    total = left[:, :_COLUMNS] @ right[:, :_COLUMNS].T
+    for start in range(_COLUMNS, left.shape[1], _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        total += left[:, part] @ right[:, part].T
+    return total

@@ -21,6 +21,13 @@ import cv2
 import numpy as np
 
 from loftr_vo.matches import Matches
+from loftr_vo.two_by_two import (
+    largest_eigenvalue,
+    multiply,
+    quadratic_form,
+    solve,
+    with_variance_added,
+)
 
 WINDOW = 15  # pixels, that Lucas-Kanade looks at
 _LEVELS = 0  # above the picture itself: the network is near enough
@@ -134,13 +141,13 @@ def locate(
     forward, found = _track(image0, image1, matches.keypoints0, start, _CRITERIA)
     back, found_back = _track(image1, image0, forward, matches.keypoints0, _CRITERIA_BACK)
     returned = _across_edges(back - matches.keypoints0, texture) < _LARGEST_RETURN
-    information = _with_model_error(texture)
+    information = with_variance_added(texture, _MODEL_SIGMA**2)
     moved = (forward - start).astype(np.float64)
     tracked = found & found_back & returned
     tracked &= _distance(moved, information, 1 / network.information[:, 0, 0]) < _CONSISTENT
     information = information * tracked[:, None, None]
     total = information + network.information
-    shift = np.linalg.solve(total, np.einsum('nij,nj->ni', information, moved)[..., None])[..., 0]
+    shift = solve(total, multiply(information, moved))
     return LocatedMatches(start + shift, total, tracked)
 
 
@@ -154,26 +161,18 @@ def by_network(matches: Matches) -> LocatedMatches:
     )
 
 
-def _with_model_error(information: np.ndarray) -> np.ndarray:
-    """Information (N, 2, 2) once an isotropic model error is added to its covariance."""
-    # inv(inv(I) + s^2 1) = inv(1 + s^2 I) I, which needs no inverse of a flat texture's I.
-    return np.linalg.solve(np.eye(2) + _MODEL_SIGMA**2 * information, information)
-
-
 def _across_edges(difference: np.ndarray, texture: np.ndarray) -> np.ndarray:
     """Length (N,) in pixels of differences (N, 2); directions count by how sure they are."""
-    squared = np.einsum('ni,nij,nj->n', difference, texture, difference)
-    surest = np.linalg.eigvalsh(texture)[:, -1]
-    return np.sqrt(np.maximum(squared, 0) / np.maximum(surest, 1e-9))
+    surest = np.maximum(largest_eigenvalue(texture), 1e-9)
+    return np.sqrt(quadratic_form(texture, difference) / surest)
 
 
 def _distance(
     difference: np.ndarray, information: np.ndarray, network_variance: np.ndarray
 ) -> np.ndarray:
     """Difference (N, 2) of both words in standard deviations of it, (N,)."""
-    # inv(inv(I) + v 1) = inv(1 + v I) I, as above.
-    joint = np.linalg.solve(np.eye(2) + network_variance[:, None, None] * information, information)
-    return np.sqrt(np.maximum(np.einsum('ni,nij,nj->n', difference, joint, difference), 0))
+    joint = with_variance_added(information, network_variance)
+    return np.sqrt(quadratic_form(joint, difference))
 
 
 def _track(

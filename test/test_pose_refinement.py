@@ -9,10 +9,11 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo import pose_refinement, reprojection
+from loftr_vo import reprojection
 from loftr_vo.pose_refinement import (
     Observations,
     agreeing,
+    approach_by_depth,
     better_start,
     excess_variance,
     refine_depth,
@@ -67,18 +68,38 @@ def test_derivatives_are_those_of_the_residual(random):
 
     def residual(pose_step, depth_step):
         turn = Rotation.from_rotvec(pose_step[3:]).as_matrix()
-        return pose_refinement._linearise(
-            observations,
+        return reprojection.linearise(
+            observations.sightings,
             turn @ views.rotation,
             views.translation + pose_step[:3],
             depths + depth_step,
         ).residual
 
-    linear = pose_refinement._linearise(observations, views.rotation, views.translation, depths)
+    linear = reprojection.linearise(
+        observations.sightings, views.rotation, views.translation, depths
+    )
     by_pose = numerical(lambda step: residual(step, 0.0), 6)
     by_depth = numerical(lambda step: residual(np.zeros(6), step), 1)[..., 0]
     assert linear.by_pose == pytest.approx(np.moveaxis(by_pose, 2, 0), rel=1e-5, abs=1e-4)
     assert linear.by_depth == pytest.approx(by_depth, rel=1e-5, abs=1e-4)
+
+
+def test_with_the_pose_held_the_depths_linearise_alike(random):
+    views = two_views(random, 30)
+    observations = observe(random, views, noise=2.0)
+    where = (observations.sightings, views.rotation, views.translation, 1 / views.depth)
+    linear = reprojection.linearise(*where)
+    residual, by_depth, distance = reprojection.along_depth(*where)
+    assert residual == pytest.approx(linear.residual)
+    assert by_depth == pytest.approx(linear.by_depth)
+    assert distance == pytest.approx(linear.distance)
+    assert residual == pytest.approx(reprojection.residuals(*where))
+
+
+@pytest.mark.parametrize('columns', [1, 512, 513, 2048, 2049])
+def test_products_are_summed_over_all_columns(random, columns):
+    left, right = random.normal(size=(6, columns)), random.normal(size=(3, columns))
+    assert reprojection.summed_products(left, right) == pytest.approx(left @ right.T)
 
 
 def test_the_weights_are_the_slope_of_the_cost():
@@ -168,12 +189,45 @@ def test_matches_worse_than_they_say_make_the_pose_less_sure(random):
     assert np.trace(boastful.covariance) > 20 * np.trace(honest.covariance)
 
 
+def test_known_depths_lead_near_the_pose_from_afar(random):
+    """As near as the solve with all depths free to move, within what either is sure of."""
+    views = two_views(random, 300)
+    observations = observe(random, views, known=1.0, noise=0.3, depth_error=0.05)
+    wrong = random.random(300) < 0.25
+    rays1 = observations.rays1.copy()
+    rays1[wrong, :2] += random.uniform(-0.2, 0.2, (wrong.sum(), 2))
+    observations = replace(observations, rays1=rays1)
+    far = perturbed(views, degrees=15.0, shift=0.3)
+    rotation, translation = approach_by_depth(observations, *far)
+    best = refine_pose(observations, views.rotation, views.translation)
+    sigma = np.sqrt(np.diag(best.covariance))
+    assert (np.abs(translation - best.translation) < 6 * sigma[:3]).all()
+    assert degrees_between(rotation, best.rotation) < 6 * np.degrees(sigma[3:].max())
+
+
+def test_unsure_depths_count_less_on_the_way_to_the_pose(random):
+    views = two_views(random, 300)
+    unsure = np.arange(300) < 140
+    observations = observe(random, views, known=1.0, noise=0.3)
+    prior = np.where(unsure, 1.5 / views.depth, observations.prior)
+    variance = np.where(unsure, (0.5 / views.depth) ** 2, observations.variance)
+    told = replace(observations, prior=prior, variance=variance)
+    untold = replace(told, variance=observations.variance)
+    rotation, translation = approach_by_depth(told, *perturbed(views))
+    misled, _ = approach_by_depth(untold, *perturbed(views))
+    assert degrees_between(rotation, views.rotation) < 0.2
+    assert degrees_between(rotation, views.rotation) < degrees_between(misled, views.rotation)
+    assert translation == pytest.approx(views.translation, abs=0.02)
+
+
 def test_outliers_do_not_move_it(random):
     views = two_views(random, 200)
     observations = observe(random, views, known=0.8, noise=0.3)
     clean = refine_pose(observations, *perturbed(views))
     wrong = random.random(200) < 0.2
-    observations.rays1[wrong, :2] += random.uniform(-0.2, 0.2, (wrong.sum(), 2))
+    rays1 = observations.rays1.copy()
+    rays1[wrong, :2] += random.uniform(-0.2, 0.2, (wrong.sum(), 2))
+    observations = replace(observations, rays1=rays1)
     refined = refine_pose(observations, *perturbed(views, degrees=1.0, shift=0.03))
     sigma = np.sqrt(np.diag(clean.covariance))
     assert (np.abs(refined.translation - views.translation) < 6 * sigma[:3]).all()
