@@ -19,7 +19,6 @@ import dataclasses
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import TwoView, inverse_depth, planar_motions
 from loftr_vo.pose_refinement import (
@@ -32,6 +31,7 @@ from loftr_vo.pose_refinement import (
     refine_rotation,
     rotation_errors,
 )
+from loftr_vo.rotation import angle_of
 
 # Relative standard deviation of the usual depth, and of how many surfaces it is one each.
 _GUESSED, _SURFACES = 0.5, 20
@@ -86,7 +86,7 @@ def follow_without_depth(
     excess = max(1.0, deviation**2)
     guessed, inliers = guessed.less_sure(excess), inliers.less_sure(excess)
     refined = refine_pose(inliers, best.rotation, best.translation)
-    farthest = _ON_THE_SPOT * usual_depth * Rotation.from_matrix(turn).magnitude()
+    farthest = _ON_THE_SPOT * usual_depth * angle_of(turn)
     on_the_spot = np.linalg.norm(best.translation) < farthest
     if on_the_spot or np.median(error) < _NO_LARGER * _MEDIAN_LENGTH * deviation:
         return guessed, _held(inliers, refined, turn, np.zeros(3))

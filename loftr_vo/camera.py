@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ COEFFICIENTS = {
 
 # A pixel that does not project back to within this many pixels lies outside the lens model.
 INVERSION_TOLERANCE = 0.01
+# Pixels around a picture that count as near it, and from point to point where it is checked.
+_MARGIN, _GRID = 16, 8
 
 # OpenCV 5 gave `undistortPoints` the stopping rule that 4 has under a name of its own.
 _undistort_points: Any = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-9)
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-6)  # pixels
 
 
 class CalibrationError(ValueError):
@@ -145,6 +148,14 @@ class Camera:
             return (points - centre) / focal
         if len(points) == 0:
             return np.empty((0, 2))
+        rays = self._inverted(points)
+        if not (self._has_all_rays and self._is_near(points)):
+            missed = np.linalg.norm(self._distort(rays) - points, axis=1)
+            rays[~(missed < INVERSION_TOLERANCE)] = np.nan
+        return rays
+
+    def _inverted(self, points: np.ndarray) -> np.ndarray:
+        """Rays (N, 2) of pixels (N, 2), of whatever worth where the lens model has none."""
         pixels = np.ascontiguousarray(points[:, None])
         if self.distortion_model == 'equidistant':
             rays = cv2.fisheye.undistortPoints(pixels, self.matrix, self.distortion)
@@ -152,10 +163,27 @@ class Camera:
             rays = _undistort_points(
                 pixels, self.matrix, self.distortion, R=np.eye(3), P=np.eye(3), criteria=_STOP
             )
-        rays = rays[:, 0]
-        missed = np.linalg.norm(self._distort(rays) - points, axis=1)
-        rays[~(missed < INVERSION_TOLERANCE)] = np.nan
-        return rays
+        inverted: np.ndarray = rays[:, 0]
+        return inverted
+
+    def _is_near(self, points: np.ndarray) -> bool:
+        """Whether all points (N, 2) are in the picture, or a little outside."""
+        size = np.array([self.width, self.height])
+        return bool(points.min() >= -_MARGIN and (points.max(axis=0) < size + _MARGIN).all())
+
+    @cached_property
+    def _has_all_rays(self) -> bool:
+        """Whether the lens model has a ray for all that is near, told from a grid to its edges.
+
+        Then each is spared the check, which takes about as long as the inversion.
+        """
+        x, y = (
+            np.append(np.arange(-_MARGIN, side + _MARGIN, _GRID), side + _MARGIN)
+            for side in (self.width, self.height)
+        )
+        points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float64)
+        missed = np.linalg.norm(self._distort(self._inverted(points)) - points, axis=1)
+        return bool((missed < INVERSION_TOLERANCE).all())
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels where points in space are seen.

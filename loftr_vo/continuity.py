@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import inverse_transform, transform
+from loftr_vo.rotation import rotate_covariance, rotation_vector
 
 # What a glide may add to the motion: the last speed, and not less than this, in usual depths and
 # radians a second.
@@ -40,8 +41,7 @@ class Continuity:
 
         What is left of a glide is an error that is known, and counts as one.
         """
-        turn = np.kron(np.eye(2), self.odom_from_map[:3, :3])
-        total = turn @ covariance @ turn.T + self.covariance
+        total = rotate_covariance(covariance, self.odom_from_map[:3, :3]) + self.covariance
         total = (total + total.T) / 2
         if self._goal is not None:
             left = _between(self.odom_from_map @ pose, self._goal @ pose)
@@ -97,5 +97,5 @@ class Continuity:
 
 def _between(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """(6,) the way from one pose to another: translation, and rotation on the left."""
-    turn = Rotation.from_matrix(there[:3, :3] @ here[:3, :3].T).as_rotvec()
+    turn = rotation_vector(there[:3, :3] @ here[:3, :3].T)
     return np.concatenate([there[:3, 3] - here[:3, 3], turn])

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import inverse_transform, skew, transform
+from loftr_vo.rotation import angle_of, rotation_vector
 
 # Tracked frames that the velocity is taken over: one step is noisy, a second is history.
 _MEMORY = 4
@@ -97,7 +98,7 @@ class Course:
         twist = self.twist()
         speeds = np.linalg.norm(twist[:3]), np.linalg.norm(twist[3:])
         distance = np.linalg.norm(step[:3, 3])
-        angle = Rotation.from_matrix(step[:3, :3]).magnitude()
+        angle = angle_of(step[:3, :3])
         return bool(
             distance <= times * speeds[0] * seconds + at_rest[0] * usual_depth
             and angle <= times * speeds[1] * seconds + at_rest[1]
@@ -112,7 +113,7 @@ def _exponential(twist: np.ndarray) -> np.ndarray:
 
 def _logarithm(motion: np.ndarray) -> np.ndarray:
     """(6,) constant velocity that makes a motion (4, 4) in one unit of time."""
-    turn = Rotation.from_matrix(motion[:3, :3]).as_rotvec()
+    turn = rotation_vector(motion[:3, :3])
     return np.concatenate([np.linalg.solve(_bend(turn), motion[:3, 3]), turn])
 
 

@@ -171,9 +171,10 @@ def epipolar_distance(
 
 def parallax(rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Angle in degrees, (N,), between matched rays once the rotation is taken out."""
-    turned = rays0 @ rotation.T
-    across = np.linalg.norm(np.cross(turned, rays1), axis=1)
-    return np.degrees(np.arctan2(across, np.sum(turned * rays1, axis=1)))
+    x, y, z = rotation @ rays0.T
+    u, v, w = rays1.T
+    across = np.sqrt((y * w - z * v) ** 2 + (z * u - x * w) ** 2 + (x * v - y * u) ** 2)
+    return np.degrees(np.arctan2(across, x * u + y * v + z * w))
 
 
 def inverse_depth(

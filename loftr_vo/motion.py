@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -36,6 +37,8 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
+from loftr_vo.reprojection import middle
+from loftr_vo.rotation import angle_of
 from loftr_vo.static_world import WIDER, distance_by_depth, motion_by_depth, prefer_static
 from loftr_vo.subpixel import LocatedMatches
 from loftr_vo.triangulation import locate_matches
@@ -111,7 +114,11 @@ class Motion:
 
     def pose_from(self, keyframe: Keyframe) -> np.ndarray:
         """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
-        return keyframe.pose @ inverse_transform(self.frame_from_keyframe)
+        return keyframe.pose @ self._keyframe_from_frame
+
+    @cached_property
+    def _keyframe_from_frame(self) -> np.ndarray:
+        return inverse_transform(self.frame_from_keyframe)
 
     @property
     def seen(self) -> np.ndarray:
@@ -194,7 +201,7 @@ def estimate_motion(
         led = _led_by_depth(observations, known & located.tracked, expected, threshold)
     two_view: TwoView | None
     if led is not None:
-        expected, two_view = led
+        start, two_view = led
     else:
         two_view = essential_motion(rays0, rays1, threshold)
         agreed = keyframe.agreed[matches.cells]
@@ -207,7 +214,7 @@ def estimate_motion(
     if known.sum() >= _FEWEST_KNOWN:
         chosen = _sharp(known if settings.pose_from == 'depths' else two_view.inliers, located)
         if led is not None:
-            observations, refined = _pose_nearby(observations, chosen, split(expected))
+            observations, refined = _pose_nearby(observations, chosen, start)
         else:
             near = _start(observations, two_view, known, expected, settings)
             held = settings.pose_from == 'two_views'
@@ -241,14 +248,14 @@ def estimate_motion(
         _measured_variance(refined, observations),
         observations,
         located.points + keyframe.offsets[matches.cells],
-        float(np.median(angle)),
+        middle(angle),
         remark,
     )
 
 
 def _led_by_depth(
     observations: Observations, known: np.ndarray, expected: np.ndarray, threshold: float
-) -> tuple[np.ndarray, TwoView] | None:
+) -> tuple[tuple[np.ndarray, np.ndarray], TwoView] | None:
     """Return the motion that known depths lead to, if these and most of all matches agree with it.
 
     Then no other motion competes, and RANSAC would find the same in three times the time.
@@ -260,7 +267,7 @@ def _led_by_depth(
         threshold: distance of an inlier from its epipolar line, in units of z = 1.
 
     Returns:
-        The motion (4, 4), frame from keyframe, and what it is up to its length.
+        Rotation and translation, frame from keyframe, and what they are up to the length.
     """
     witnesses = np.flatnonzero(known)
     if len(witnesses) < _ENOUGH:
@@ -271,14 +278,14 @@ def _led_by_depth(
     if np.mean(away < WIDER * threshold) < _UNDISPUTED:
         return None
     length = float(np.linalg.norm(translation))
-    if length * float(np.median(some.prior)) < _CLEAR_WAY:
+    if length * middle(some.prior) < _CLEAR_WAY:
         return None
     direction = translation / length
     distance = epipolar_distance(observations.rays0, observations.rays1, rotation, direction)
     if np.mean(np.abs(distance) < threshold) < _UNDISPUTED:
         return None
-    motion = transform(rotation, translation)
-    return motion, TwoView(rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
+    two_view = TwoView(rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
+    return (rotation, translation), two_view
 
 
 def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
@@ -386,7 +393,7 @@ def _pose_nearby(
 def _is_surprising(refined: RefinedPose, expected: np.ndarray) -> bool:
     """Whether a pose is so far from the expected (4, 4) that it may be another minimum."""
     rotation, translation = split(expected)
-    turn = np.arccos(np.clip((np.trace(rotation.T @ refined.rotation) - 1) / 2, -1, 1))
+    turn = angle_of(rotation.T @ refined.rotation)
     seen = float(np.median(np.abs(refined.inverse_depth)))
     shift = float(np.linalg.norm(refined.translation - translation)) * seen
     return bool(max(turn, shift) > _SURPRISING)

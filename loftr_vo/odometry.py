@@ -25,6 +25,7 @@ from loftr_vo.matcher import EncodedPicture, Matcher
 from loftr_vo.motion import Motion, MotionError, estimate_motion, locate_in_frame
 from loftr_vo.picture_quality import emptiness
 from loftr_vo.recovery import Recovery
+from loftr_vo.rotation import rotate_covariance
 from loftr_vo.scale.metric_scale import MetricScale
 from loftr_vo.stillness import RestDetector, TurnDetector
 from loftr_vo.trace import NoTrace, Trace
@@ -513,8 +514,8 @@ class VisualOdometry:
         """(6, 6), of the motion since the keyframe, in odom's axes."""
         if motion is None:
             return None
-        turn = np.kron(np.eye(2), self._recovery.odom_from_map[:3, :3])
-        return turn @ relative_covariance(keyframe, motion) @ turn.T
+        turn = self._recovery.odom_from_map[:3, :3]
+        return rotate_covariance(relative_covariance(keyframe, motion), turn)
 
     def _add_keyframe(
         self,

@@ -32,6 +32,7 @@ from loftr_vo.reprojection import (
     cauchy_weights,
     lengths,
     linearise,
+    middle,
     summed_products,
 )
 
@@ -199,7 +200,7 @@ def approach_by_depth(
         # An unsure depth moves the place along by_depth; this takes it for an error all around.
         variance = 1 + observations.variance * _squared(linear.by_depth)
         squared = _squared(linear.residual) / variance
-        spread = max(1.0, float(np.median(squared)) / _MEDIAN_SQUARED)
+        spread = max(1.0, middle(squared) / _MEDIAN_SQUARED)
         weighted = linear.by_pose * (cauchy_weights(squared / spread) / (variance * spread))
         flat = weighted.reshape(6, -1)
         hessian = summed_products(flat, linear.by_pose.reshape(6, -1))
@@ -254,7 +255,7 @@ def deviation_across(
     along = by_depth / np.maximum(lengths(by_depth), 1e-12)
     across = along[0] * residual[1] - along[1] * residual[0]
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
-    return float(np.median(np.abs(across)) / 0.6745)
+    return middle(np.abs(across)) / 0.6745
 
 
 def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
@@ -316,7 +317,7 @@ def _solution(observations: Observations, guess: _Guess, fixed_length: bool) -> 
     free = directions_keeping_length(guess.translation) if fixed_length else np.eye(6)
     error = linear.error
     # Matches are not as good as they say where the residuals are larger than their sigma.
-    excess = max(1.0, float(np.median(error) / 1.1774) ** 2)
+    excess = max(1.0, (middle(error) / 1.1774) ** 2)
     covariance = free @ np.linalg.pinv(free.T @ hessian @ free, hermitian=True) @ free.T
     depth_depth = _squared(linear.by_depth) + 1 / observations.variance
     depth_by_pose = -_inner(linear.by_pose, linear.by_depth) / depth_depth

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry import transform
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.motion import Motion
+from loftr_vo.rotation import angle_of
 from loftr_vo.uncertainty import relative_covariance
 
 _FEWEST_SHARED = 20
@@ -100,7 +101,7 @@ class TurnDetector:
         if start is None:
             return pose, False
         way = start[:3, 3] - pose[:3, 3]
-        angle = Rotation.from_matrix(start[:3, :3].T @ pose[:3, :3]).magnitude()
+        angle = angle_of(start[:3, :3].T @ pose[:3, :3])
         share = _OUT_OF_DEPTH if turning and not motion.has_depth else _ON_THE_SPOT
         farthest = share * min(angle, 1.0) * keyframe.usual_depth
         if angle < _LEAST_TURN or np.linalg.norm(way) > farthest:

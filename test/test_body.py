@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.ros.body import Body, rotate_covariance, twist
+from loftr_vo.ros.body import Body, twist
+from loftr_vo.rotation import rotate_covariance
 
 
 def pose(rotation_vector=(0, 0, 0), translation=(0, 0, 0)):

@@ -73,6 +73,24 @@ def test_rim_of_a_fisheye_has_no_ray_in_front():
     np.testing.assert_allclose(rays[1], 0.0, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ('coefficients', 'focal', 'whole'),
+    [
+        ([0.2312, -0.7849, -0.0033, -0.0001, 0.9172], 520.0, True),
+        ([-0.2834, 0.0739, 0.0002, 2e-5], 400.0, True),
+        ([-0.3, 0.0, 0.0, 0.0], 250.0, False),
+    ],
+)
+def test_rays_are_the_same_whether_each_is_checked_or_all_at_once(coefficients, focal, whole):
+    camera, checked = (make_camera('plumb_bob', coefficients, focal) for _ in range(2))
+    checked.__dict__['_has_all_rays'] = False
+    pixels = pixel_grid(camera)
+    np.testing.assert_array_equal(camera.undistort(pixels), checked.undistort(pixels))
+    assert np.isfinite(camera.undistort(pixels)).all() == whole
+    far = np.array([[-3000.0, 5000.0], [10.0, 10.0]])
+    np.testing.assert_array_equal(camera.undistort(far), checked.undistort(far))
+
+
 def test_point_behind_the_camera_has_no_pixel():
     assert np.isnan(make_camera().project(np.array([[0.1, 0.1, -1.0], [0.1, 0.1, 0.0]]))).all()
 

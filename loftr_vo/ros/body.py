@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.rotation import rotation_vector
 
 
 class Body:
@@ -60,14 +60,8 @@ def twist(before: np.ndarray, now: np.ndarray, seconds: float) -> np.ndarray:
     """
     rotation = now[:3, :3]
     linear = rotation.T @ (now[:3, 3] - before[:3, 3])
-    angular = Rotation.from_matrix(before[:3, :3].T @ rotation).as_rotvec()
+    angular = rotation_vector(before[:3, :3].T @ rotation)
     return np.concatenate([linear, angular]) / seconds
-
-
-def rotate_covariance(covariance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Return a (6, 6) covariance of two vectors with both in the axes that ``rotation`` gives."""
-    both = np.kron(np.eye(2), rotation)
-    return both @ covariance @ both.T
 
 
 def _cross(vector: np.ndarray) -> np.ndarray:

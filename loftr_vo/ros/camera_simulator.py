@@ -29,7 +29,15 @@ class CameraSimulator:
         quality = QoSProfile(
             history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE
         )
-        self._camera = camera
+        self._info = CameraInfo(
+            height=camera.height,
+            width=camera.width,
+            distortion_model=camera.distortion_model,
+            d=camera.distortion.tolist(),
+            k=camera.matrix.ravel(),
+            r=np.eye(3).ravel(),
+            p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
+        )
         self._images = node.create_publisher(Image, 'image', quality)
         self._infos = node.create_publisher(CameraInfo, 'camera_info', quality)
 
@@ -41,27 +49,22 @@ class CameraSimulator:
 
     def publish(self, image: np.ndarray, stamp: int) -> None:
         """Publish a (H, W) uint8 picture taken at ``stamp`` nanoseconds."""
-        camera = self._camera
-        height, width = image.shape
-        self._infos.publish(
-            CameraInfo(
-                header=header(stamp, OPTICAL_FRAME),
-                height=height,
-                width=width,
-                distortion_model=camera.distortion_model,
-                d=camera.distortion.tolist(),
-                k=camera.matrix.ravel(),
-                r=np.eye(3).ravel(),
-                p=np.column_stack([camera.matrix, np.zeros(3)]).ravel(),
-            )
-        )
-        self._images.publish(
-            Image(
-                header=header(stamp, OPTICAL_FRAME),
-                height=height,
-                width=width,
-                encoding='mono8',
-                step=width,
-                data=array.array('B', image.tobytes()),
-            )
-        )
+        self.send(picture_message(image), stamp)
+
+    def send(self, picture: Image, stamp: int) -> None:
+        """Stamp a ``picture_message`` and publish it, then the calibration, as drivers do."""
+        picture.header = self._info.header = header(stamp, OPTICAL_FRAME)
+        self._images.publish(picture)
+        self._infos.publish(self._info)
+
+
+def picture_message(image: np.ndarray) -> Image:
+    """Return a (H, W) uint8 picture as a message that has no stamp yet."""
+    height, width = image.shape
+    return Image(
+        height=height,
+        width=width,
+        encoding='mono8',
+        step=width,
+        data=array.array('B', image.tobytes()),
+    )

@@ -139,14 +139,17 @@ def _stream(
     camera: CameraSimulator,
     check_node: Callable[[], None],
 ) -> None:
+    from loftr_vo.ros.camera_simulator import picture_message
+
     start = time.monotonic()
     for number, frame in enumerate(_there_and_back(frames)):
         due = number / rate
         if due > seconds:
             return
         check_node()
+        picture = picture_message(frame.image)
         time.sleep(max(0.0, start + due - time.monotonic()))
-        camera.publish(frame.image, time.time_ns())
+        camera.send(picture, time.time_ns())
 
 
 def _there_and_back(frames: list[Frame]) -> Iterator[Frame]:

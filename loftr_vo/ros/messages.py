@@ -20,6 +20,7 @@ from std_msgs.msg import Header
 from loftr_vo.estimate import Estimate
 from loftr_vo.ros.device import memory_in_use
 from loftr_vo.ros.health import Health, Verdict
+from loftr_vo.rotation import quaternion
 from loftr_vo.scale.status import ScaleStatus
 
 _BIG_ENDIAN = sys.byteorder == 'big'
@@ -223,12 +224,11 @@ def _twist_message(velocity: np.ndarray) -> Twist:
 
 
 def _set_vector(message: Any, values: np.ndarray) -> None:
-    message.x, message.y, message.z = (float(value) for value in values)
+    message.x, message.y, message.z = values.tolist()
 
 
 def _set_rotation(message: Any, rotation: np.ndarray) -> None:
-    quaternion = Rotation.from_matrix(rotation).as_quat()
-    message.x, message.y, message.z, message.w = (float(value) for value in quaternion)
+    message.x, message.y, message.z, message.w = quaternion(rotation).tolist()
 
 
 def _bytes(values: np.ndarray) -> array.array:

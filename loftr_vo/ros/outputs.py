@@ -124,12 +124,11 @@ class Outputs:
             estimate.scale_deviation,
         )
         if not estimate.silent:
-            self._remember(estimate, now)
             self._publish_odometry(now)
             self._broadcast(now)
 
     def publish_pictures(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
-        """Publish what there is to look at of the estimate published last.
+        """Remember the estimate published last, and publish what there is to look at of it.
 
         Args:
             estimate: the odometry's.
@@ -138,14 +137,17 @@ class Outputs:
             rate: estimates a second, to be written into the picture.
         """
         if not estimate.silent:
+            self._remember(estimate, body)
             self._publish_path(estimate)
         self._publish_matches(estimate, frame, body)
         self._publish_match_image(estimate, frame, rate)
         self._publish_points(estimate, body)
 
-    def _remember(self, estimate: Estimate, now: Moment) -> None:
+    def _remember(self, estimate: Estimate, body: Body) -> None:
         self._poses_of_path.append(
-            messages.pose_stamped(now.stamp, self._settings.odom_frame, now.pose)
+            messages.pose_stamped(
+                estimate.stamp, self._settings.odom_frame, body.pose(estimate.pose)
+            )
         )
         self._keyframes[estimate.keyframe_id] = estimate.keyframe_pose
         if len(self._keyframes) > MAX_KEYFRAMES:
