@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from loftr_vo.device import device_faults
-from loftr_vo.host_memory import keep_freed_memory
+from loftr_vo.host_memory import HostMemory
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.loftr.model import LoFTR, RawMatches
 from loftr_vo.loftr.weights import load_weights
@@ -43,7 +43,7 @@ class HostExecution:
         self, weights: str | LoFTR, dtype: torch.dtype, trace: Trace | None = None
     ) -> None:
         self._trace = trace or NoTrace()
-        keep_freed_memory()
+        self._memory = HostMemory()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='network')
         self._network = self._thread.submit(self._load, weights, dtype).result()
 
@@ -84,6 +84,7 @@ class HostExecution:
         features.result()
 
     def _encode(self, picture: np.ndarray) -> FastFeatures:
+        self._memory.give_back_holes()
         with device_faults(self.device), self._trace.span('encode'):
             return self._network.encode(torch.from_numpy(picture)[None, None])
 
