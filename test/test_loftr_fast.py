@@ -81,10 +81,10 @@ class TestKernels:
 
 
 @EACH_KERNELS
-@pytest.mark.parametrize('multiple', [1, 8, 16])
-def test_backbone_folded_and_filled_up_is_the_backbone(by, multiple):
+@pytest.mark.parametrize(('multiple', 'align_corners'), [(1, True), (8, False), (16, True)])
+def test_backbone_folded_and_filled_up_is_the_backbone(by, multiple, align_corners):
     # 20 and 12 channels: neither is a multiple of 8 or 16, as 196 is not of 16.
-    backbone = used(ResNetFPN((16, 20, 24)))
+    backbone = used(ResNetFPN((16, 20, 24), align_corners))
     fine_map = torch.randn(16, 16)
     images = torch.rand(1, 1, 48, 72)
     coarse, fine = backbone(images)

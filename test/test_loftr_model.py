@@ -39,6 +39,7 @@ class Peer:
 
     def __init__(self, config):
         feature = pytest.importorskip('kornia.feature')
+        config = dataclasses.replace(config, align_corners=True)  # kornia knows no other way
         torch.manual_seed(0)
         self.kornia = feature.LoFTR(pretrained=None, config=kornia_config(config)).eval()
         state = self.kornia.state_dict()
@@ -130,6 +131,19 @@ def test_matches_of_padded_pictures_are_those_of_kornia():
             image0, image1, mask0[:, ::8, ::8], mask1[:, ::8, ::8], max_matches=10_000
         )
     assert_same_matches(ours, theirs, 30, at_least=50)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+def test_a_place_has_the_same_features_anywhere_unless_corners_are_aligned(align_corners):
+    network = random_network(
+        dataclasses.replace(LoFTRConfig.compact(), align_corners=align_corners)
+    )
+    image = torch.rand(1, 1, 320, 480, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        left, right = network.encode(image[..., :400]), network.encode(image[..., 80:])
+    # What lies 200 to 280 pixels from the left of the whole, far from all edges.
+    difference = left.fine[..., 70:90, 100:140] - right.fine[..., 70:90, 60:100]
+    assert (difference.abs().max() < 1e-3 * left.fine.abs().max()) == (not align_corners)
 
 
 @pytest.mark.parametrize('seed', [0, 1])

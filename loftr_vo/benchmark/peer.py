@@ -145,7 +145,11 @@ def kornia_network(weights: str) -> Any:
 
 
 def kornia_config(config: LoFTRConfig) -> dict[str, Any]:
-    """Return what kornia calls the sizes and constants of a LoFTR; a new dictionary each time."""
+    """Return what kornia calls the sizes and constants of a LoFTR; a new dictionary each time.
+
+    kornia always aligns corners. Where ``config`` does not, its network takes the same time and
+    gives other numbers.
+    """
     from kornia.feature.loftr.loftr import default_cfg
 
     theirs: dict[str, Any] = copy.deepcopy(default_cfg)

@@ -43,10 +43,12 @@ class ResNetFPN(nn.Module):
 
     Args:
         block_dims: channels at 1/2, 1/4 and 1/8; the stem has as many as the first.
+        align_corners: of ``upsampled``.
     """
 
-    def __init__(self, block_dims: tuple[int, int, int]) -> None:
+    def __init__(self, block_dims: tuple[int, int, int], align_corners: bool = True) -> None:
         super().__init__()
+        self.align_corners = align_corners
         half, quarter, eighth = block_dims
         self.conv1 = nn.Conv2d(1, half, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(half)
@@ -87,10 +89,21 @@ class ResNetFPN(nn.Module):
         half = self.layer1(F.relu(self.bn1(self.conv1(images)), inplace=True))
         quarter = self.layer2(half)
         coarse = self.layer3_outconv(self.layer3(quarter))
-        quarter = self.layer2_outconv2(self.layer2_outconv(quarter) + _upsample(coarse))
-        fine = self.layer1_outconv2(self.layer1_outconv(half) + _upsample(quarter))
+        quarter = self.layer2_outconv2(self.layer2_outconv(quarter) + self._upsampled(coarse))
+        fine = self.layer1_outconv2(self.layer1_outconv(half) + self._upsampled(quarter))
         return coarse, fine
 
+    def _upsampled(self, x: Tensor) -> Tensor:
+        return upsampled(x, self.align_corners)
 
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=True)
+
+def upsampled(x: Tensor, align_corners: bool) -> Tensor:
+    """Return maps of twice the size.
+
+    Args:
+        x: (B, C, H, W).
+        align_corners: whether corners are laid on corners, as in the published networks. From one
+            edge of the map to the other that shifts it by a cell against the larger one it is
+            added to, so that the same place has other features elsewhere in the picture.
+    """
+    return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=align_corners)

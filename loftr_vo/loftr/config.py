@@ -27,6 +27,8 @@ class LoFTRConfig:
         border: coarse cells along the edges of both pictures in which no match is kept.
         corrected_position_encoding: False for the frequencies of the first release (outdoor and
             indoor were trained with them), True for those of the paper.
+        align_corners: how the backbone's maps are enlarged, see ``backbone.upsampled``; True in
+            all published networks.
 
     Raises:
         ValueError: sizes that do not fit together; says which.
@@ -42,6 +44,7 @@ class LoFTRConfig:
     threshold: float = 0.2
     border: int = 2
     corrected_position_encoding: bool = False
+    align_corners: bool = True
 
     def __post_init__(self) -> None:
         for name, dim, heads in (
@@ -90,6 +93,7 @@ class LoFTRConfig:
             fine_heads=4,
             border=1,
             corrected_position_encoding=True,
+            align_corners=False,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class LoFTR(nn.Module):
     def __init__(self, config: LoFTRConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = ResNetFPN(config.block_dims)
+        self.backbone = ResNetFPN(config.block_dims, config.align_corners)
         self.loftr_coarse = LocalFeatureTransformer(
             config.coarse_dim, config.coarse_heads, config.coarse_pairs
         )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from loftr_vo.loftr.backbone import ResidualBlock, ResNetFPN
+from loftr_vo.loftr.backbone import ResidualBlock, ResNetFPN, upsampled
 from loftr_vo.loftr.fast.kernels import Convolution, Kernels
 
 
@@ -71,6 +71,7 @@ class FastBackbone:
         def fold_blocks(layer: Any) -> list[_Block]:
             return [_Block(block, fold) for block in layer]
 
+        self._align_corners = backbone.align_corners
         self._coarse_channels = backbone.layer3_outconv.out_channels
         self._stem = fold(backbone.conv1, backbone.bn1)
         self._layer1 = fold_blocks(backbone.layer1)
@@ -95,10 +96,13 @@ class FastBackbone:
         half = self._through(self._layer1, half)
         quarter = self._through(self._layer2, half)
         eighth = convolve(self._through(self._layer3, quarter), self._eighth_out)
-        quarter = convolve(quarter, self._quarter_out, residual=_upsample(eighth))
+        quarter = convolve(quarter, self._quarter_out, residual=self._upsampled(eighth))
         quarter = self._smooth(quarter, self._quarter_smoothing)
-        half = convolve(half, self._half_out, residual=_upsample(quarter))
+        half = convolve(half, self._half_out, residual=self._upsampled(quarter))
         return eighth[:, : self._coarse_channels], self._smooth(half, self._half_smoothing)
+
+    def _upsampled(self, x: Tensor) -> Tensor:
+        return upsampled(x, self._align_corners)
 
     def _through(self, blocks: list[_Block], x: Tensor) -> Tensor:
         for block in blocks:
@@ -119,7 +123,3 @@ class _Block:
         self.second = fold(block.conv2, block.bn2)
         projection = block.downsample
         self.shortcut = fold(*projection) if isinstance(projection, nn.Sequential) else None
-
-
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=True)
