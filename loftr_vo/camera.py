@@ -30,7 +30,7 @@ _MARGIN, _GRID = 16, 8
 
 # OpenCV 5 gave `undistortPoints` the stopping rule that 4 has under a name of its own.
 _undistort_points: Any = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-6)  # pixels
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-5)  # pixels
 
 
 class CalibrationError(ValueError):

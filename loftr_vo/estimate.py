@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +20,31 @@ class State(enum.Enum):
     INITIALISING = 'initialising'
     TRACKING = 'tracking'
     LOST = 'lost'
+
+
+class Cloud:
+    """Points and how sure they are; made when first asked for, since seldom anyone does.
+
+    Args:
+        make: returns points (P, 3) and their confidence (P,); called at most once.
+    """
+
+    def __init__(self, make: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+        self._make: Callable[[], tuple[np.ndarray, np.ndarray]] | None = make
+        self._made = np.empty((0, 3)), np.empty(0)
+
+    @classmethod
+    def empty(cls) -> Cloud:
+        """Return one without points."""
+        return cls(lambda: (np.empty((0, 3)), np.empty(0)))
+
+    def made(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return points (P, 3) and confidence (P,), both float32."""
+        if self._make is not None:
+            make, self._make = self._make, None
+            points, confidence = make()
+            self._made = points.astype(np.float32), confidence.astype(np.float32)
+        return self._made
 
 
 @dataclass(frozen=True)
@@ -41,8 +67,7 @@ class Estimate:
         scale_deviation: standard deviation of the scale, relative, since the start.
         matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
         inliers: (N,) bool, which of ``matches`` agree with the pose.
-        points: (P, 3) float32, triangulated cells of the keyframe, in the world.
-        point_confidence: (P,) float32 in [0, 1].
+        cloud: triangulated cells of the keyframe, in the world; see ``points``.
         parallax: degrees, median over inliers, rotation taken out.
         keyframe_id: counts the keyframes made so far, from 0.
         keyframe_pose: (4, 4) float64, world from keyframe.
@@ -65,8 +90,7 @@ class Estimate:
     scale_deviation: float = 0.0
     matches: Matches | None = None
     inliers: np.ndarray | None = None
-    points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
-    point_confidence: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    cloud: Cloud = field(default_factory=Cloud.empty)
     parallax: float = 0.0
     keyframe_id: int = 0
     keyframe_pose: np.ndarray = field(default_factory=lambda: np.eye(4))
@@ -77,6 +101,16 @@ class Estimate:
     silent: bool = False
     scale: ScaleStatus = field(default_factory=ScaleStatus)
     timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(P, 3) float32, triangulated cells of the keyframe, in the world."""
+        return self.cloud.made()[0]
+
+    @property
+    def point_confidence(self) -> np.ndarray:
+        """(P,) float32 in [0, 1]."""
+        return self.cloud.made()[1]
 
     @property
     def metric(self) -> bool:

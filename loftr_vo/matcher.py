@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -45,7 +46,7 @@ class EncodedPicture:
     shape: tuple[int, int]
     working_shape: tuple[int, int]
 
-    @property
+    @cached_property
     def pixels_per_working_pixel(self) -> np.ndarray:
         """(2,) by x and y."""
         given, worked = np.array(self.shape[::-1]), np.array(self.working_shape[::-1])

@@ -12,7 +12,7 @@ import numpy as np
 
 from loftr_vo.bundle import refine_window
 from loftr_vo.config import Settings
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.estimate import Cloud, Estimate, State
 from loftr_vo.frame import Frame
 from loftr_vo.geometry import inverse_transform, transform_points
 from loftr_vo.keyframe import Keyframe
@@ -139,6 +139,8 @@ class VisualOdometry:
         self._last_stamp = 0
         self._tracked: _Tracked | None = None
         self._successor: _Successor | None = None
+        self._lesson: tuple[Keyframe, Motion] | None = None
+        self._cloud = Cloud.empty()
         self._time_of_keyframe = 0.0
         self._rest = RestDetector()
         self._turn = TurnDetector()
@@ -190,16 +192,32 @@ class VisualOdometry:
         return self._follow(frame, encoded, keyframe, motion, clock)
 
     def finish(self) -> None:
-        """Do what the last frame left to do: if it became the keyframe, see to its depths.
+        """Do what the last frame left to do: learn its depths, and make it the keyframe if it is.
 
         That takes longer than a pose and changes none that was given, so it comes after. ``track``
         does it first where nobody else did; the estimates are the same.
         """
+        # What was seen until now is what the last estimate is to show.
+        self._cloud.made()
         if self._successor is not None:
             successor, self._successor = self._successor, None
             clock = _Stopwatch(self._trace)
             self._succeed(successor, clock)
             self._time_of_keyframe += sum(clock.milliseconds.values())
+
+    def _learn(self) -> None:
+        """Have the keyframe take over the depths that the last frame measured."""
+        if self._lesson is not None:
+            (keyframe, motion), self._lesson = self._lesson, None
+            keyframe.learn(motion)
+
+    def _points(
+        self, keyframe: Keyframe, odom_from_map: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cells of known depth in odom, (P, 3), and how sure they are, (P,)."""
+        self._learn()
+        points, confidence = keyframe.points()
+        return transform_points(odom_from_map, points), confidence
 
     def _start_ahead(self, frame: Frame, upcoming: Frame | None) -> None:
         """Have the matcher at work on what is needed now and, if that is known, next."""
@@ -360,7 +378,7 @@ class VisualOdometry:
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
         self._initialised = self._initialised or motion.has_depth
         if motion.has_depth and not resting:
-            keyframe.learn(motion)
+            self._lesson = keyframe, motion
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
         becomes_keyframe = self._gives_way(keyframe, motion, resting)
         if becomes_keyframe:
@@ -553,11 +571,11 @@ class VisualOdometry:
     ) -> Estimate:
         self._last_stamp, self._given = frame.stamp, self._pose
         keyframe = keyframe or self._keyframe
-        points, confidence = keyframe.points()
         odom_from_map = self._recovery.odom_from_map
         scale = self._scale.status(frame.stamp)
         covariance = self._shown_covariance(frame)
         covariance[:3, :3] += np.outer(scale.position_error, scale.position_error)
+        self._cloud = Cloud(lambda: self._points(keyframe, odom_from_map))
         return Estimate(
             stamp=frame.stamp,
             state=state,
@@ -570,8 +588,7 @@ class VisualOdometry:
             ),
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
-            points=transform_points(odom_from_map, points).astype(np.float32),
-            point_confidence=confidence.astype(np.float32),
+            cloud=self._cloud,
             parallax=motion.parallax if motion else 0.0,
             keyframe_id=keyframe.number,
             keyframe_pose=odom_from_map @ keyframe.pose,

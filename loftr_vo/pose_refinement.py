@@ -40,7 +40,7 @@ _ITERATIONS = 12
 _TURN_ITERATIONS = 5
 _LIKELY = 2.5  # standard deviations
 # A step of the pose of fewer standard deviations is the last: each leaves a quarter of the error.
-_NEGLIGIBLE = 0.3
+_NEGLIGIBLE = 0.5
 _APPROACHING_ITERATIONS = 10
 # The median of the squared length of a normal error in two dimensions, in variances.
 _MEDIAN_SQUARED = 1.3863

@@ -40,7 +40,7 @@ class RestDetector:
 
     def __init__(self) -> None:
         self._keyframe: Keyframe | None = None
-        self._position = np.empty((0, 2))  # by cell of the keyframe, NaN where not seen
+        self._motion: Motion | None = None
         self._pose = np.eye(4)
 
     def settle(
@@ -55,24 +55,14 @@ class RestDetector:
             threshold: pixels that the matches of a resting camera move at most, in median and
                 noise left out.
         """
-        if keyframe is self._keyframe and self._moved(motion) < threshold:
+        if (
+            keyframe is self._keyframe
+            and self._motion is not None
+            and _moved(self._motion, motion, len(keyframe.rays)) < threshold
+        ):
             return self._pose, True
-        self._keyframe, self._pose = keyframe, pose
-        self._position = np.full((len(keyframe.rays), 2), np.nan)
-        inliers = motion.matches.select(motion.inliers)
-        self._position[inliers.cells] = inliers.keypoints1
+        self._keyframe, self._motion, self._pose = keyframe, motion, pose
         return pose, False
-
-    def _moved(self, motion: Motion) -> float:
-        inliers = motion.matches.select(motion.inliers)
-        difference = inliers.keypoints1 - self._position[inliers.cells]
-        shared = np.isfinite(difference).all(axis=1)
-        if shared.sum() < _FEWEST_SHARED:
-            return np.inf
-        least = float(np.quantile(np.linalg.norm(difference[shared], axis=1), 0.25))
-        if least > _NO_NOISE:
-            return least
-        return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
 
 
 class TurnDetector:
@@ -120,6 +110,26 @@ class TurnDetector:
     def move_to(self, pose: np.ndarray) -> None:
         """Take over a pose (4, 4) that was corrected after the frame."""
         self._start = pose
+
+
+def _moved(first: Motion, now: Motion, cells: int) -> float:
+    """Pixels by which the matches move together from one frame to another, in median.
+
+    Args:
+        first, now: both frames' motions against one keyframe.
+        cells: of the keyframe.
+    """
+    before, inliers = (each.matches.select(each.inliers) for each in (first, now))
+    position = np.full((cells, 2), np.nan)
+    position[before.cells] = before.keypoints1
+    difference = inliers.keypoints1 - position[inliers.cells]
+    shared = np.isfinite(difference).all(axis=1)
+    if shared.sum() < _FEWEST_SHARED:
+        return np.inf
+    least = float(np.quantile(np.linalg.norm(difference[shared], axis=1), 0.25))
+    if least > _NO_NOISE:
+        return least
+    return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
 
 
 def _together(points: np.ndarray, difference: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.estimate import Cloud, Estimate, State
 from loftr_vo.matches import Matches
 
 
@@ -47,8 +47,7 @@ class ForwardOdometry:
             0.01 * np.eye(6),
             matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
             inliers=np.ones(1, bool),
-            points=np.array([[0.0, 0.0, 5.0]], np.float32),
-            point_confidence=one,
+            cloud=Cloud(lambda: (np.array([[0.0, 0.0, 5.0]]), one)),
             keyframe_image=frame.image,
             silent=self.silent,
         )

@@ -229,6 +229,23 @@ class TestTracking:
         x, y = walk[0].camera.project(points).round().astype(int).T
         assert np.median(np.abs(points[:, 2] / walk[0].depth[y, x] - 1)) < 0.02
 
+    def test_points_and_what_follows_do_not_hang_on_who_asks_for_them(self, world, walk):
+        asked, unasked = [], []
+        for odometry, estimates, asks in (
+            (odometry_in(world), asked, True),
+            (odometry_in(world), unasked, False),
+        ):
+            for frame in walk:
+                estimates.append(odometry.track(frame))
+                if asks:
+                    assert estimates[-1].points.dtype == np.float32
+        odometry.finish()
+        assert any(len(each.points) for each in asked)
+        for one, other in zip(asked, unasked, strict=True):
+            np.testing.assert_array_equal(one.pose, other.pose)
+            np.testing.assert_array_equal(one.points, other.points)
+            np.testing.assert_array_equal(one.point_confidence, other.point_confidence)
+
     def test_the_keyframe_is_shown_with_its_own_points(self, world, walk):
         """Matches start in the keyframe's picture, at the pose it is said to have."""
         odometry = odometry_in(world, outliers=0.0)
