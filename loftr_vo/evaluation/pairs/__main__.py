@@ -50,7 +50,7 @@ REAL_CASES = (
 HARD_PAIRS = 12  # of each of the last four, blurred or darkened
 CONTRASTS = (1.0, 0.5, 0.25)  # of the blank rooms
 BLURS = (9.0, 12.0, 15.0)  # pixels
-NOISES = (2.0, 4.0, 8.0)  # grey levels, with a quarter of the light
+NOISES = (2.0, 4.0, 8.0, 16.0, 24.0)  # grey levels, with a quarter of the light
 METHODS = ('orb', 'sift', 'network', 'refined')
 _PICTURES = 3
 
