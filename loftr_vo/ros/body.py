@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry import skew
 from loftr_vo.rotation import rotation_vector
 
 
@@ -44,7 +45,7 @@ class Body:
         lever = world_from_camera[:3, :3] @ self._camera_from_base[:3, 3]
         jacobian = np.zeros((6, 6))
         jacobian[:3, :3] = jacobian[3:, 3:] = axes
-        jacobian[:3, 3:] = -axes @ _cross(lever)
+        jacobian[:3, 3:] = -axes @ skew(lever)
         return jacobian @ covariance @ jacobian.T
 
 
@@ -62,9 +63,3 @@ def twist(before: np.ndarray, now: np.ndarray, seconds: float) -> np.ndarray:
     linear = rotation.T @ (now[:3, 3] - before[:3, 3])
     angular = rotation_vector(before[:3, :3].T @ rotation)
     return np.concatenate([linear, angular]) / seconds
-
-
-def _cross(vector: np.ndarray) -> np.ndarray:
-    """Return the (3, 3) matrix M with M v = vector x v."""
-    x, y, z = vector
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
