@@ -39,11 +39,12 @@ class HostMemory:
         self._trim: Any = None
         try:
             library = ctypes.CDLL(None)
-            self._trim = library.malloc_trim
-            library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
-            library.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+            mallopt, trim = library.mallopt, library.malloc_trim
         except (AttributeError, OSError, TypeError):
-            self._trim = None
+            return
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
+        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+        self._trim = trim
 
     def give_back_holes(self) -> bool:
         """Give back what is free, if the process has grown by much since that was last done.
@@ -51,8 +52,8 @@ class HostMemory:
         Returns:
             Whether it was done.
         """
-        resident = resident_memory()
-        if self._trim is None or resident is None:
+        resident = None if self._trim is None else resident_memory()
+        if resident is None:
             return False
         if self._least is None or resident < self._least:
             self._least = resident

@@ -197,7 +197,8 @@ class VisualOdometry:
         That takes longer than a pose and changes none that was given, so it comes after. ``track``
         does it first where nobody else did; the estimates are the same.
         """
-        # What was seen until now is what the last estimate is to show.
+        self._learn()
+        # What is known until now is what the last estimate shows, whenever it is asked.
         self._cloud.made()
         if self._successor is not None:
             successor, self._successor = self._successor, None
