@@ -335,3 +335,29 @@ class TestDisturbance:
         place = SyntheticSequence('wall', 2, size=SIZE)
         frames, _ = disturbed(disturbance.carried_to(place))
         assert [np.array_equal(frames[2 + i].image, place.frame(i).image) for i in (0, 1)]
+
+
+def test_a_rolling_shutter_sees_each_row_from_where_the_camera_is_by_then():
+    readout, rate = 0.04, 25.0
+    rolling = SyntheticSequence('swing', 3, (120, 160), rate, noise=0.0, readout=readout)
+    # Rows 80 to 83 are read 22/120 of the readout after the middle one.
+    late = 0.04 + readout * (82.0 / 120 - 0.5)
+    at_once = SyntheticSequence('swing', 2, (120, 160), 1 / late, noise=0.0)
+    rows = np.s_[80:84]
+    seen, then = rolling.frame(1).image[rows], at_once.frame(1).image[rows]
+    now = SyntheticSequence('swing', 3, (120, 160), rate, noise=0.0).frame(1).image[rows]
+    assert np.abs(seen.astype(int) - then).mean() < 0.5
+    assert np.abs(seen.astype(int) - now).mean() > 3.0
+
+
+def test_a_rolling_shutter_that_takes_no_time_is_a_global_one():
+    pictures = [
+        SyntheticSequence('swing', 2, (120, 160), readout=readout).frame(1).image
+        for readout in (0.0, 1e-9)
+    ]
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 1
+
+
+def test_a_readout_below_nothing_is_refused():
+    with pytest.raises(ValueError, match='readout cannot be negative'):
+        SyntheticSequence('room', 2, readout=-0.01)

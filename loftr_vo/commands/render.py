@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from loftr_vo.datasets import Sequence
 
-KINDS = ('room', 'street', 'rest', 'turn', 'wall')
+KINDS = ('room', 'street', 'rest', 'turn', 'swing', 'wall')
 
 
 def register(subparsers: Any) -> None:
@@ -55,6 +55,12 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
         '--exposure', type=float, default=0.0, help='in s; blurs by motion, default: %(default)s'
     )
     scene.add_argument(
+        '--readout',
+        type=float,
+        default=0.0,
+        help='in s, of a rolling shutter that reads row after row, default: %(default)s',
+    )
+    scene.add_argument(
         '--light', type=float, default=1.0, help='0 to 1; 0.1 is a dim room, default: %(default)s'
     )
     scene.add_argument(
@@ -82,6 +88,7 @@ def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
         contrast=arguments.contrast,
         noise=arguments.noise,
         exposure=arguments.exposure,
+        readout=arguments.readout,
         light=arguments.light,
         flicker=arguments.flicker,
         blur=arguments.blur,

@@ -65,6 +65,23 @@ def turning(path: CameraPath, when: float, rate: float) -> CameraPath:
     return pose
 
 
+def swinging(path: CameraPath, rng: np.random.Generator) -> CameraPath:
+    """Return a path on which the camera is swung to and fro besides, as a hand that hurries does.
+
+    Args:
+        path: the way.
+        rng: draws how.
+    """
+    swing = Tremor(rng, [0.06, 0.15, 0.05], (0.5, 1.5))
+
+    def pose(seconds: float) -> np.ndarray:
+        swung = path(seconds)
+        swung[:3, :3] = swung[:3, :3] @ Rotation.from_rotvec(swing(seconds)).as_matrix()
+        return swung
+
+    return pose
+
+
 class Tremor:
     """A smooth random signal that stays small: a sum of a few incommensurate sines.
 

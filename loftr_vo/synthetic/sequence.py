@@ -19,7 +19,8 @@ from loftr_vo.camera import Camera
 from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.frame import Frame, RightPicture
-from loftr_vo.synthetic.camera_path import CameraPath, stopping, turning
+from loftr_vo.rolling_shutter import share_of_readout
+from loftr_vo.synthetic.camera_path import CameraPath, stopping, swinging, turning
 from loftr_vo.synthetic.passer_by import PasserBy
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
@@ -49,6 +50,10 @@ def _turning_path(rng: np.random.Generator) -> CameraPath:
     return turning(room_path(rng), HALT, TURN_RATE)
 
 
+def _swinging_path(rng: np.random.Generator) -> CameraPath:
+    return swinging(room_path(rng), rng)
+
+
 HALT = 2.0  # seconds, after which the cameras of ``rest`` and ``turn`` stop
 TURN_RATE = math.radians(40.0)
 _PLACES = {
@@ -56,12 +61,15 @@ _PLACES = {
     'street': _Place(build_street, street_path, LONGEST_DRIVE, baseline=0.5),
     'rest': _Place(build_room, _resting_path),
     'turn': _Place(build_room, _turning_path),
+    'swing': _Place(build_room, _swinging_path),
     'wall': _Place(build_wall, wall_path),
 }
 KINDS = tuple(_PLACES)
 FIELD_OF_VIEW = 75.0  # degrees, horizontally
 _BLUR_SAMPLES = 5
 _BLOCK = 80  # pixels
+# Rows that a rolling shutter reads at a time; less than a tenth of a pixel passes meanwhile.
+_ROWS_AT_ONCE = 4
 _START = 1_000_000_000  # nanoseconds; a stamp of zero means "unknown" to parts of ROS
 
 
@@ -75,7 +83,8 @@ class SyntheticSequence(Sequence):
     Args:
         kind: ``room``, a hand-held camera going round in a furnished room; ``street``, a camera
             driving past houses and around a bend; ``rest`` and ``turn``, the room's camera that
-            after two seconds stands still, or turns on the spot; ``wall``, a plane all over.
+            after two seconds stands still, or turns on the spot; ``swing``, the same, swung to
+            and fro; ``wall``, a plane all over.
         frames: how many.
         size: (H, W) in pixels.
         rate: frames a second; the camera's speed does not depend on it.
@@ -83,6 +92,8 @@ class SyntheticSequence(Sequence):
         contrast: scales everything about middle grey; 0.1 makes walls all but blank.
         noise: standard deviation of the sensor's noise, in grey levels.
         exposure: seconds that the shutter stays open, which blurs by the camera's motion.
+        readout: seconds in which a rolling shutter reads the rows, from the first to the last; a
+            frame's pose is that of the middle one.
         light: share of the usual light that there is; the noise stays.
         flicker: standard deviation of the light from frame to frame, as a share of it.
         blur: pixels by which each picture is smeared sideways, as by a shaking mount.
@@ -104,6 +115,7 @@ class SyntheticSequence(Sequence):
         contrast: float = 1.0,
         noise: float = 1.5,
         exposure: float = 0.0,
+        readout: float = 0.0,
         light: float = 1.0,
         flicker: float = 0.0,
         blur: int = 1,
@@ -111,12 +123,15 @@ class SyntheticSequence(Sequence):
         hidden_since: float = 2.0,
     ) -> None:
         _check(kind, frames, rate, contrast, noise, exposure)
+        if readout < 0:
+            raise ValueError(f'the readout cannot be negative, got {readout}')
         _check_light(light, flicker, blur, hidden)
         self.camera = _camera(size)
         self._frames = frames
         self._seed = seed
         self._noise = noise
         self._exposure = exposure
+        self._readout = readout
         self._light, self._flicker, self._blur = light, flicker, blur
         place = _PLACES[kind]
         # One generator each, so that the path stays when a painter draws more or less.
@@ -164,11 +179,11 @@ class SyntheticSequence(Sequence):
         """Render one frame; its pose is that of the middle of the exposure."""
         time = float(self._times[index])
         with _one_thread():
-            light, depth = self._see(self._path(time), time)
+            light, depth = self._see(np.eye(4), time)
             if self._exposure:
                 moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
                 times = [time + self._exposure * moment for moment in moments]
-                light = np.mean([self._see(self._path(t), t)[0] for t in times], axis=0)
+                light = np.mean([self._see(np.eye(4), t)[0] for t in times], axis=0)
         image = self._grey(light, index, 2)
         frame = Frame(image, int(self._stamps[index]), self.camera, depth)
         return self._accompanied(frame, index)
@@ -192,9 +207,9 @@ class SyntheticSequence(Sequence):
             frame = dataclasses.replace(frame, depth=depth_camera(frame.depth, rng))
         if 'stereo' in self.provided:
             time = float(self._times[index])
-            pose = self._path(time) @ np.linalg.inv(self.right_from_left)
+            left_from_right = np.linalg.inv(self.right_from_left)
             with _one_thread():
-                image = self._grey(self._see(pose, time)[0], index, 5)
+                image = self._grey(self._see(left_from_right, time)[0], index, 5)
             right = RightPicture(image, self.camera, self.right_from_left)
             frame = dataclasses.replace(frame, right=right)
         if 'odometry' in self.provided:
@@ -202,16 +217,39 @@ class SyntheticSequence(Sequence):
             frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
         return frame
 
-    def _see(self, pose: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+    def _see(self, path_from_camera: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Picture in [0, 1] and depth in metres, both (H, W) float32, at a time in seconds.
 
-        It is cast block by block: few rectangles reach into each, and it stays in the cache.
+        Args:
+            path_from_camera: (4, 4), pose of the camera on what moves along the path.
+            time: of the middle row.
         """
-        scene = self._scene
-        if self._passer_by is not None:
-            scene = self._passer_by.place(scene, time)
-        elif self._seen is not None and np.array_equal(pose, self._seen[0]):
+        pose = self._path(time) @ path_from_camera
+        if not self._readout:
+            return self._see_at(pose, time)
+        light, depth = np.empty((2, self.camera.height, self.camera.width), np.float32)
+        for top in range(0, self.camera.height, _ROWS_AT_ONCE):
+            rows = np.s_[top : top + _ROWS_AT_ONCE]
+            middle = top + (len(light[rows]) - 1) / 2
+            share = float(share_of_readout(np.array(middle), self.camera.height))
+            late = time + share * self._readout
+            band = _part_of(self.camera, 0, top, light[rows].shape)
+            pose = self._path(late) @ path_from_camera
+            light[rows], depth[rows] = self._see_block(self._scene_at(late), pose, band)
+        return light, depth
+
+    def _scene_at(self, time: float) -> Rectangles:
+        return self._scene if self._passer_by is None else self._passer_by.place(self._scene, time)
+
+    def _see_at(self, pose: np.ndarray, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """See all rows at once.
+
+        They are cast block by block: few rectangles reach into each, and it stays in the cache.
+        """
+        resting = self._seen is not None and np.array_equal(pose, self._seen[0])
+        if self._seen is not None and resting and self._passer_by is None:
             return self._seen[1], self._seen[2]
+        scene = self._scene_at(time)
         height, width = self.camera.height, self.camera.width
         light, depth = np.empty((2, height, width), np.float32)
         for top in range(0, height, _BLOCK):
