@@ -118,6 +118,15 @@ class GeometrySettings:
         high=10.0,
         runtime=True,
     )
+    readout_time: float = setting(
+        -1.0,
+        'Time from the first row of a picture to the last, of a rolling shutter; 0 for a global '
+        'one, -1 to find out while the camera turns.',
+        unit='s',
+        low=-1.0,
+        high=0.2,
+        runtime=True,
+    )
     stationary_motion: float = setting(
         0.3,
         'Median movement of the matches under which the camera is taken to stand still.',

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -76,6 +77,8 @@ class Estimate:
         restarts: new starts made so far because the camera was not found again.
         scale_carried: whether the scale is only carried over from before a new start.
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
+        readout_time: seconds in which a rolling shutter reads the rows; 0 for a global one, NaN as
+            long as it is not known.
         scale: whether lengths are metres, how sure that is, and why they are not.
         timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, which is
             what the frame before left to do after its estimate, see ``VisualOdometry.finish``.
@@ -99,6 +102,7 @@ class Estimate:
     restarts: int = 0
     scale_carried: bool = False
     silent: bool = False
+    readout_time: float = math.nan
     scale: ScaleStatus = field(default_factory=ScaleStatus)
     timings: dict[str, float] = field(default_factory=dict)
 

@@ -21,6 +21,7 @@ from loftr_vo.frame import Frame
 from loftr_vo.geometry import rays_from_points, transform
 from loftr_vo.matcher import EncodedPicture
 from loftr_vo.pose_refinement import Observations
+from loftr_vo.rolling_shutter import NO_TURN, share_of_readout, straighten
 from loftr_vo.subpixel import LocatedMatches, texture_at
 from loftr_vo.two_by_two import whitening
 
@@ -71,7 +72,7 @@ class Keyframe:
         texture: (C, 2, 2), information around the cells' centres, see ``Texture``.
         offsets: (C, 2) pixels, from the cells' centres to the points that they stand for: where
             matches are refined, the centres of their texture.
-        rays: (C, 3), rays of these points, lens distortion taken out.
+        rays: (C, 3), rays of these points, lens distortion and rolling shutter taken out.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
         agreed: (C,) int, in how many frames in a row the depth agreed with the motion, those of
@@ -79,6 +80,7 @@ class Keyframe:
         learned_depth, learned_variance: (C,), see ``keep_learned_depth``.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
+        turn: (3,) radians, see ``rolling_shutter``.
         links: where its cells are seen in other keyframes.
     """
 
@@ -91,6 +93,7 @@ class Keyframe:
     refined: bool = True
     best_inliers: int = 0
     age: int = 0
+    turn: np.ndarray = field(default_factory=lambda: NO_TURN)
     links: list[Link] = field(default_factory=list)
     texture: np.ndarray = field(init=False)
     offsets: np.ndarray = field(init=False)
@@ -106,8 +109,14 @@ class Keyframe:
         texture = texture_at(self.frame.image, centres)
         self.texture = texture.information
         self.offsets = texture.centre if self.refined else np.zeros_like(centres)
-        self.rays = rays_from_points(self.frame.camera.undistort(centres + self.offsets))
+        self.straighten(self.turn)
         self.forget_depth(self.usual_depth)
+
+    def straighten(self, turn: np.ndarray) -> None:
+        """Have the rays of a camera that turned by ``turn`` (3,) as its rows were read."""
+        self.turn = turn
+        points = self.encoded.cell_centres() + self.offsets
+        self.rays = _rays(points, self.frame.camera, turn)
 
     def forget_depth(self, usual_depth: float) -> None:
         """Know no more than that every cell is somewhere about the usual depth."""
@@ -119,17 +128,24 @@ class Keyframe:
         self.learned_depth = self.inverse_depth.copy()
         self.learned_variance = np.full(len(self.rays), (_LOOSE / usual_depth) ** 2)
 
-    def observed(self, cells: np.ndarray, located: LocatedMatches, camera: Camera) -> Observations:
+    def observed(
+        self,
+        cells: np.ndarray,
+        located: LocatedMatches,
+        camera: Camera,
+        turn: np.ndarray = NO_TURN,
+    ) -> Observations:
         """Join where cells are seen in another picture with what is known of them.
 
         Args:
             cells: (N,) of this keyframe.
             located: where their centres are in the other picture.
             camera: of the other picture.
+            turn: (3,) radians, of the other picture.
         """
         return Observations(
             self.rays[cells],
-            rays_from_points(camera.undistort(located.points + self.offsets[cells])),
+            _rays(located.points + self.offsets[cells], camera, turn),
             whitening(located.information) * camera.focal,
             self.inverse_depth[cells],
             self.variance[cells],
@@ -247,6 +263,12 @@ class Keyframe:
         if agreed is not None:
             # Surrounded by cells that agreed, and no longer than the least of them.
             self.agreed[cells] = agreed[index].min(axis=1)[one_surface]
+
+
+def _rays(points: np.ndarray, camera: Camera, turn: np.ndarray) -> np.ndarray:
+    """Rays (N, 3), z = 1, of pixels (N, 2), lens distortion and rolling shutter taken out."""
+    rays = rays_from_points(camera.undistort(points))
+    return straighten(rays, share_of_readout(points[:, 1], camera.height), turn)
 
 
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:

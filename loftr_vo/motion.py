@@ -37,6 +37,7 @@ from loftr_vo.pose_refinement import (
     refine_depth,
     refine_pose,
 )
+from loftr_vo.readout import Readout
 from loftr_vo.reprojection import middle
 from loftr_vo.rotation import angle_of
 from loftr_vo.static_world import WIDER, distance_by_depth, motion_by_depth, prefer_static
@@ -93,6 +94,7 @@ class Motion:
         places: (N, 2) pixels of the frame, where the points are that the cells stand for.
         parallax: degrees, median over inliers.
         remark: what keeps the depth from being known, else empty.
+        readout: how the camera turned while the frame's rows were read.
     """
 
     frame_from_keyframe: np.ndarray
@@ -106,6 +108,7 @@ class Motion:
     places: np.ndarray
     parallax: float
     remark: str
+    readout: Readout
 
     @property
     def has_depth(self) -> bool:
@@ -175,7 +178,7 @@ def estimate_motion(
     matches: Matches,
     located: LocatedMatches,
     settings: GeometrySettings,
-    expected: np.ndarray,
+    readout: Readout,
 ) -> Motion:
     """Find the motion.
 
@@ -185,14 +188,15 @@ def estimate_motion(
         matches: of the network, keypoints0 in the keyframe.
         located: the same by ``locate_in_frame``.
         settings: thresholds.
-        expected: (4, 4) frame from keyframe, a guess.
+        readout: how the camera turned in the meantime, and a guess of the motion.
 
     Raises:
         MotionError: too few matches that agree.
     """
+    expected = readout.expected
     matches = replace(matches, keypoints1=located.points.astype(np.float32))
     focal = frame.camera.focal
-    observations = keyframe.observed(matches.cells, located, frame.camera)
+    observations = keyframe.observed(matches.cells, located, frame.camera, readout.turn)
     rays0, rays1 = observations.rays0, observations.rays1
     threshold = keyframe.threshold(settings) / focal
     known = keyframe.known[matches.cells]
@@ -240,7 +244,7 @@ def estimate_motion(
     angle = parallax(rays0[inliers], rays1[inliers], refined.rotation)
     return Motion(
         transform(refined.rotation, refined.translation),
-        refined.covariance,
+        refined.covariance + readout.covariance,
         matches,
         inliers,
         refined.inverse_depth,
@@ -250,6 +254,7 @@ def estimate_motion(
         located.points + keyframe.offsets[matches.cells],
         middle(angle),
         remark,
+        readout,
     )
 
 

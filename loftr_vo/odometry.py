@@ -24,6 +24,7 @@ from loftr_vo.map_relation import relate
 from loftr_vo.matcher import EncodedPicture, Matcher
 from loftr_vo.motion import Motion, MotionError, estimate_motion, locate_in_frame
 from loftr_vo.picture_quality import emptiness
+from loftr_vo.readout import RollingShutter
 from loftr_vo.recovery import Recovery
 from loftr_vo.rotation import rotate_covariance
 from loftr_vo.scale.metric_scale import MetricScale
@@ -41,6 +42,8 @@ from loftr_vo.uncertainty import (
 
 # While a new map is tracked, the old ones are looked for in one frame out of these.
 _OLD_MAP_EVERY = 3
+# Radians by which the turn of a keyframe must have changed to be looked at; a fiftieth of a pixel.
+_ANOTHER_TURN = 1e-4
 # What makes a place that is seen again sure to be it: inliers in multiples of what a pose needs,
 # or as a share of the most that the keyframe had; and their share of the matches. Two rooms that
 # are not one have doors alike, too.
@@ -112,6 +115,7 @@ class VisualOdometry:
         self._keyframes.configure(settings.recovery)
         self._recovery.configure(settings.recovery)
         self._scale.configure(settings.scale, settings.geometry)
+        self._shutter.configure(settings.geometry)
 
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Say how the camera sits on the robot; scale from odometry or height needs it.
@@ -142,6 +146,7 @@ class VisualOdometry:
         self._lesson: tuple[Keyframe, Motion] | None = None
         self._cloud = Cloud.empty()
         self._time_of_keyframe = 0.0
+        self._shutter = RollingShutter(self.settings.geometry)
         self._rest = RestDetector()
         self._turn = TurnDetector()
         self._initialised = False
@@ -274,7 +279,8 @@ class VisualOdometry:
         try:
             located = locate_in_frame(keyframe, frame, matches, geometry)
             clock.lap('locate')
-            motion = estimate_motion(keyframe, frame, matches, located, geometry, expected)
+            readout = self._shutter.read(keyframe, frame, matches.cells, located, expected)
+            motion = estimate_motion(keyframe, frame, matches, located, geometry, readout)
         finally:
             clock.lap('geometry')
         self._refuse_a_jump(keyframe, frame, motion)
@@ -367,6 +373,7 @@ class VisualOdometry:
             pose, turning = self._turn.settle(keyframe, motion, pose)
         hangs_together = motion.has_depth and not (changed_map or self._recovery.lost)
         if changed_map or self._recovery.lost:
+            self._shutter.interrupt()
             self._go_on_from(frame, pose, changed_map)
         self._recovery.follow(
             frame.stamp, pose, self._seconds_since_last(frame), keyframe.usual_depth
@@ -374,6 +381,7 @@ class VisualOdometry:
         shown = self._recovery.shown(pose)[:3, 3]
         self._scale.follow(frame.stamp, pose, shown, keyframe.usual_depth, hangs_together)
         self._pose = pose
+        self._follow_shutter(frame, keyframe, motion)
         self._covariance = pose_covariance(keyframe, motion)
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
@@ -391,6 +399,14 @@ class VisualOdometry:
         elif self._keyframes.scale_carried and not motion.remark:
             reason = f'{reason or "started anew"}: the scale is carried over, and uncertain'
         return self._estimate(frame, state, reason, clock, motion, keyframe, becomes_keyframe)
+
+    def _follow_shutter(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
+        """Learn how the shutter reads its rows, and see the keyframe accordingly."""
+        rotation = motion.pose_from(keyframe)[:3, :3]
+        self._shutter.follow(frame, rotation, keyframe, motion.readout)
+        turn = self._shutter.turn_at(keyframe.frame.stamp)
+        if turn is not None and np.abs(turn - keyframe.turn).max() > _ANOTHER_TURN:
+            keyframe.straighten(turn)
 
     def _gives_way(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
         rules = self.settings.keyframe
@@ -420,6 +436,7 @@ class VisualOdometry:
             handed_over(tracked.covariance, old, motion)
             if self._initialised
             else tracked.covariance,
+            motion.readout.turn,
         )
         if self._initialised:
             old.keep_learned_depth()
@@ -491,6 +508,7 @@ class VisualOdometry:
     ) -> Estimate:
         """Carry the pose on without a motion, and start anew after a while."""
         self._scale.interrupt()
+        self._shutter.interrupt()
         usable = not emptiness(frame.image)
         if not self._initialised:
             if usable:
@@ -543,6 +561,7 @@ class VisualOdometry:
         usual_depth: float,
         pose: np.ndarray | None = None,
         covariance: np.ndarray | None = None,
+        turn: np.ndarray | None = None,
     ) -> Keyframe:
         keyframe = Keyframe(
             number=self._keyframe_count,
@@ -552,6 +571,7 @@ class VisualOdometry:
             covariance=self._covariance if covariance is None else covariance,
             usual_depth=usual_depth,
             refined=self.settings.geometry.refine_matches,
+            turn=self._shutter.expected_turn() if turn is None else turn,
         )
         self._keyframe_count += 1
         self._keyframes.add(keyframe)
@@ -598,6 +618,7 @@ class VisualOdometry:
             restarts=self._recovery.restarts,
             scale_carried=self._keyframes.scale_carried,
             silent=state is State.LOST and self._recovery.silent,
+            readout_time=self._shutter.seconds if self._shutter.known else np.nan,
             scale=scale,
             timings=clock.milliseconds,
         )

@@ -12,6 +12,7 @@ from loftr_vo.geometry import inverse_transform, split
 from loftr_vo.keyframe import Keyframe, Link
 from loftr_vo.matches import Matches
 from loftr_vo.pose_refinement import agreeing, excess_variance, refine_depth
+from loftr_vo.rolling_shutter import project_row_by_row
 from loftr_vo.subpixel import LocatedMatches, by_network, locate
 
 # Fewer cells than this in view, and looking back at a keyframe does not pay.
@@ -63,7 +64,8 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
     sigma = older.frame.camera.focal * moved / np.maximum(points[:, 2] * rho, 1e-6)
     seen = (points[:, 2] * rho > 0.1) & (sigma < _FARTHEST_PREDICTION)
     cells, points, sigma = cells[seen], points[seen], sigma[seen]
-    pixels = older.frame.camera.project(points) - keyframe.offsets[cells]
+    pixels = project_row_by_row(points, older.frame.camera, older.turn)
+    pixels -= keyframe.offsets[cells]
     height, width = older.frame.image.shape
     inside = ((pixels >= 0) & (pixels <= (width - 1, height - 1))).all(axis=1)
     cells = cells[inside]
@@ -94,7 +96,7 @@ def _update(
     settings: GeometrySettings,
 ) -> None:
     camera = older.frame.camera
-    observations = keyframe.observed(cells, located, camera)
+    observations = keyframe.observed(cells, located, camera, older.turn)
     motion = split(inverse_transform(older.pose) @ keyframe.pose)
     observations = observations.less_sure(excess_variance(observations, *motion))
     refined = refine_depth(observations, *motion)

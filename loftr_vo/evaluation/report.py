@@ -57,6 +57,7 @@ def collect_metrics(
         'metric': run.metric,
         'metric_from': run.metric_from,
         'scale_sigma_percent': _scale_sigma(run),
+        'readout_ms': 1e3 * run.readout_time,
         'latency_ms_median': run.latency_ms_median,
         'weights': weights,
         'device': device,

@@ -37,6 +37,7 @@ class FrameRecord:
     Attributes:
         latency_ms: wall time that the frame took, in milliseconds.
         scale_sigma: ``scale.sigma`` of the estimate.
+        readout_time: seconds, NaN where it was not known.
     """
 
     stamp: int
@@ -50,6 +51,7 @@ class FrameRecord:
     metric: bool
     latency_ms: float
     scale_sigma: float = math.inf
+    readout_time: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,11 @@ class Run:
         return _trajectory([] if first is None else self.records[first:])
 
     @property
+    def readout_time(self) -> float:
+        """Seconds in which the rows are read, as known in the end; NaN if it is not."""
+        return self.records[-1].readout_time if self.records else math.nan
+
+    @property
     def latency_ms_median(self) -> float:
         """Median wall time of a frame in milliseconds; NaN when there was none."""
         if not self.records:
@@ -214,6 +221,7 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         metric=estimate.metric,
         latency_ms=latency_ms,
         scale_sigma=estimate.scale.sigma,
+        readout_time=estimate.readout_time,
     )
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import array
+import math
 import sys
 from typing import Any
 
@@ -173,9 +174,14 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'keyframe': str(estimate.keyframe_id),
         'scale': _scale_in_words(estimate),
         **_scale_values(estimate.scale),
+        'readout_ms': _readout_in_words(estimate.readout_time),
         'restarts': str(estimate.restarts),
         **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
     }
+
+
+def _readout_in_words(seconds: float) -> str:
+    return 'unknown' if math.isnan(seconds) else f'{1e3 * seconds:.1f}'
 
 
 def _scale_in_words(estimate: Estimate) -> str:

@@ -82,6 +82,7 @@ class Worker:
         self._reader = PictureReader()
         self._last_stamp: int | None = None
         self._clock_jumped = False
+        self._told_of_shutter = False
         # A daemon, because a frame in work cannot be interrupted and must not keep the process.
         self._thread = threading.Thread(target=self._run, name='odometry', daemon=True)
 
@@ -175,6 +176,12 @@ class Worker:
         self._health.tracking_error = ''
         self._health.estimate = estimate
         self._publish(estimate, self._in_work.pop(estimate.stamp))
+        if not self._told_of_shutter and abs(estimate.readout_time) > 0:  # nor not a number
+            self._told_of_shutter = True
+            self._logger.info(
+                'the camera has a rolling shutter: its rows are read in '
+                f'{1e3 * estimate.readout_time:.0f} ms, which is corrected for'
+            )
 
     def _give_up(self, error: Exception) -> None:
         self._mailbox.close()

@@ -42,7 +42,8 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
         raise NoReading('the right picture has no matches with the left one')
     frame = Frame(right.image, keyframe.frame.stamp, right.camera)
     located = locate_matches(keyframe, frame, matches, settings)
-    observations = keyframe.observed(matches.cells, located, right.camera)
+    # Both cameras turn together, and read their rows together.
+    observations = keyframe.observed(matches.cells, located, right.camera, keyframe.turn)
     motion = split(right.right_from_left)
     start = inverse_depth(observations.rays0, observations.rays1, *motion)
     # Nothing is known but what this pair shows: a prior that lets every depth pass.

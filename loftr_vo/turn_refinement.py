@@ -1,0 +1,113 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of a frame together with how its camera turned while a rolling shutter read the rows.
+
+A turn moves each row by another amount, which no pose can do, so both are seen in one picture:
+nine unknowns, and cells of known depth by the hundred. No gyroscope is needed, and no guess of how
+the camera moved between two pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from loftr_vo.pose_refinement import Observations
+from loftr_vo.reprojection import Sightings, cauchy_weights, linearise, middle, summed_products
+from loftr_vo.rolling_shutter import straighten
+
+_ITERATIONS = 10
+# A step of fewer standard deviations is the last.
+_NEGLIGIBLE = 0.3
+# The median of the squared length of a normal error in two dimensions, in variances.
+_MEDIAN_SQUARED = 1.3863
+
+
+@dataclass(frozen=True)
+class TurningPose:
+    """The solution.
+
+    Attributes:
+        rotation: (3, 3), frame from keyframe, at the middle row.
+        translation: (3,), frame from keyframe.
+        turn: (3,) radians, see ``rolling_shutter``.
+        covariance: (9, 9) of (translation, rotation, turn); of the rotation, a left perturbation.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    turn: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def by_turn(self) -> np.ndarray:
+        """(6, 6), what of the pose's covariance is owed to that of the turn.
+
+        It is what a pose with the turn held lacks (the Schur complement's difference).
+        """
+        across, of_turn = self.covariance[:6, 6:], self.covariance[6:, 6:]
+        owed: np.ndarray = across @ np.linalg.solve(of_turn, across.T)
+        return (owed + owed.T) / 2
+
+
+def refine_turning(
+    observations: Observations,
+    share: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    expected: np.ndarray,
+    deviation: float,
+) -> TurningPose:
+    """Gauss-Newton on where cells of known depth are seen, their depths taken as they are.
+
+    Errors count up to their own spread, so that most of them count from afar and outliers do not
+    when near; as ``pose_refinement.approach_by_depth`` has it for a shutter without rows.
+
+    Args:
+        observations: N matches, not fewer than six; ``rays1`` as the picture has them, the
+            keyframe's straightened.
+        share: (N,) of the readout, see ``rolling_shutter``.
+        start: rotation and translation, frame from keyframe.
+        expected: (3,) turn, to start from.
+        deviation: how far from it the turn may be, a standard deviation in radians.
+    """
+    rotation, translation = start
+    turn = expected
+    for _ in range(_ITERATIONS):
+        straight = straighten(observations.rays1, share, turn)
+        sightings = Sightings.of(observations.rays0, straight, observations.whitening)
+        linear = linearise(sightings, rotation, translation, observations.prior)
+        by_all = np.concatenate([linear.by_pose, _by_turn(sightings, share)])
+        # An unsure depth moves the place along by_depth; this takes it for an error all around.
+        variance = 1 + observations.variance * (linear.by_depth**2).sum(axis=0)
+        squared = (linear.residual**2).sum(axis=0) / variance
+        spread = max(1.0, middle(squared) / _MEDIAN_SQUARED)
+        weighted = by_all * (cauchy_weights(squared / spread) / (variance * spread))
+        flat = weighted.reshape(9, -1)
+        hessian = summed_products(flat, by_all.reshape(9, -1))
+        gradient = flat @ linear.residual.ravel()
+        hessian[6:, 6:] += np.eye(3) / deviation**2
+        gradient[6:] += (turn - expected) / deviation**2
+        step = -np.linalg.solve(hessian, gradient)
+        translation = translation + step[:3]
+        rotation = cv2.Rodrigues(step[3:6])[0] @ rotation
+        turn = turn + step[6:]
+        if -step @ gradient < _NEGLIGIBLE**2:
+            break
+    return TurningPose(rotation, translation, turn, np.linalg.inv(hessian))
+
+
+def _by_turn(sightings: Sightings, share: np.ndarray) -> np.ndarray:
+    """Derivatives (3, 2, N) of the residuals by the turn.
+
+    A small turn w moves the straightened ray r by share * (w x r), and the place with it; the
+    residual is what is projected less the place.
+    """
+    x, y = sightings.places
+    by_place = (
+        np.stack([-x * y, -(1 + y * y)]),
+        np.stack([1 + x * x, x * y]),
+        np.stack([-y, x]),
+    )
+    return np.stack([-share * sightings.whitened(each) for each in by_place])
