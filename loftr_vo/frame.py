@@ -53,6 +53,7 @@ class Frame:
         camera: the calibration, for pictures of this size.
         depth: (h, w) float32 in metres, 0 or NaN where unknown, registered to the picture: it
             shows the same view, if not in as many pixels; or None.
+        depth_lag: nanoseconds by which the depth image was taken after the picture.
         right: the right picture of a stereo pair, or None.
         wheels: what another odometry said since the frame before, in the order of time.
     """
@@ -61,6 +62,7 @@ class Frame:
     stamp: int
     camera: Camera
     depth: np.ndarray | None = None
+    depth_lag: int = 0
     right: RightPicture | None = None
     wheels: tuple[BasePose, ...] = ()
 

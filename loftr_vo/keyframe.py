@@ -81,6 +81,7 @@ class Keyframe:
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
         turn: (3,) radians, see ``rolling_shutter``.
+        angular_velocity: (3,) radians a second, how the camera turns, in its own axes.
         links: where its cells are seen in other keyframes.
     """
 
@@ -94,6 +95,7 @@ class Keyframe:
     best_inliers: int = 0
     age: int = 0
     turn: np.ndarray = field(default_factory=lambda: NO_TURN)
+    angular_velocity: np.ndarray = field(default_factory=lambda: NO_TURN)
     links: list[Link] = field(default_factory=list)
     texture: np.ndarray = field(init=False)
     offsets: np.ndarray = field(init=False)

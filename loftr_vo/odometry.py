@@ -572,6 +572,7 @@ class VisualOdometry:
             usual_depth=usual_depth,
             refined=self.settings.geometry.refine_matches,
             turn=self._shutter.expected_turn() if turn is None else turn,
+            angular_velocity=self._shutter.angular_velocity(),
         )
         self._keyframe_count += 1
         self._keyframes.add(keyframe)

@@ -143,7 +143,7 @@ class RollingShutter:
 
     def expected_turn(self) -> np.ndarray:
         """(3,) radians, of a picture that comes now, if the camera goes on turning as it did."""
-        return self.seconds * self._velocity() if self.seconds else NO_TURN
+        return self.seconds * self.angular_velocity() if self.seconds else NO_TURN
 
     def turn_at(self, stamp: int) -> np.ndarray | None:
         """(3,) radians, of an earlier picture by the velocity it had; None if that is not known.
@@ -183,12 +183,12 @@ class RollingShutter:
 
     def _is_wanted(self) -> bool:
         """Whether the turn of the next picture is to be measured."""
-        speed = float(np.linalg.norm(self._velocity()))
+        speed = float(np.linalg.norm(self.angular_velocity()))
         if self.known:
             return abs(self.seconds) * speed > _WORTH_IT
         return speed > _TURNING
 
-    def _velocity(self) -> np.ndarray:
+    def angular_velocity(self) -> np.ndarray:
         """(3,) radians a second, between the last two frames; zero where there are none."""
         if len(self._past) < 2:
             return np.zeros(3)

@@ -96,7 +96,9 @@ def test_depth_belongs_to_the_picture_nearest_in_time(write):
     sequence = open_sequence(write(make))
     assert sequence.image_topic == '/left/image_raw'
     sequence.provide('depth')
-    depths = [None if each.depth is None else each.depth[5, 5] for each in sequence]
+    frames = list(sequence)
+    depths = [None if each.depth is None else each.depth[5, 5] for each in frames]
+    assert [each.depth_lag for each in frames[:4]] == [-19_000_000, 19_000_000, 0, 4_000_000]
     assert depths[2] is None
     assert depths[4] is None
     np.testing.assert_allclose([depths[0], depths[1], depths[3]], [1.019, 2.019, 4.004], rtol=1e-6)

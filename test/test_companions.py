@@ -140,8 +140,10 @@ def test_tum_depth_is_the_nearest_in_time(tmp_path):
         cv2.imwrite(str(path / name), np.full((480, 640), 5000 * (index + 1), np.uint16))
         lines.append(f'{recordings.seconds(stamp + 9_000_000)} {name}')
     (path / 'depth.txt').write_text('\n'.join(lines) + '\n')
-    depths = [frame.depth for frame in opened(path, 'depth')]
+    frames = list(opened(path, 'depth'))
+    depths = [frame.depth for frame in frames]
     assert depths[2] is None
+    assert [frame.depth_lag for frame in frames] == [9_000_000, 9_000_000, 0, 9_000_000, 9_000_000]
     assert [depth[0, 0] for depth in depths if depth is not None] == pytest.approx([1, 2, 4, 5])
 
 

@@ -160,6 +160,13 @@ def test_depth_that_comes_a_little_later_is_waited_for(make_rig):
     assert rig.last_frame().depth[0, 0] == pytest.approx(3.0)
 
 
+def test_how_late_a_depth_image_is_comes_with_it(make_rig):
+    rig = make_rig('depth')
+    rig.send_depth(SECOND - 7 * MILLISECOND, np.full((12, 16), 1000))
+    rig.track(SECOND)
+    assert rig.last_frame().depth_lag == -7 * MILLISECOND
+
+
 def test_depth_of_another_time_is_told_and_not_taken(make_rig):
     rig = make_rig('depth')
     rig.send_depth(SECOND - 100 * MILLISECOND, np.full((12, 16), 1000))

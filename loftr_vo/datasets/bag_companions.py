@@ -184,7 +184,8 @@ def attach_depth(frame: Frame, found: list[Any]) -> Frame:
     if not found:
         return frame
     try:
-        return dataclasses.replace(frame, depth=depth_image(found[0]))
+        depth, lag = depth_image(found[0]), stamp_of(found[0]) - frame.stamp
+        return dataclasses.replace(frame, depth=depth, depth_lag=lag)
     except ImageError as error:
         raise DatasetError(f'the depth image at {frame.stamp / 1e9:.9f} s: {error}') from error
 

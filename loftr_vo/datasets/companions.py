@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -25,10 +25,12 @@ class DepthFiles:
     Attributes:
         paths: PNG files of 16 bits.
         metres: in one of their units.
+        lags: nanoseconds by which each was taken after its picture; none where they are empty.
     """
 
     paths: list[Path | None]
     metres: float
+    lags: list[int] = field(default_factory=list)
 
     def read(self, index: int) -> np.ndarray | None:
         """Return the depth of a picture, (H, W) float32 in metres, 0 where unknown.
@@ -109,7 +111,8 @@ class Companions:
             wanted: sources of scale.
         """
         if 'depth' in wanted and self.depth:
-            frame = dataclasses.replace(frame, depth=self.depth.read(index))
+            lag = self.depth.lags[index] if self.depth.lags else 0
+            frame = dataclasses.replace(frame, depth=self.depth.read(index), depth_lag=lag)
         if 'stereo' in wanted and self.right:
             frame = dataclasses.replace(frame, right=self.right.read(index))
         if 'odometry' in wanted and self.wheels:

@@ -77,7 +77,10 @@ def _find_depth(path: Path, stamps: list[int]) -> DepthFiles | None:
     entries, files = _read_list(path, index)
     depth_stamps = rising_stamps(entries)
     found = [nearest(depth_stamps, stamp, _MOST_APART) for stamp in stamps]
-    return DepthFiles([None if n is None else files[n] for n in found], 1 / _PER_METRE)
+    lags = [
+        0 if n is None else depth_stamps[n] - stamp for n, stamp in zip(found, stamps, strict=True)
+    ]
+    return DepthFiles([None if n is None else files[n] for n in found], 1 / _PER_METRE, lags)
 
 
 def _find_camera(path: Path, given: Path | None) -> Camera:

@@ -147,7 +147,8 @@ class ScaleInputs:
         if message is None:
             return frame
         try:
-            return dataclasses.replace(frame, depth=depth_image(message))
+            depth, lag = depth_image(message), nanoseconds(message.header.stamp) - frame.stamp
+            return dataclasses.replace(frame, depth=depth, depth_lag=lag)
         except ImageError as error:
             self._health.scale_error = str(error)
             return frame

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from loftr_vo.frame import Frame
+from loftr_vo.geometry import rays_from_points
 from loftr_vo.keyframe import Keyframe
 from loftr_vo.scale.cell_depth import CellDepth, NoReading
 
@@ -24,6 +26,8 @@ _FILLED = 0.5
 _ONE_SURFACE = 0.08
 # Depth less sure than this says nothing of scale.
 _KNOWN = 0.2
+# Radians that the camera turns before the depth image; of less, nothing is seen in its pixels.
+_NEGLIGIBLE = 0.001
 
 
 def depth_of_cells(keyframe: Keyframe) -> CellDepth:
@@ -35,7 +39,7 @@ def depth_of_cells(keyframe: Keyframe) -> CellDepth:
     if keyframe.frame.depth is None:
         raise NoReading('no depth image for this picture')
     places = keyframe.encoded.cell_centres() + keyframe.offsets
-    around = _inverse_depth_around(keyframe.frame, places)
+    around = _inverse_depth_around(keyframe.frame, _in_the_depth_image(keyframe, places))
     filled = np.isfinite(around)
     cells = np.flatnonzero(filled.mean(axis=1) >= _FILLED)
     if not len(cells):
@@ -45,6 +49,22 @@ def depth_of_cells(keyframe: Keyframe) -> CellDepth:
     variance = _DISPARITY_SIGMA**2 + (_RELATIVE_SIGMA * middle) ** 2 + spread**2 / _WINDOW**2
     good = (spread < _ONE_SURFACE * middle) & (variance < (_KNOWN * middle) ** 2)
     return CellDepth(cells[good], middle[good], variance[good])
+
+
+def _in_the_depth_image(keyframe: Keyframe, points: np.ndarray) -> np.ndarray:
+    """Pixels (N, 2) where points of the picture were when the depth image was taken.
+
+    It is registered to the picture but seldom taken at the same moment, and in a hand that turns a
+    hundredth of a second is ten pixels.
+    """
+    turned = keyframe.angular_velocity * (keyframe.frame.depth_lag * 1e-9)
+    if np.linalg.norm(turned) < _NEGLIGIBLE:
+        return points
+    camera = keyframe.frame.camera
+    rays = rays_from_points(camera.undistort(points))
+    # Rows of vectors times a rotation: that of the world as the camera sees it, the camera's back.
+    moved: np.ndarray = camera.project(rays @ Rotation.from_rotvec(turned).as_matrix())
+    return np.where(np.isfinite(moved), moved, points)
 
 
 def _inverse_depth_around(frame: Frame, points: np.ndarray) -> np.ndarray:
