@@ -64,7 +64,7 @@ class MatcherSettings:
     image_size: int = setting(
         0,
         'How large a picture the network sees: as many pixels as a 4:3 picture of this width; '
-        'larger ones are shrunk to it. 0 is 640 on a GPU and 480 on the CPU.',
+        'larger ones are shrunk to it. 0 is 640 for a published network on a GPU, else 480.',
         unit='px',
         low=0,
         high=2048,

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from loftr_vo.cuda_runtime import CudaRuntime
 from loftr_vo.device import device_faults
+from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.loftr.weights import load_weights
@@ -108,6 +109,11 @@ class CudaExecution:
         """Wait until all that was started is done."""
         with device_faults(self.device):
             self._runtime.settle()
+
+    @property
+    def config(self) -> LoFTRConfig:
+        """Of the network."""
+        return self._network.config
 
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""

@@ -11,6 +11,7 @@ import torch
 
 from loftr_vo.device import device_faults
 from loftr_vo.host_memory import HostMemory
+from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.loftr.model import LoFTR, RawMatches
 from loftr_vo.loftr.weights import load_weights
@@ -51,6 +52,11 @@ class HostExecution:
         with device_faults(self.device):
             model = weights if isinstance(weights, LoFTR) else load_weights(weights)
             return FastLoFTR(model, self.device, dtype)
+
+    @property
+    def config(self) -> LoFTRConfig:
+        """Of the network."""
+        return self._network.config
 
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""

@@ -23,9 +23,16 @@ from loftr_vo.trace import Trace
 
 Execution = HostExecution | CudaExecution
 
-# Where image_size leaves it open.
-_CPU_SIZE, _GPU_SIZE = 480, 640
+# Where image_size leaves it open: the small network is no more exact on larger pictures, and sees
+# less far across them; the large ones were published for 640, which a CPU would be at for seconds.
+_USUAL_SIZE, _LARGE_SIZE = 480, 640
+_LARGE_NETWORK = 256  # width of the coarse tokens
 _SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
+
+
+def usual_size(device: str, width: int) -> int:
+    """Return the ``image_size`` that suits a type of device and a width of the coarse tokens."""
+    return _LARGE_SIZE if device != 'cpu' and width >= _LARGE_NETWORK else _USUAL_SIZE
 
 
 class PictureError(ValueError):
@@ -106,7 +113,8 @@ class Matcher:
     @property
     def image_size(self) -> int:
         """See the setting; zero resolved."""
-        return self.settings.image_size or (_CPU_SIZE if self.device.type == 'cpu' else _GPU_SIZE)
+        width = self._execution.config.coarse_dim
+        return self.settings.image_size or usual_size(self.device.type, width)
 
     @property
     def guesses_are_free(self) -> bool:

@@ -16,6 +16,7 @@ from loftr_vo.matcher import (
     EncodedPicture,
     Matcher,
     PictureError,
+    usual_size,
     working_shape,
 )
 
@@ -31,6 +32,14 @@ def pair():
 @pytest.fixture(scope='module')
 def matcher():
     return Matcher(ON_CPU)
+
+
+def test_only_large_networks_on_a_gpu_see_large_pictures():
+    compact, outdoor = LoFTRConfig.compact().coarse_dim, LoFTRConfig.outdoor().coarse_dim
+    assert usual_size('cuda', outdoor) == 640
+    assert {usual_size('cpu', outdoor), usual_size('cuda', compact)} == {480}
+    assert Matcher(ON_CPU).image_size == 480
+    assert Matcher(dataclasses.replace(ON_CPU, image_size=320)).image_size == 320
 
 
 @pytest.mark.parametrize(
