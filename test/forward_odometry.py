@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An odometry that tests control, for the node to run in place of the real one."""
 
+import math
 import time
 
 import numpy as np
@@ -22,6 +23,7 @@ class ForwardOdometry:
         self.error = RuntimeError('this picture hurts')
         self.seconds = 0.0
         self.silent = False
+        self.readout_time = math.nan
         self.count = 0
 
     def stream(self, frames):
@@ -50,6 +52,7 @@ class ForwardOdometry:
             cloud=Cloud(lambda: (np.array([[0.0, 0.0, 5.0]]), one)),
             keyframe_image=frame.image,
             silent=self.silent,
+            readout_time=self.readout_time,
         )
 
     def reset(self):

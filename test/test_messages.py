@@ -394,6 +394,16 @@ def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
     assert 'not metric' in values['scale']
 
 
+@pytest.mark.parametrize(
+    ('seconds', 'words'), [(np.nan, 'unknown'), (0.0, '0.0'), (0.0253, '25.3'), (-0.02, '-20.0')]
+)
+def test_status_tells_how_long_the_rows_take(seconds, words):
+    estimate = dataclasses.replace(make_estimate(), readout_time=seconds)
+    health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
+    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    assert {pair.key: pair.value for pair in message.values}['readout_ms'] == words
+
+
 def test_markers_split_inliers_from_outliers():
     estimate = make_estimate(5)
     header = messages.header(estimate.stamp, 'odom')

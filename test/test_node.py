@@ -3,6 +3,7 @@
 """The node's behaviour with an odometry that the tests control, in one process."""
 
 import gc
+import math
 import sys
 import threading
 import time
@@ -183,6 +184,15 @@ def test_status_of_a_tracked_picture(rig):
     assert rig.value('inliers') == '1'
     assert rig.value('encoding') == 'mono8'
     assert 0.0 < float(rig.value('latency')) < 5000.0
+
+
+def test_a_rolling_shutter_is_told_once(rig, capfd):
+    for index, seconds in enumerate((math.nan, 0.0, 0.02, 0.025)):
+        rig.odometry.readout_time = seconds
+        rig.track((index + 1) * SECOND)
+    said = capfd.readouterr().err
+    assert said.count('rolling shutter') == 1
+    assert 'read in about 20 ms' in said
 
 
 def test_a_silent_estimate_is_told_in_the_status_and_published_nowhere(rig):

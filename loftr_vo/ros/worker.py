@@ -179,7 +179,7 @@ class Worker:
         if not self._told_of_shutter and abs(estimate.readout_time) > 0:  # nor not a number
             self._told_of_shutter = True
             self._logger.info(
-                'the camera has a rolling shutter: its rows are read in '
+                'the camera has a rolling shutter: its rows are read in about '
                 f'{1e3 * estimate.readout_time:.0f} ms, which is corrected for'
             )
 
