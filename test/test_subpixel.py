@@ -8,7 +8,7 @@ import pytest
 
 from loftr_vo.light import even_light
 from loftr_vo.matches import Matches
-from loftr_vo.subpixel import by_network, locate, texture_at
+from loftr_vo.subpixel import _CRITERIA, WINDOW, _track, by_network, locate, texture_at
 
 SHAPE = (160, 200)
 SHIFT = np.array([2.37, -1.61])
@@ -157,6 +157,26 @@ def test_noise_makes_texture_tell_less(random, points):
     assert np.median(np.trace(noisy, axis1=1, axis2=2)) < 0.2 * np.median(
         np.trace(quiet, axis1=1, axis2=2)
     )
+
+
+def test_leaving_out_the_differences_of_grey_values_moves_no_point(random, points):
+    image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
+    start = network_matches(random, points).keypoints1
+    moved, found = _track(image0, image1, points, start, _CRITERIA)
+    plain, plainly_found, _ = cv2.calcOpticalFlowPyrLK(
+        image0,
+        image1,
+        points[:, None],
+        start[:, None].copy(),
+        winSize=(WINDOW, WINDOW),
+        maxLevel=0,
+        criteria=_CRITERIA,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        minEigThreshold=1e-6,
+    )
+    assert found.all()
+    np.testing.assert_array_equal(moved, plain[:, 0])
+    np.testing.assert_array_equal(found, plainly_found[:, 0] > 0)
 
 
 def test_points_at_and_past_the_edge_do_no_harm(random):
