@@ -1,14 +1,14 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The motion of a frame where one start of the refinement leads nowhere."""
+"""The motion of a frame: where one start leads nowhere, and from fewer matches than there are."""
 
 import numpy as np
 import pytest
-from point_scenes import degrees_between
+from point_scenes import degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import transform
-from loftr_vo.motion import _lowest, _other_starts
+from loftr_vo.motion import _PLENTY, _as_sure_as_all, _lowest, _other_starts, _sampled
 from loftr_vo.pose_refinement import Observations, refine_pose
 
 FOCAL, NOISE = 280.0, 0.3  # pixels
@@ -50,3 +50,38 @@ def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
     assert degrees_between(alone.rotation, TURN) > 10
     assert degrees_between(found.rotation, TURN) < 1
     assert np.linalg.norm(found.translation - WAY) < 0.03
+
+
+def test_sampled_matches_come_evenly_from_all_that_are_chosen():
+    chosen = np.random.default_rng(4).random(3000) < 0.8
+    sampled = _sampled(chosen)
+    assert sampled.sum() == _PLENTY
+    assert not (sampled & ~chosen).any()
+    gaps = np.diff(np.flatnonzero(sampled[chosen]))
+    assert set(gaps) == {2, 3}  # of 2400, each second or third
+    few = np.arange(3000) < _PLENTY
+    np.testing.assert_array_equal(_sampled(few), few)
+
+
+def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
+    random = np.random.default_rng(5)
+    count = 2 * _PLENTY
+    scene = two_views(random, count)
+    seen = scene.rays1[:, :2] + random.normal(0, NOISE / FOCAL, (count, 2))
+    matches = Observations(
+        scene.rays0,
+        np.column_stack([seen, np.ones(count)]),
+        np.broadcast_to(np.eye(2) * FOCAL / NOISE, (count, 2, 2)),
+        (1 + random.normal(0, 0.02, count)) / scene.depth,
+        (0.02 / scene.depth) ** 2,
+    )
+    all_of_them = np.ones(count, bool)
+    start = scene.rotation, scene.translation
+    plain = refine_pose(matches, *start)
+    sampled = refine_pose(matches.select(_sampled(all_of_them)), *start)
+    # Half of the matches know half as much: the poses differ by as much as that of all is unsure.
+    turn = Rotation.from_matrix(sampled.rotation @ plain.rotation.T).as_rotvec()
+    apart = np.concatenate([sampled.translation - plain.translation, turn])
+    assert apart @ np.linalg.solve(plain.covariance, apart) < 16.8  # 99 % of chi-squared, six
+    of_all = np.diag(_as_sure_as_all(sampled, all_of_them).covariance)
+    np.testing.assert_allclose(of_all, np.diag(plain.covariance), rtol=0.15)
