@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from loftr_vo.calibration_yaml import load_calibration
+from loftr_vo.ray_table import RayTable
 
 # How many coefficients each model may have; none at all stands for a lens without distortion.
 COEFFICIENTS = {
@@ -25,6 +26,8 @@ COEFFICIENTS = {
 
 # A pixel that does not project back to within this many pixels lies outside the lens model.
 INVERSION_TOLERANCE = 0.01
+# Pixels by which rays that are looked up may be wrong.
+_TABLE_TOLERANCE = 5e-4
 # Pixels around a picture that count as near it, and from point to point where it is checked.
 _MARGIN, _GRID = 16, 8
 
@@ -148,10 +151,12 @@ class Camera:
             return (points - centre) / focal
         if len(points) == 0:
             return np.empty((0, 2))
+        if self._has_all_rays and self._is_near(points):
+            table = self._ray_table
+            return self._inverted(points) if table is None else table.rays(points)
         rays = self._inverted(points)
-        if not (self._has_all_rays and self._is_near(points)):
-            missed = np.linalg.norm(self._distort(rays) - points, axis=1)
-            rays[~(missed < INVERSION_TOLERANCE)] = np.nan
+        missed = np.linalg.norm(self._distort(rays) - points, axis=1)
+        rays[~(missed < INVERSION_TOLERANCE)] = np.nan
         return rays
 
     def _inverted(self, points: np.ndarray) -> np.ndarray:
@@ -184,6 +189,14 @@ class Camera:
         points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float64)
         missed = np.linalg.norm(self._distort(self._inverted(points)) - points, axis=1)
         return bool((missed < INVERSION_TOLERANCE).all())
+
+    @cached_property
+    def _ray_table(self) -> RayTable | None:
+        """``_inverted`` of all that is near; None where that itself is as quick, or needed."""
+        if self.distortion_model == 'equidistant':
+            return None
+        size, tolerance = (self.width, self.height), _TABLE_TOLERANCE / self.focal
+        return RayTable.made(self._inverted, size, _MARGIN, tolerance)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels where points in space are seen.
