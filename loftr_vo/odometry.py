@@ -70,6 +70,20 @@ class _Successor:
     turning: bool
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What the last frame taught, to be learnt once its estimate is given.
+
+    Attributes:
+        of_depth: whether its depths are worth it.
+    """
+
+    frame: Frame
+    keyframe: Keyframe
+    motion: Motion
+    of_depth: bool
+
+
 class VisualOdometry:
     """Follows one camera; give it frames in the order of their stamps.
 
@@ -143,7 +157,7 @@ class VisualOdometry:
         self._last_stamp = 0
         self._tracked: _Tracked | None = None
         self._successor: _Successor | None = None
-        self._lesson: tuple[Keyframe, Motion] | None = None
+        self._lesson: _Lesson | None = None
         self._cloud = Cloud.empty()
         self._time_of_keyframe = 0.0
         self._shutter = RollingShutter(self.settings.geometry)
@@ -197,7 +211,7 @@ class VisualOdometry:
         return self._follow(frame, encoded, keyframe, motion, clock)
 
     def finish(self) -> None:
-        """Do what the last frame left to do: learn its depths, and make it the keyframe if it is.
+        """Do what the last frame left to do: learn from it, and make it the keyframe if it is.
 
         That takes longer than a pose and changes none that was given, so it comes after. ``track``
         does it first where nobody else did; the estimates are the same.
@@ -212,10 +226,12 @@ class VisualOdometry:
             self._time_of_keyframe += sum(clock.milliseconds.values())
 
     def _learn(self) -> None:
-        """Have the keyframe take over the depths that the last frame measured."""
+        """Learn what the last frame taught of the shutter, and of the keyframe's depths."""
         if self._lesson is not None:
-            (keyframe, motion), self._lesson = self._lesson, None
-            keyframe.learn(motion)
+            lesson, self._lesson = self._lesson, None
+            self._follow_shutter(lesson.frame, lesson.keyframe, lesson.motion)
+            if lesson.of_depth:
+                lesson.keyframe.learn(lesson.motion)
 
     def _points(
         self, keyframe: Keyframe, odom_from_map: np.ndarray
@@ -381,13 +397,11 @@ class VisualOdometry:
         shown = self._recovery.shown(pose)[:3, 3]
         self._scale.follow(frame.stamp, pose, shown, keyframe.usual_depth, hangs_together)
         self._pose = pose
-        self._follow_shutter(frame, keyframe, motion)
         self._covariance = pose_covariance(keyframe, motion)
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
         self._initialised = self._initialised or motion.has_depth
-        if motion.has_depth and not resting:
-            self._lesson = keyframe, motion
+        self._lesson = _Lesson(frame, keyframe, motion, motion.has_depth and not resting)
         self._tracked = _Tracked(frame, encoded, self._pose, self._covariance, motion, keyframe)
         becomes_keyframe = self._gives_way(keyframe, motion, resting)
         if becomes_keyframe:

@@ -11,7 +11,8 @@ Measured are differences from the keyframe, since a turn that two pictures share
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from loftr_vo.keyframe import Keyframe
 from loftr_vo.rolling_shutter import NO_TURN, share_of_readout
 from loftr_vo.rotation import rotation_vector
 from loftr_vo.subpixel import LocatedMatches
-from loftr_vo.turn_refinement import refine_turning
+from loftr_vo.turn_refinement import TurningPose, refine_turning
 
 # Cells of known depth that a turn is measured from.
 _FEWEST = 100
@@ -53,13 +54,15 @@ class Readout:
 
     Attributes:
         turn: (3,) radians, to be corrected for.
-        measured: (3,), the turn that the picture shows; None where it was not looked for.
+        measured: gives the (3,) turn that the picture shows, or None where it is not looked for.
+            While nothing is corrected no pose needs it, and it takes as long as the pose does: so
+            it is asked once the pose is out, before the keyframe learns of this frame.
         expected: (4, 4) frame from keyframe, a guess.
         covariance: (6, 6), what the turn adds to that of the pose.
     """
 
     turn: np.ndarray
-    measured: np.ndarray | None
+    measured: Callable[[], np.ndarray | None]
     expected: np.ndarray
     covariance: np.ndarray
 
@@ -123,23 +126,20 @@ class RollingShutter:
             expected: (4, 4) frame from keyframe, a guess.
         """
         turn = self.expected_turn()
-        witnesses = keyframe.known[cells] & located.tracked
-        if not self._is_wanted() or witnesses.sum() < _FEWEST:
-            return Readout(turn, None, expected, np.zeros((6, 6)))
-        seen = keyframe.observed(cells, located, frame.camera)
-        rows = (located.points + keyframe.offsets[cells])[witnesses, 1]
-        fit = refine_turning(
-            seen.select(witnesses),
-            share_of_readout(rows, frame.camera.height),
-            split(expected),
-            turn,
-            _UNSTEADY_AT_REST + _UNSTEADY * float(np.linalg.norm(turn)),
-        )
-        if np.linalg.norm(fit.turn - turn) > _ABSURD:
-            return Readout(turn, None, expected, np.zeros((6, 6)))
+        uncorrected = Readout(turn, lambda: None, expected, np.zeros((6, 6)))
+        if not self._is_wanted():
+            return uncorrected
+
+        def fitted() -> TurningPose | None:
+            return _fitted(keyframe, frame, cells, located, split(expected), turn)
+
         if not self.known:
-            return Readout(turn, fit.turn, expected, np.zeros((6, 6)))
-        return Readout(fit.turn, fit.turn, transform(fit.rotation, fit.translation), fit.by_turn)
+            return replace(uncorrected, measured=lambda: _turn_of(fitted()))
+        fit = fitted()
+        if fit is None:
+            return uncorrected
+        there = transform(fit.rotation, fit.translation)
+        return Readout(fit.turn, lambda: fit.turn, there, fit.by_turn)
 
     def expected_turn(self) -> np.ndarray:
         """(3,) radians, of a picture that comes now, if the camera goes on turning as it did."""
@@ -167,7 +167,8 @@ class RollingShutter:
         """
         if self._past and frame.stamp <= self._past[-1].stamp:
             return
-        change = None if readout.measured is None else readout.measured - keyframe.turn
+        measured = readout.measured()
+        change = None if measured is None else measured - keyframe.turn
         self._past.append(_Past(frame.stamp, rotation, change, keyframe.frame.stamp))
         if len(self._past) < 3 or self._are_apart():
             return
@@ -218,6 +219,34 @@ class RollingShutter:
         rolling = abs(seconds) > max(_SIGNIFICANT * sigma, _SHORTEST)
         self.known = rolling or sigma < _SURELY_GLOBAL
         self.seconds = seconds if rolling else 0.0
+
+
+def _fitted(
+    keyframe: Keyframe,
+    frame: Frame,
+    cells: np.ndarray,
+    located: LocatedMatches,
+    start: tuple[np.ndarray, np.ndarray],
+    turn: np.ndarray,
+) -> TurningPose | None:
+    """Find the turn that a frame shows, near an expected ``turn`` (3,); None where it does not."""
+    witnesses = keyframe.known[cells] & located.tracked
+    if witnesses.sum() < _FEWEST:
+        return None
+    cells, located = cells[witnesses], located.select(witnesses)
+    rows = located.points[:, 1] + keyframe.offsets[cells, 1]
+    fit = refine_turning(
+        keyframe.observed(cells, located, frame.camera),
+        share_of_readout(rows, frame.camera.height),
+        start,
+        turn,
+        _UNSTEADY_AT_REST + _UNSTEADY * float(np.linalg.norm(turn)),
+    )
+    return None if np.linalg.norm(fit.turn - turn) > _ABSURD else fit
+
+
+def _turn_of(fit: TurningPose | None) -> np.ndarray | None:
+    return None if fit is None else fit.turn
 
 
 def _velocity(first: _Past, last: _Past) -> np.ndarray:

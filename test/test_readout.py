@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long the rows of a picture take to be read, found out from pictures of a turning camera."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from loftr_vo.config import GeometrySettings, Settings, replace
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.readout import Readout, RollingShutter
 from loftr_vo.synthetic.sequence import SyntheticSequence
+from loftr_vo.turn_refinement import refine_turning
 
 PERIOD = 1 / 30
 READOUT = 0.025
@@ -43,7 +45,7 @@ def follow_swings(shutter, readout, random, frames=60, noise=0.002, first=0):
             keyframe = SimpleNamespace(frame=last or frame, turn=np.zeros(3))
             of_keyframe = velocity_at(keyframe.frame.stamp * 1e-9)
         change = readout * (velocity_at(seconds) - of_keyframe) + random.normal(0, noise, 3)
-        seen = Readout(np.zeros(3), change, np.eye(4), np.zeros((6, 6)))
+        seen = Readout(np.zeros(3), partial(np.copy, change), np.eye(4), np.zeros((6, 6)))
         shutter.follow(frame, turned_at(seconds).as_matrix(), keyframe, seen)
         last = frame
 
@@ -135,6 +137,24 @@ def errors_per_frame(poses, true):
     off = np.linalg.inv(steps[0]) @ steps[1]
     turned = Rotation.from_matrix(off[:, :3, :3]).magnitude()
     return float(np.median(np.linalg.norm(off[:, :3, 3], axis=1))), float(np.median(turned))
+
+
+def test_no_pose_waits_for_a_turn_that_is_not_corrected_for(swung, monkeypatch):
+    measured = []
+
+    def counted(*arguments):
+        measured.append(arguments)
+        return refine_turning(*arguments)
+
+    monkeypatch.setattr('loftr_vo.readout.refine_turning', counted)
+    odometry = VisualOdometry(replace(Settings(), {'scale.source': 'depth'}))
+    for picture in swung[0][:10]:
+        before = len(measured)
+        estimate = odometry.track(picture)
+        assert np.isnan(estimate.readout_time)
+        assert len(measured) == before
+        odometry.finish()
+    assert measured
 
 
 def test_the_odometry_finds_out_and_is_several_times_more_exact(swung):
