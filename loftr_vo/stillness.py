@@ -119,17 +119,19 @@ def _moved(first: Motion, now: Motion, cells: int) -> float:
         first, now: both frames' motions against one keyframe.
         cells: of the keyframe.
     """
-    before, inliers = (each.matches.select(each.inliers) for each in (first, now))
     position = np.full((cells, 2), np.nan)
-    position[before.cells] = before.keypoints1
-    difference = inliers.keypoints1 - position[inliers.cells]
-    shared = np.isfinite(difference).all(axis=1)
-    if shared.sum() < _FEWEST_SHARED:
+    position[first.matches.cells[first.inliers]] = first.matches.keypoints1[first.inliers]
+    difference = now.matches.keypoints1[now.inliers] - position[now.matches.cells[now.inliers]]
+    shared = ~np.isnan(difference[:, 0])
+    difference = difference[shared]
+    if len(difference) < _FEWEST_SHARED:
         return np.inf
-    least = float(np.quantile(np.linalg.norm(difference[shared], axis=1), 0.25))
+    quarter = len(difference) // 4
+    least = float(np.partition(np.hypot(*difference.T), quarter)[quarter])
     if least > _NO_NOISE:
         return least
-    return float(np.median(_together(inliers.keypoints0[shared], difference[shared])))
+    points = now.matches.keypoints0[now.inliers][shared]
+    return float(np.median(_together(points, difference)))
 
 
 def _together(points: np.ndarray, difference: np.ndarray) -> np.ndarray:

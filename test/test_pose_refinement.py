@@ -16,6 +16,7 @@ from loftr_vo.pose_refinement import (
     approach_by_depth,
     better_start,
     excess_variance,
+    pseudo_inverse,
     refine_depth,
     refine_pose,
 )
@@ -317,3 +318,14 @@ def test_the_better_start_is_the_nearer(random):
     near, far = perturbed(views, degrees=0.1, shift=0.01), perturbed(views)
     assert better_start(observations, far, near) is near
     assert better_start(observations, near, far) is near
+
+
+@pytest.mark.parametrize('rank', [0, 1, 5, 6])
+def test_the_pseudo_inverse_is_numpys(random, rank):
+    # As unlike in size as a translation and a rotation are.
+    factor = random.normal(size=(6, rank)) * np.array([1e-2, 1e-2, 1e-2, 1e2, 1e2, 1e2])[:, None]
+    if rank < 6:
+        factor = random.normal(size=(6, rank))
+    matrix = factor @ factor.T
+    plain = np.linalg.pinv(matrix, 1e-13, hermitian=True)
+    np.testing.assert_allclose(pseudo_inverse(matrix), plain, rtol=1e-6, atol=1e-9)
