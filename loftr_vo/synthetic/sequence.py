@@ -246,9 +246,9 @@ class SyntheticSequence(Sequence):
 
         They are cast block by block: few rectangles reach into each, and it stays in the cache.
         """
-        resting = self._seen is not None and np.array_equal(pose, self._seen[0])
-        if self._seen is not None and resting and self._passer_by is None:
-            return self._seen[1], self._seen[2]
+        seen = self._seen if self._passer_by is None else None
+        if seen is not None and np.array_equal(pose, seen[0]):
+            return seen[1], seen[2]
         scene = self._scene_at(time)
         height, width = self.camera.height, self.camera.width
         light, depth = np.empty((2, height, width), np.float32)
