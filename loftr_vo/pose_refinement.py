@@ -200,11 +200,7 @@ def approach_by_depth(
     """
     for _ in range(_APPROACHING_ITERATIONS):
         linear = linearise(observations.sightings, rotation, translation, observations.prior)
-        # An unsure depth moves the place along by_depth; this takes it for an error all around.
-        variance = 1 + observations.variance * _squared(linear.by_depth)
-        squared = _squared(linear.residual) / variance
-        spread = max(1.0, middle(squared) / _MEDIAN_SQUARED)
-        weighted = linear.by_pose * (cauchy_weights(squared / spread) / (variance * spread))
+        weighted = linear.by_pose * approaching_weights(linear, observations.variance)
         flat = weighted.reshape(6, -1)
         hessian = summed_products(flat, linear.by_pose.reshape(6, -1))
         gradient = flat @ linear.residual.ravel()
@@ -213,6 +209,21 @@ def approach_by_depth(
         if -step @ gradient < _NEGLIGIBLE**2:
             break
     return rotation, translation
+
+
+def approaching_weights(linear: Linearised, depth_variance: np.ndarray) -> np.ndarray:
+    """Weights (N,) of squared residuals by which errors count up to their own spread.
+
+    Args:
+        linear: the problem, linearised at depths that are taken as they are.
+        depth_variance: (N,), of these.
+    """
+    # An unsure depth moves the place along by_depth; this takes it for an error all around.
+    variance = 1 + depth_variance * _squared(linear.by_depth)
+    squared = _squared(linear.residual) / variance
+    spread = max(1.0, middle(squared) / _MEDIAN_SQUARED)
+    weights: np.ndarray = cauchy_weights(squared / spread) / (variance * spread)
+    return weights
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.pose_refinement import Observations
-from loftr_vo.reprojection import Sightings, cauchy_weights, linearise, middle, summed_products
+from loftr_vo.pose_refinement import Observations, approaching_weights
+from loftr_vo.reprojection import Sightings, linearise, summed_products
 from loftr_vo.rolling_shutter import straighten
 
 _ITERATIONS = 10
 # A step of fewer standard deviations is the last.
 _NEGLIGIBLE = 0.3
-# The median of the squared length of a normal error in two dimensions, in variances.
-_MEDIAN_SQUARED = 1.3863
 
 
 @dataclass(frozen=True)
@@ -79,11 +77,7 @@ def refine_turning(
         sightings = Sightings.of(observations.rays0, straight, observations.whitening)
         linear = linearise(sightings, rotation, translation, observations.prior)
         by_all = np.concatenate([linear.by_pose, _by_turn(sightings, share)])
-        # An unsure depth moves the place along by_depth; this takes it for an error all around.
-        variance = 1 + observations.variance * (linear.by_depth**2).sum(axis=0)
-        squared = (linear.residual**2).sum(axis=0) / variance
-        spread = max(1.0, middle(squared) / _MEDIAN_SQUARED)
-        weighted = by_all * (cauchy_weights(squared / spread) / (variance * spread))
+        weighted = by_all * approaching_weights(linear, observations.variance)
         flat = weighted.reshape(9, -1)
         hessian = summed_products(flat, by_all.reshape(9, -1))
         gradient = flat @ linear.residual.ravel()
