@@ -85,6 +85,7 @@ def play_command(arguments: argparse.Namespace) -> int:
         _play(player, seconds, arguments.path.name)
         while arguments.loop:
             _play(player, seconds, arguments.path.name)
+        player.linger()
     return 0
 
 

@@ -26,6 +26,7 @@ _CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 _DEPTH = 1000
 _LAST_ACKNOWLEDGEMENT = 10.0  # seconds
 _SETTLING = 1.0  # seconds
+_LINGERING = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,14 @@ class BagPlayer:
         for publisher in self._publishers.values():
             publisher.wait_for_all_acked(Duration(seconds=_LAST_ACKNOWLEDGEMENT))
         return count
+
+    def linger(self) -> None:
+        """Give the last messages time to arrive; to be called before the node ends.
+
+        Best-effort subscribers acknowledge nothing, and lose what they have not taken yet when
+        the publisher goes.
+        """
+        time.sleep(_LINGERING)
 
     def _advertise(self, node: Node, connection: Connection) -> None:
         package, _, name = connection.msgtype.split('/')
