@@ -57,8 +57,10 @@ _PLENTY = 1000
 _UNDISPUTED = 0.75
 # It is found from some depths only; what is a little off by it may be an inlier all the same.
 _ROUGHLY = 2.0
-# Of the usual depth; of a shorter way, the little that depths are wrong decides its direction.
+# Of the usual depth; of a shorter way, the little that depths are wrong decides its direction, but
+# it hardly matters how deep a cell is: those not known are taken to be as deep as usual.
 _CLEAR_WAY = 0.01
+_NO_WAY = 1e-12
 _OUTLYING = 3.0  # standard deviations
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _SURPRISING = 0.01
@@ -286,14 +288,18 @@ def _led_by_depth(
     away = distance_by_depth(some, rotation, translation)
     if np.mean(away < WIDER * threshold) < _UNDISPUTED:
         return None
-    length = float(np.linalg.norm(translation))
-    if length * middle(some.prior) < _CLEAR_WAY:
-        return None
+    length = max(float(np.linalg.norm(translation)), _NO_WAY)
     direction = translation / length
-    distance = epipolar_distance(observations.rays0, observations.rays1, rotation, direction)
-    if np.mean(np.abs(distance) < threshold) < _UNDISPUTED:
+    if length * middle(some.prior) > _CLEAR_WAY:
+        rays0, rays1 = observations.rays0, observations.rays1
+        distance = np.abs(epipolar_distance(rays0, rays1, rotation, direction))
+        exact, inliers = distance < threshold, distance < _ROUGHLY * threshold
+    else:
+        distance = distance_by_depth(observations, rotation, translation)
+        exact = inliers = distance < WIDER * threshold
+    if np.mean(exact) < _UNDISPUTED:
         return None
-    two_view = TwoView(rotation, direction, np.abs(distance) < _ROUGHLY * threshold)
+    two_view = TwoView(rotation, direction, inliers)
     return (rotation, translation), two_view
 
 

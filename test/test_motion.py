@@ -8,7 +8,14 @@ from point_scenes import degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import transform
-from loftr_vo.motion import _PLENTY, _as_sure_as_all, _lowest, _other_starts, _sampled
+from loftr_vo.motion import (
+    _PLENTY,
+    _as_sure_as_all,
+    _led_by_depth,
+    _lowest,
+    _other_starts,
+    _sampled,
+)
 from loftr_vo.pose_refinement import Observations, refine_pose
 
 FOCAL, NOISE = 280.0, 0.3  # pixels
@@ -85,3 +92,28 @@ def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
     assert apart @ np.linalg.solve(plain.covariance, apart) < 16.8  # 99 % of chi-squared, six
     of_all = np.diag(_as_sure_as_all(sampled, all_of_them).covariance)
     np.testing.assert_allclose(of_all, np.diag(plain.covariance), rtol=0.15)
+
+
+@pytest.mark.parametrize('way', [0.0, 0.003, 0.3])
+def test_known_depths_lead_at_rest_and_on_a_short_way_as_on_a_long_one(way):
+    random, count = np.random.default_rng(6), 800
+    scene = two_views(random, count, translation=(way, 0.0, 0.0), degrees=(0.5, 0.0, 0.0))
+    seen = scene.rays1[:, :2] + random.normal(0, NOISE / FOCAL, (count, 2))
+    wrong = np.arange(count) % 10 == 0
+    seen[wrong] += random.uniform(0.1, 0.2, (wrong.sum(), 2))
+    prior = (1 + random.normal(0, 0.02, count)) / scene.depth
+    matches = Observations(
+        scene.rays0,
+        np.column_stack([seen, np.ones(count)]),
+        np.broadcast_to(np.eye(2) * FOCAL / NOISE, (count, 2, 2)),
+        prior,
+        (0.02 * prior) ** 2,
+    )
+    led = _led_by_depth(matches, np.ones(count, bool), np.eye(4), 1.5 / FOCAL)
+    assert led is not None
+    (rotation, translation), two_view = led
+    assert degrees_between(rotation, scene.rotation) < 0.05
+    assert np.linalg.norm(translation - scene.translation) < 0.01
+    assert two_view.inliers[~wrong].mean() > 0.95
+    if way < 0.01:  # a long one cannot tell what moves along the epipolar lines
+        assert not two_view.inliers[wrong].any()
