@@ -57,15 +57,16 @@ class TestKernels:
         assert isinstance(CHOSEN, OneDnnKernels) == torch.backends.mkldnn.is_available()
         assert type(choose_kernels(CPU, torch.bfloat16)) is Kernels
 
+    @pytest.mark.parametrize('kernel', ['convolve', 'linear', 'normalise', 'feature_map'])
     @pytest.mark.parametrize('answer', ['missing', 'wrong'])
-    def test_kernels_that_do_not_work_are_not_used(self, answer, monkeypatch):
+    def test_kernels_that_do_not_work_are_not_used(self, answer, kernel, monkeypatch):
         def fail(*_):
             raise RuntimeError('no such operator')
 
-        def lie(self, x, *_):
-            return x + 1
+        def lie(self, *arguments):
+            return getattr(Kernels(), kernel)(*arguments) + 1
 
-        monkeypatch.setattr(OneDnnKernels, 'convolve', fail if answer == 'missing' else lie)
+        monkeypatch.setattr(OneDnnKernels, kernel, fail if answer == 'missing' else lie)
         assert type(choose_kernels(CPU, torch.float32)) is Kernels
 
     @EACH_KERNELS
@@ -74,6 +75,13 @@ class TestKernels:
         rows = torch.randn(3, 7, channels)
         rows -= rows.mean(dim=2, keepdim=True)
         assert close(by.normalise(rows), F.layer_norm(rows, (channels,)))
+
+    @EACH_KERNELS
+    def test_feature_map_is_that_of_linear_attention(self, by):
+        # From where the exponential is subnormal on; inf never comes out of a finite number.
+        x = torch.linspace(-100, 100, 4001)
+        expected = (F.elu(x.double()) + 1).float()
+        torch.testing.assert_close(by.feature_map(x), expected, rtol=1e-5, atol=2e-7)
 
     @EACH_KERNELS
     def test_linear_takes_no_rows_at_all(self, by):
@@ -149,6 +157,30 @@ def test_selection_by_blocks_selects_the_same(rows, columns, scale, offset):
         assert selected.keys() == expected.keys()
         for cell, (partner, confidence) in expected.items():
             assert selected[cell] == (partner, pytest.approx(confidence, rel=2e-3))
+
+
+def test_selection_by_blocks_tells_pairs_apart_that_are_equally_sure():
+    """All are as confident to the bit; and of two cells alike, each has the first for partner."""
+    order = torch.randperm(200)
+    tokens0, tokens1 = 4 * torch.eye(200)[None], 4 * torch.eye(200)[None, order]
+    tokens1[0, 190] = tokens1[0, 20]
+    everywhere = torch.ones(1, 1, 200, dtype=torch.bool)
+    plain, ours = (
+        select(*logits_of, everywhere, everywhere, 0.0, 200, 0, *by)
+        for select, logits_of, by in (
+            (select_matches, [similarity(tokens0, tokens1, 0.1)], []),
+            (select_by_blocks, [tokens0, tokens1, 0.1], [CHOSEN]),
+        )
+    )
+    expected, selected = (
+        {
+            tuple(pair)
+            for pair in torch.stack([each.cells0[0], each.cells1[0]], 1)[each.valid[0]].tolist()
+        }
+        for each in (plain, ours)
+    )
+    assert len(expected) == 199
+    assert selected == expected == {(int(order[cell]), cell) for cell in range(200) if cell != 190}
 
 
 def test_windows_are_those_of_the_plain_cutting():

@@ -9,15 +9,15 @@ arithmetic does, in a network as narrow as this.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Narrower rows than this are normalised faster by a matrix product than by PyTorch.
-_NARROW = 32
 _EPSILON = 1e-5  # of nn.LayerNorm
+_LOG2_E = 1 / math.log(2)
 
 
 class Convolution(NamedTuple):
@@ -72,6 +72,10 @@ class Kernels:
         """Divide (..., C), whose mean over C is zero, by its standard deviation, per row."""
         return F.layer_norm(x, x.shape[-1:], eps=_EPSILON)
 
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Return elu(x) + 1, of the shape of ``x``, which linear attention multiplies."""
+        return F.elu(x).add_(1)
+
 
 def _activated(x: Tensor, activation: str) -> Tensor:
     if activation == 'relu':
@@ -84,8 +88,8 @@ def _activated(x: Tensor, activation: str) -> Tensor:
 class OneDnnKernels(Kernels):
     """oneDNN's, for float32 on a CPU.
 
-    It fuses what follows a convolution into it. Linear layers are convolutions with a kernel of
-    one pixel: at a few dozen channels oneDNN is twice as fast as the BLAS that PyTorch takes.
+    It fuses what follows a convolution or a linear layer into it, and at a few dozen channels it
+    is twice as fast as the BLAS that PyTorch takes.
     """
 
     def convolve(
@@ -112,19 +116,15 @@ class OneDnnKernels(Kernels):
         """See ``Kernels``."""
         if x.numel() == 0:
             return super().linear(x, weight, bias, activation)
-        # Rows of tokens are the pixels of a picture one pixel high, in channels-last order.
-        pixels = x.reshape(1, 1, -1, x.shape[-1]).permute(0, 3, 1, 2)
-        y = self.convolve(pixels, Convolution(weight[:, :, None, None], bias), activation)
-        return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], len(weight))
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], '')
 
     def normalise(self, x: Tensor) -> Tensor:
-        """See ``Kernels``."""
-        channels = x.shape[-1]
-        if channels >= _NARROW:
-            return super().normalise(x)
-        mean = x.new_full((channels, channels), 1 / channels)
-        variance = self.linear(x.square(), mean, x.new_full((channels,), _EPSILON))
-        return variance.rsqrt_().mul_(x)
+        """See ``Kernels``; where the mean is zero, the root mean square is the deviation."""
+        return F.rms_norm(x, x.shape[-1:], eps=_EPSILON)
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """See ``Kernels``; PyTorch's exp2 is several times as fast as its exp and its elu."""
+        return x.clamp(max=0).mul_(_LOG2_E).exp2_().add_(F.relu(x))
 
 
 class CudnnKernels(Kernels):
@@ -188,6 +188,7 @@ def _works(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> bool:
                         each.convolve(image, by, 'leaky_relu'),
                         each.linear(rows, weight, bias, 'relu'),
                         each.normalise(rows - rows.mean(dim=1, keepdim=True)),
+                        each.feature_map(rows),
                     ]
                 )
     except (AttributeError, RuntimeError, TypeError):

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from loftr_vo.loftr.fast.kernels import Kernels
 from loftr_vo.loftr.transformer import EncoderLayer, LocalFeatureTransformer, linear_attention
@@ -72,18 +71,26 @@ class FastEncoderLayer:
         return torch.addcmul(self._shift, change.float(), self._scale).add_(tokens)
 
     def _attend_by_head(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        def split(x: Tensor) -> Tensor:
-            return x.unflatten(2, (self._heads, -1)).transpose(1, 2)
+        if self._dtype != torch.float32:
+            attended = linear_attention(*(self._split(x) for x in (query, key, value)))
+            return attended.transpose(1, 2).flatten(2)
+        # In float32 sums over any number of tokens are exact enough without being made means.
+        query, key = self._kernels.feature_map(query), self._kernels.feature_map(key)
+        summary = self._split(key).transpose(2, 3) @ self._split(value)
+        weights = (query * key.sum(dim=1, keepdim=True)).unflatten(2, (self._heads, -1))
+        normaliser = weights.sum(dim=3, keepdim=True).add_(1e-6)
+        return (self._split(query) @ summary).transpose(1, 2).div_(normaliser).flatten(2)
 
-        attended = linear_attention(split(query), split(key), split(value))
-        return attended.transpose(1, 2).flatten(2)
+    def _split(self, x: Tensor) -> Tensor:
+        """Return (B, L, C) as (B, heads, L, C / heads)."""
+        return x.unflatten(2, (self._heads, -1)).transpose(1, 2)
 
     def _attend_at_once(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend with products of full width, of which only those within a head are kept.
 
         A head of a few channels is too small a matrix to be worth a product of its own.
         """
-        query, key = F.elu(query).add_(1), F.elu(key).add_(1)
+        query, key = self._kernels.feature_map(query), self._kernels.feature_map(key)
         summary = (key.transpose(1, 2) @ value).mul_(self._same_head)
         total = key.sum(dim=1, keepdim=True)
         normaliser = self._kernels.linear(query * total, self._same_head).add_(1e-6)
