@@ -58,7 +58,9 @@ class _State:
         """Derivatives (6, 6) of the relative motion by the anchor's and by the other's pose."""
         back = self.rotations[other].T
         baseline = skew(self.positions[anchor] - self.positions[other])
-        by_anchor, by_other = block_diag(back, back), -block_diag(back, back)
+        by_anchor, by_other = np.zeros((2, 6, 6))
+        by_anchor[:3, :3] = by_anchor[3:, 3:] = back
+        by_other[:3, :3] = by_other[3:, 3:] = -back
         by_other[:3, 3:] = back @ baseline
         return by_anchor, by_other
 

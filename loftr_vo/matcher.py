@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -185,15 +185,34 @@ def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def _matches(raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
     """Turn one pair's matches on the host into pixels of the pictures as they were given."""
     valid = raw.valid[0].numpy()
-    cells = raw.cells0[0].numpy()[valid]
-    scale = frame.pixels_per_working_pixel
-    keypoints1 = (raw.keypoints1[0].numpy()[valid] + 0.5) * scale - 0.5
-    inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
+    confidence = raw.confidence[0].numpy()[valid]
+    there, back = (
+        _one_way(confidence, *(each[0].numpy()[valid] for each in found), *pictures)
+        for found, pictures in (
+            ((raw.cells0, raw.keypoints1, raw.spread), (keyframe, frame)),
+            ((raw.cells1, raw.keypoints0, raw.spread0), (frame, keyframe)),
+        )
+    )
+    return replace(there, back=back)
+
+
+def _one_way(
+    confidence: np.ndarray,
+    cells: np.ndarray,
+    places: np.ndarray,
+    spread: np.ndarray,
+    first: EncodedPicture,
+    second: EncodedPicture,
+) -> Matches:
+    """Matches of cells with places in another picture, those outside left out."""
+    scale = second.pixels_per_working_pixel
+    places = (places + 0.5) * scale - 0.5
+    inside = ((places >= 0) & (places <= np.array(second.shape[::-1]) - 1)).all(axis=1)
     return Matches(
-        keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
-        keypoints1=keypoints1.astype(np.float32),
-        confidence=raw.confidence[0].numpy()[valid],
-        spread=(raw.spread[0].numpy()[valid] * scale.mean()).astype(np.float32),
+        keypoints0=first.cell_centres()[cells].astype(np.float32),
+        keypoints1=places.astype(np.float32),
+        confidence=confidence,
+        spread=(spread * scale.mean()).astype(np.float32),
         cells=cells,
     ).select(inside)
 

@@ -456,9 +456,8 @@ class VisualOdometry:
             old.keep_learned_depth()
             agreed = old.agreed[motion.matches.cells[motion.seen]]
             new.inherit_depth(*motion.seen_depth(), agreed)
-            matches = self._matcher.match(new.encoded, old.encoded).result()
-            clock.lap('match')
-            triangulate_matches(new, old, matches, self.settings.geometry)
+            assert motion.matches.back is not None
+            triangulate_matches(new, old, motion.matches.back, self.settings.geometry)
             for older in self._look_back():
                 triangulate_by_tracking(new, older, self.settings.geometry)
             old.links.append(motion.link_to(new))

@@ -108,8 +108,10 @@ def test_network_for_inference_matches_as_kornia(config, width, height, at_least
     images = [(255 * image).byte() for image in shifted_pair(height, width)]
     fast = FastLoFTR(peer.ours, torch.device('cpu'), torch.float32)
     shape = (height, width)
+    # In float32 theirs loses all digits of elu(x) + 1 far below zero: up to half a pixel here.
+    exact = peer.kornia.double()
     with torch.inference_mode():
-        theirs = peer.kornia({f'image{index}': image / 255 for index, image in enumerate(images)})
+        theirs = exact({f'image{index}': im.double() / 255 for index, im in enumerate(images)})
         ours = fast.match(*map(fast.encode, images), shape, shape, max_matches=10_000)
     assert_same_matches(ours, theirs, width // 8, at_least)
 
@@ -222,7 +224,7 @@ def test_every_parameter_is_trained():
     features0, features1 = network.encode(image0), network.encode(image1)
     tokens0, tokens1 = network.condition(features0, features1)
     cells = torch.randint(0, 96, (2, 20))
-    offset, spread = network.refine(features0, features1, tokens0, tokens1, cells, cells)
+    (offset, spread), _ = network.refine(features0, features1, tokens0, tokens1, cells, cells)
     loss = network.similarity(tokens0, tokens1).logsumexp(2).sum() + offset.sum() + spread.sum()
     loss.backward()
     for name, parameter in network.named_parameters():
