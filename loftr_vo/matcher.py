@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from loftr_vo.config import MatcherSettings
 from loftr_vo.cuda_execution import CudaExecution
@@ -184,30 +185,26 @@ def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _matches(raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
     """Turn one pair's matches on the host into pixels of the pictures as they were given."""
-    valid = raw.valid[0].numpy()
-    confidence = raw.confidence[0].numpy()[valid]
-    there, back = (
-        _one_way(confidence, *(each[0].numpy()[valid] for each in found), *pictures)
-        for found, pictures in (
-            ((raw.cells0, raw.keypoints1, raw.spread), (keyframe, frame)),
-            ((raw.cells1, raw.keypoints0, raw.spread0), (frame, keyframe)),
-        )
-    )
-    return replace(there, back=back)
+    there = (raw.valid, raw.confidence, raw.cells0, raw.keypoints1, raw.spread)
+    back = (raw.valid, raw.confidence, raw.cells1, raw.keypoints0, raw.spread0)
+    return replace(_one_way(there, keyframe, frame), back=_one_way(back, frame, keyframe))
 
 
 def _one_way(
-    confidence: np.ndarray,
-    cells: np.ndarray,
-    places: np.ndarray,
-    spread: np.ndarray,
-    first: EncodedPicture,
-    second: EncodedPicture,
+    columns: tuple[Tensor, ...], first: EncodedPicture, second: EncodedPicture
 ) -> Matches:
-    """Matches of cells with places in another picture, those outside left out."""
+    """Matches of cells of one picture with places in another, those outside left out.
+
+    Args:
+        columns: validity, confidence, cells, places and their spread, see ``RawMatches``.
+        first: what the cells are of.
+        second: where the places are.
+    """
+    valid, *rest = (column[0].numpy() for column in columns)
+    confidence, cells, places, spread = (column[valid] for column in rest)
     scale = second.pixels_per_working_pixel
     places = (places + 0.5) * scale - 0.5
-    inside = ((places >= 0) & (places <= np.array(second.shape[::-1]) - 1)).all(axis=1)
+    inside = np.all((places >= 0) & (places <= np.array(second.shape[::-1]) - 1), axis=1)
     return Matches(
         keypoints0=first.cell_centres()[cells].astype(np.float32),
         keypoints1=places.astype(np.float32),
