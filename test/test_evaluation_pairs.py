@@ -13,6 +13,7 @@ from loftr_vo.evaluation.pairs.cases import (
     blurred,
     darkened,
     line_kernel,
+    rendered_pairs,
     sequence_pairs,
     strangers,
     thinned,
@@ -129,6 +130,23 @@ def test_pairs_of_a_sequence_have_its_true_motion():
     pairs = sequence_pairs(DATA / 'fountain', apart=1, most=4)
     assert len(pairs) == 4
     assert score_case(sift, pairs).rotation_deg < 0.5
+
+
+def test_rendered_pairs_have_their_true_motion_and_each_their_own_place():
+    pairs = rendered_pairs(5)
+    assert score_case(sift, pairs).rotation_deg < 0.5
+    assert score_case(sift, pairs).solved == 1
+    assert len({pair.image0.tobytes() for pair in pairs}) == 5
+
+
+def test_the_dark_and_blurred_is_a_case_of_what_is_there(pairs):
+    cases = table.all_cases({}, {0.5: pairs}, pairs)
+    assert list(cases) == ['blank rooms, contrast 0.5'] + [
+        f'rendered rooms, gain 0.25, noise 4, blurred by {length} px' for length in (9, 12, 15)
+    ]
+    dim = cases['rendered rooms, gain 0.25, noise 4, blurred by 12 px'][0]
+    assert dim.image0.mean() == pytest.approx(pairs[0].image0.mean() / 4, rel=0.05)
+    assert sum('real, gain' in case for case in table.all_cases({'x': pairs}, {}, [])) == 8
 
 
 def test_the_table_has_a_row_of_every_case():

@@ -26,6 +26,7 @@ from loftr_vo.evaluation.pairs.cases import (
     Pair,
     blurred,
     darkened,
+    rendered_pairs,
     sequence_pairs,
     strangers,
     thinned,
@@ -51,6 +52,9 @@ HARD_PAIRS = 12  # of each of the last four, blurred or darkened
 CONTRASTS = (1.0, 0.5, 0.25)  # of the blank rooms
 BLURS = (9.0, 12.0, 15.0)  # pixels
 NOISES = (2.0, 4.0, 8.0, 16.0, 24.0)  # grey levels, with a quarter of the light
+# Grey levels of noise where it is dark and a moving camera blurs what it sees, as it does there.
+BLURRED_NOISE = 4.0
+RENDERED_PAIRS = 12
 METHODS = ('orb', 'sift', 'network', 'refined')
 _PICTURES = 3
 
@@ -87,7 +91,8 @@ def main() -> None:
     groups = real_groups(arguments.data, arguments.pairs)
     blank = {contrast: blank_rooms(arguments.pairs, contrast) for contrast in CONTRASTS}
     results: dict[str, Any] = {'weights': arguments.weights}
-    cases = all_cases(groups, blank)
+    rendered = rendered_pairs(min(arguments.pairs, RENDERED_PAIRS))
+    cases = all_cases(groups, blank, rendered)
     with tqdm(total=len(cases) * len(methods), unit='case') as bar:
         scores: dict[str, dict[str, CaseScore]] = {}
         for (case, pairs), name in itertools.product(cases.items(), methods):
@@ -112,6 +117,9 @@ def main() -> None:
         (arguments.output / 'pairs.md').write_text(table)
         for contrast, pairs in blank.items():
             draw_examples(methods, pairs, f'blank_room_{contrast:g}', arguments.output)
+        for length in BLURS:
+            pairs = dark_and_blurred(rendered, length)
+            draw_examples(methods, pairs, f'dark_blurred_room_{length:g}', arguments.output)
 
 
 def real_groups(data: Path, most: int) -> dict[str, list[Pair]]:
@@ -133,8 +141,13 @@ def blank_rooms(most: int, contrast: float = 1.0) -> list[Pair]:
     return pairs
 
 
+def dark_and_blurred(pairs: list[Pair], length: float) -> list[Pair]:
+    """Return the pairs with a quarter of the light and a motion blur of ``length`` pixels."""
+    return darkened(blurred(pairs, length), noise=BLURRED_NOISE)
+
+
 def all_cases(
-    groups: dict[str, list[Pair]], blank: dict[float, list[Pair]]
+    groups: dict[str, list[Pair]], blank: dict[float, list[Pair]], rendered: list[Pair]
 ) -> dict[str, list[Pair]]:
     """Return the pairs of every row of the table."""
     hard = [
@@ -150,6 +163,14 @@ def all_cases(
         cases |= {
             f'real, gain 0.25, noise {noise:g}': darkened(hard, noise=noise) for noise in NOISES
         }
+    for place, pairs in (('real', hard), ('rendered rooms', rendered)):
+        if pairs:
+            cases |= {
+                f'{place}, gain 0.25, noise {BLURRED_NOISE:g}, blurred by {length:g} px': (
+                    dark_and_blurred(pairs, length)
+                )
+                for length in BLURS
+            }
     return cases
 
 

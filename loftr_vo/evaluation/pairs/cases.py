@@ -15,6 +15,11 @@ import numpy as np
 from loftr_vo.camera import Camera
 from loftr_vo.datasets import open_sequence
 from loftr_vo.frame import Frame
+from loftr_vo.synthetic.sequence import SyntheticSequence
+
+_ROOM_SIZE = (480, 640)
+_ROOM_APART = 5  # frames
+_ROOM_STARTS = (0, 12, 24, 36)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,21 @@ def sequence_pairs(path: Path, apart: int, most: int) -> list[Pair]:
         first, second = frames[start], frames[start + apart]
         poses = [_pose_at(truth.stamps, truth.poses, frame) for frame in (first, second)]
         motion = np.linalg.inv(poses[1]) @ poses[0]
+        pairs.append(Pair(first.image, second.image, first.camera, motion))
+    return pairs
+
+
+def rendered_pairs(most: int) -> list[Pair]:
+    """Return ray-cast pairs of furnished rooms, at most ``most``, a few of each room."""
+    pairs = []
+    for count in range(most):
+        seed, start = count // len(_ROOM_STARTS), _ROOM_STARTS[count % len(_ROOM_STARTS)]
+        frames = _ROOM_STARTS[-1] + _ROOM_APART + 1
+        room = SyntheticSequence('room', frames, _ROOM_SIZE, seed=seed)
+        first, second = (room.frame(index) for index in (start, start + _ROOM_APART))
+        assert room.ground_truth is not None
+        poses = room.ground_truth.poses
+        motion = np.linalg.inv(poses[start + _ROOM_APART]) @ poses[start]
         pairs.append(Pair(first.image, second.image, first.camera, motion))
     return pairs
 
