@@ -52,7 +52,7 @@ class DeviceMatches:
     """Matches on their way to the host.
 
     Args:
-        buffer: (10, K), staging memory, see ``pack``.
+        buffer: (7, K), staging memory, see ``pack``.
         arrived: marks that they are there.
         device: for the words of an error.
     """
@@ -227,11 +227,11 @@ class _Pair:
         return packed
 
 
-_COLUMNS = 10
+_COLUMNS = 7
 
 
 def pack(raw: RawMatches) -> Tensor:
-    """Return one pair's matches as one tensor (10, K) float32, for one copy to the host.
+    """Return one pair's matches as one tensor (7, K) float32, for one copy to the host.
 
     Cells are whole numbers far below 2^24, which float32 holds exactly.
     """
@@ -240,8 +240,6 @@ def pack(raw: RawMatches) -> Tensor:
             torch.stack([rows[0].float() for rows in raw[:4]]),
             raw.keypoints1[0].T,
             raw.spread,
-            raw.keypoints0[0].T,
-            raw.spread0,
         ]
     )
 
@@ -256,8 +254,6 @@ def unpack(packed: Tensor) -> RawMatches:
         valid > 0,
         packed[4:6].T[None],
         packed[6][None],
-        packed[7:9].T[None],
-        packed[9][None],
     )
 
 

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from loftr_vo.config import MatcherSettings
 from loftr_vo.cuda_execution import CudaExecution
@@ -185,31 +184,16 @@ def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 def _matches(raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
     """Turn one pair's matches on the host into pixels of the pictures as they were given."""
-    there = (raw.valid, raw.confidence, raw.cells0, raw.keypoints1, raw.spread)
-    back = (raw.valid, raw.confidence, raw.cells1, raw.keypoints0, raw.spread0)
-    return replace(_one_way(there, keyframe, frame), back=_one_way(back, frame, keyframe))
-
-
-def _one_way(
-    columns: tuple[Tensor, ...], first: EncodedPicture, second: EncodedPicture
-) -> Matches:
-    """Matches of cells of one picture with places in another, those outside left out.
-
-    Args:
-        columns: validity, confidence, cells, places and their spread, see ``RawMatches``.
-        first: what the cells are of.
-        second: where the places are.
-    """
-    valid, *rest = (column[0].numpy() for column in columns)
-    confidence, cells, places, spread = (column[valid] for column in rest)
-    scale = second.pixels_per_working_pixel
-    places = (places + 0.5) * scale - 0.5
-    inside = np.all((places >= 0) & (places <= np.array(second.shape[::-1]) - 1), axis=1)
+    valid = raw.valid[0].numpy()
+    cells = raw.cells0[0].numpy()[valid]
+    scale = frame.pixels_per_working_pixel
+    keypoints1 = (raw.keypoints1[0].numpy()[valid] + 0.5) * scale - 0.5
+    inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
     return Matches(
-        keypoints0=first.cell_centres()[cells].astype(np.float32),
-        keypoints1=places.astype(np.float32),
-        confidence=confidence,
-        spread=(spread * scale.mean()).astype(np.float32),
+        keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
+        keypoints1=keypoints1.astype(np.float32),
+        confidence=raw.confidence[0].numpy()[valid],
+        spread=(raw.spread[0].numpy()[valid] * scale.mean()).astype(np.float32),
         cells=cells,
     ).select(inside)
 

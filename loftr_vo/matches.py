@@ -23,8 +23,6 @@ class Matches:
             picture: how sure the sub-pixel position is.
         cells: (N,) int64, row-major index of the coarse cell in the first picture. With a
             keyframe as the first picture it names a match in every frame matched to it.
-        back: the same pairs the other way, from cells of the second picture to sub-pixel places in
-            the first, save for places outside; None where they are not known.
     """
 
     keypoints0: np.ndarray
@@ -32,13 +30,12 @@ class Matches:
     confidence: np.ndarray
     spread: np.ndarray
     cells: np.ndarray
-    back: Matches | None = None
 
     def __len__(self) -> int:
         return len(self.confidence)
 
     def select(self, chosen: np.ndarray) -> Matches:
-        """Return the matches that ``chosen``, a mask or indices, names; not their way back."""
+        """Return the matches that ``chosen``, a mask or indices, names."""
         return Matches(
             self.keypoints0[chosen],
             self.keypoints1[chosen],

@@ -30,7 +30,7 @@ from loftr_vo.rotation import rotate_covariance
 from loftr_vo.scale.metric_scale import MetricScale
 from loftr_vo.stillness import RestDetector, TurnDetector
 from loftr_vo.trace import NoTrace, Trace
-from loftr_vo.triangulation import triangulate_by_tracking, triangulate_matches
+from loftr_vo.triangulation import triangulate_by_tracking
 from loftr_vo.uncertainty import (
     exactly_here,
     exactly_here_in_a_carried_scale,
@@ -456,8 +456,6 @@ class VisualOdometry:
             old.keep_learned_depth()
             agreed = old.agreed[motion.matches.cells[motion.seen]]
             new.inherit_depth(*motion.seen_depth(), agreed)
-            assert motion.matches.back is not None
-            triangulate_matches(new, old, motion.matches.back, self.settings.geometry)
             for older in self._look_back():
                 triangulate_by_tracking(new, older, self.settings.geometry)
             old.links.append(motion.link_to(new))
@@ -494,10 +492,10 @@ class VisualOdometry:
             refine_window(window, fixed=max(1, len(window) // 2))
 
     def _look_back(self) -> list[Keyframe]:
-        """Keyframes before the last two, the newest first."""
+        """Keyframes before the last, the newest first."""
         if not self.settings.geometry.refine_matches:
             return []
-        return self._keyframes.window[-3::-1]
+        return self._keyframes.window[-2::-1]
 
     def _return_to(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""

@@ -20,28 +20,20 @@ _FEWEST_IN_VIEW = 20
 _FARTHEST_PREDICTION = 6.0  # pixels; where a cell should be seen must be known to this
 
 
-def triangulate_matches(
-    keyframe: Keyframe, older: Keyframe, matches: Matches, settings: GeometrySettings
+def triangulate_by_tracking(
+    keyframe: Keyframe, older: Keyframe, settings: GeometrySettings
 ) -> None:
-    """Improve the depth of matched cells, both poses taken as known, and link the keyframes.
+    """Improve the depth of cells seen in an older keyframe too, and link the keyframes.
+
+    Both poses are taken as known. Cells whose depth is known say where they should be seen there;
+    Lucas-Kanade says where they are. The network is not asked: its errors in the keyframe before
+    are those of the match that the pose and the depths are from already, and would only confirm
+    them.
 
     Args:
         keyframe: the new one, with what depth it has.
         older: another one.
-        matches: of the network, keypoints0 in ``keyframe``.
         settings: thresholds.
-    """
-    located = locate_matches(keyframe, older.frame, matches, settings)
-    _update(keyframe, older, matches.cells, located, settings)
-
-
-def triangulate_by_tracking(
-    keyframe: Keyframe, older: Keyframe, settings: GeometrySettings
-) -> None:
-    """Look back at a keyframe further away: a wider baseline, without the network.
-
-    Cells whose depth is known say where they should be seen there; Lucas-Kanade says where they
-    are.
     """
     expected = _expected_matches(keyframe, older)
     if len(expected) < _FEWEST_IN_VIEW:

@@ -4,7 +4,7 @@
 
 import math
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -123,11 +123,6 @@ class ExactMatcher:
 
     def match(self, keyframe, frame):
         """Match every cell of the keyframe that the frame sees too."""
-        there = self._match(keyframe, frame)
-        matches = replace(there, back=self._match(frame, keyframe))
-        return PendingMatches(lambda: matches)
-
-    def _match(self, keyframe, frame):
         expected, cells = np.empty((0, 2)), np.empty(0, int)
         for world in self.worlds:
             views = world.shown(keyframe.picture), world.shown(frame.picture)
@@ -138,13 +133,14 @@ class ExactMatcher:
         wrong = random.random(len(cells)) < self.outliers
         last = np.array(frame.shape[::-1]) - 1
         keypoints1[wrong] = random.uniform(0, last, (wrong.sum(), 2))
-        return Matches(
+        matches = Matches(
             keyframe.cell_centres()[cells].astype(np.float32),
             np.clip(keypoints1, 0, last).astype(np.float32),
             np.full(len(cells), 0.9, np.float32),
             np.full(len(cells), max(self.noise, 0.01), np.float32),
             cells,
         )
+        return PendingMatches(lambda: matches)
 
 
 def _common(centres, view0, view1):

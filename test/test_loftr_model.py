@@ -224,7 +224,7 @@ def test_every_parameter_is_trained():
     features0, features1 = network.encode(image0), network.encode(image1)
     tokens0, tokens1 = network.condition(features0, features1)
     cells = torch.randint(0, 96, (2, 20))
-    (offset, spread), _ = network.refine(features0, features1, tokens0, tokens1, cells, cells)
+    offset, spread = network.refine(features0, features1, tokens0, tokens1, cells, cells)
     loss = network.similarity(tokens0, tokens1).logsumexp(2).sum() + offset.sum() + spread.sum()
     loss.backward()
     for name, parameter in network.named_parameters():

@@ -49,12 +49,8 @@ class RawMatches(NamedTuple):
         cells1: (B, K) int64, row-major coarse cell in the second picture.
         confidence: (B, K) float32 in [0, 1].
         valid: (B, K) bool; the other rows are filling.
-        keypoints1: (B, K, 2) float32, x and y in the second picture, in pixels, of what lies at
-            ``cells0`` in the first.
+        keypoints1: (B, K, 2) float32, x and y in the second picture, in pixels.
         spread: (B, K) float32, standard deviation of the fine heatmap in pixels.
-        keypoints0: (B, K, 2) float32, the other way: in the first picture, of what lies at
-            ``cells1`` in the second.
-        spread0: (B, K) float32, likewise.
     """
 
     cells0: Tensor
@@ -62,20 +58,6 @@ class RawMatches(NamedTuple):
     confidence: Tensor
     valid: Tensor
     keypoints1: Tensor
-    spread: Tensor
-    keypoints0: Tensor
-    spread0: Tensor
-
-
-class Refined(NamedTuple):
-    """Where the centres of coarse cells lie around the cells that match them.
-
-    Attributes:
-        offset: (B, K, 2) float32, from the position of the matching cell, in pixels.
-        spread: (B, K) float32, its standard deviation in pixels.
-    """
-
-    offset: Tensor
     spread: Tensor
 
 
@@ -188,11 +170,8 @@ class LoFTR(nn.Module):
         tokens1: Tensor,
         cells0: Tensor,
         cells1: Tensor,
-    ) -> tuple[Refined, Refined]:
-        """Refine coarse matches, each way.
-
-        The paper takes the centre of the first window alone and looks for it in the second. Both
-        windows have seen each other by then, so that the other way costs one more correlation.
+    ) -> tuple[Tensor, Tensor]:
+        """Refine coarse matches in the second picture.
 
         Args:
             features0: of the first pictures.
@@ -203,7 +182,8 @@ class LoFTR(nn.Module):
             cells1: (B, K) int64, their matches in the second.
 
         Returns:
-            Of ``cells0`` in the second pictures, and of ``cells1`` in the first.
+            (B, K, 2) float32, from the position of ``cells1`` to the match, in pixels; and (B, K)
+            float32, its standard deviation in pixels.
         """
         windows0, windows1 = (
             self.fine_preprocess(
@@ -216,15 +196,11 @@ class LoFTR(nn.Module):
                 (features1, tokens1, cells1),
             )
         )
-        windows0, windows1 = self.loftr_fine(windows0, windows1)
-        there, back = (
-            Refined(*(each.unflatten(0, cells0.shape) * FINE_STRIDE for each in expected))
-            for expected in (
-                expected_offset(windows0, windows1),
-                expected_offset(windows1, windows0),
-            )
+        offset, spread = expected_offset(*self.loftr_fine(windows0, windows1))
+        return (
+            offset.unflatten(0, cells0.shape) * FINE_STRIDE,
+            spread.unflatten(0, cells0.shape) * FINE_STRIDE,
         )
-        return there, back
 
     def forward(
         self,
@@ -272,16 +248,11 @@ class LoFTR(nn.Module):
         if not fixed_size:
             most = int(coarse.valid.sum(dim=1).max())
             coarse = CoarseMatches(*(rows[:, :most] for rows in coarse))
-        there, back = self.refine(
+        offset, spread = self.refine(
             features0, features1, tokens0, tokens1, coarse.cells0, coarse.cells1
         )
-        return RawMatches(
-            *coarse,
-            cell_position(coarse.cells1, features1.coarse.shape[3]) + there.offset,
-            there.spread,
-            cell_position(coarse.cells0, features0.coarse.shape[3]) + back.offset,
-            back.spread,
-        )
+        keypoints1 = cell_position(coarse.cells1, features1.coarse.shape[3]) + offset
+        return RawMatches(*coarse, keypoints1, spread)
 
     @torch.inference_mode()
     def match(

@@ -167,7 +167,7 @@ class Trainer:
         log_confidence = logits.log_softmax(dim=2) + logits.log_softmax(dim=1)
 
         partner = truth.partner.gather(1, cells)
-        refined, _ = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
+        offset, spread = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
         half_window = FINE_STRIDE * (self.config.model.window // 2)
         columns = images.shape[-1] // CELL
         position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
@@ -178,9 +178,9 @@ class Trainer:
             coarse_loss(log_confidence, truth.matched, truth.partner),
             unmatched_loss(log_confidence, truth.unmatchable),
             fine_loss(
-                refined.offset.flatten(0, 1) / half_window,
+                offset.flatten(0, 1) / half_window,
                 target.flatten(0, 1),
-                refined.spread.flatten() / half_window,
+                spread.flatten() / half_window,
             ),
         )
 

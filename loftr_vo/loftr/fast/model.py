@@ -143,15 +143,9 @@ class FastLoFTR:
                 ).flatten(0, 1)
             ).chunk(2)
         )
-        offset1, spread1 = expected_offset(windows0, windows1)
-        offset0, spread0 = expected_offset(windows1, windows0)
-        return RawMatches(
-            *coarse,
-            (cell_position(cells1, grid1[1]) + offset1 * FINE_STRIDE)[None],
-            spread1[None] * FINE_STRIDE,
-            (cell_position(cells0, grid0[1]) + offset0 * FINE_STRIDE)[None],
-            spread0[None] * FINE_STRIDE,
-        )
+        offset, spread = expected_offset(windows0, windows1)
+        keypoints1 = cell_position(cells1, grid1[1]) + offset * FINE_STRIDE
+        return RawMatches(*coarse, keypoints1[None], spread[None] * FINE_STRIDE)
 
     def _select(
         self,
