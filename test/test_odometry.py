@@ -338,6 +338,25 @@ class TestTracking:
             made = before.is_keyframe and before.state is State.TRACKING
             assert (estimate.timings['keyframe'] > 0) == made
 
+    def test_each_frame_is_matched_once_whether_it_becomes_the_keyframe_or_not(
+        self, world, walk, monkeypatch
+    ):
+        odometry, matched = odometry_in(world), []
+        match = odometry._matcher.match
+        monkeypatch.setattr(
+            odometry._matcher, 'match', lambda *pair: matched.append(pair) or match(*pair)
+        )
+        estimates = list(odometry.stream(walk))
+        assert sum(estimate.is_keyframe for estimate in estimates) > 3
+        assert len(matched) == len(walk) - 1
+
+    def test_a_new_keyframe_is_seen_in_all_of_the_window_before_it(self, world, walk):
+        odometry = odometry_in(world)
+        list(odometry.stream(walk))
+        *earlier, newest = odometry._keyframes.window
+        assert len(earlier) > 2
+        assert [link.other for link in newest.links] == earlier[::-1]
+
     def test_old_keyframes_are_forgotten(self, world, walk):
         """There and back and there again: memory holds the window twice, and not the way."""
         settings = replace(ON_CPU, {'recovery.keyframes': 3, 'keyframe.max_parallax': 1.5})
