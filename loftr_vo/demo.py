@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,7 @@ _TRIAL = 12  # frames from which it is found how fast the network is here
 # The camera gets a core of its own: threads that fight for one are slower than fewer.
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 _SILENCE_TIMEOUT = 30.0  # seconds
+_PICTURE_TIMEOUT = 5.0  # seconds, for the picture of a frame whose odometry is there
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,11 @@ def _await_replies(
             if not listener.odometry:
                 raise
             return
+    # It is drawn after its odometry is out.
+    with suppress(NodeSilentError):
+        await_condition(
+            lambda: stamps[-1] in listener.pictures, _PICTURE_TIMEOUT, listener, check_node
+        )
 
 
 def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
