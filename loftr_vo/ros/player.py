@@ -25,7 +25,7 @@ _PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 _CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 _DEPTH = 1000
 _LAST_ACKNOWLEDGEMENT = 10.0  # seconds
-_SETTLING = 1.0  # seconds
+_SETTLING = 2.0  # seconds
 _LINGERING = 1.0  # seconds
 
 
