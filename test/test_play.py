@@ -194,6 +194,8 @@ def test_node_fed_by_a_played_bag_says_what_evaluate_says(tmp_path, make_ears):
         [sys.executable, '-m', 'loftr_vo.ros.node', '--ros-args', *given, *remap],
         env=environment(),
     )
+    # The player waits for the node, and the node for nobody.
+    ears.until(lambda: ears.node.count_publishers('/odom') == 1, node)
     player = start_player(tmp_path / 'bag', '--wait', 60)
     try:
         ears.until(lambda: len(ears.heard['/odom']) == 8, node)
