@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +53,6 @@ _TRIAL = 12  # frames from which it is found how fast the network is here
 # The camera gets a core of its own: threads that fight for one are slower than fewer.
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 _SILENCE_TIMEOUT = 30.0  # seconds
-_PICTURE_TIMEOUT = 5.0  # seconds, for the picture of a frame whose odometry is there
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,10 @@ def _await_replies(
     """Wait for the last frame as long as others come in; what is missing then was dropped."""
 
     def complete() -> bool:
-        heard = listener.odometry
-        return bool(heard) and heard[-1].stamp == stamps[-1] and stamps[-1] in listener.statuses
+        heard, last = listener.odometry, stamps[-1]
+        # The picture is drawn after the odometry is out.
+        told = last in listener.statuses and last in listener.pictures
+        return told and bool(heard) and heard[-1].stamp == last
 
     def going_on(known: int) -> bool:
         return len(listener.odometry) > known or complete()
@@ -156,11 +156,6 @@ def _await_replies(
             if not listener.odometry:
                 raise
             return
-    # It is drawn after its odometry is out.
-    with suppress(NodeSilentError):
-        await_condition(
-            lambda: stamps[-1] in listener.pictures, _PICTURE_TIMEOUT, listener, check_node
-        )
 
 
 def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
