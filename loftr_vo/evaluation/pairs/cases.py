@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from loftr_vo.camera import Camera
 from loftr_vo.datasets import open_sequence
 from loftr_vo.frame import Frame
 from loftr_vo.synthetic.sequence import SyntheticSequence
+from loftr_vo.trajectory import Trajectory
 
 _ROOM_SIZE = (480, 640)
 _ROOM_APART = 5  # frames
@@ -51,26 +53,28 @@ def sequence_pairs(path: Path, apart: int, most: int) -> list[Pair]:
     starts = np.linspace(0, len(frames) - apart - 1, min(most, len(frames) - apart))
     pairs = []
     for start in starts.round().astype(int).tolist():
-        first, second = frames[start], frames[start + apart]
-        poses = [_pose_at(truth.stamps, truth.poses, frame) for frame in (first, second)]
-        motion = np.linalg.inv(poses[1]) @ poses[0]
-        pairs.append(Pair(first.image, second.image, first.camera, motion))
+        pairs.append(_pair(frames[start], frames[start + apart], truth))
     return pairs
 
 
 def rendered_pairs(most: int) -> list[Pair]:
     """Return ray-cast pairs of furnished rooms, at most ``most``, a few of each room."""
-    pairs = []
-    for count in range(most):
-        seed, start = count // len(_ROOM_STARTS), _ROOM_STARTS[count % len(_ROOM_STARTS)]
-        frames = _ROOM_STARTS[-1] + _ROOM_APART + 1
-        room = SyntheticSequence('room', frames, _ROOM_SIZE, seed=seed)
-        first, second = (room.frame(index) for index in (start, start + _ROOM_APART))
-        assert room.ground_truth is not None
-        poses = room.ground_truth.poses
-        motion = np.linalg.inv(poses[start + _ROOM_APART]) @ poses[start]
-        pairs.append(Pair(first.image, second.image, first.camera, motion))
-    return pairs
+    return list(itertools.islice(_pairs_of_rooms(), most))
+
+
+def _pairs_of_rooms() -> Iterator[Pair]:
+    for seed in itertools.count():
+        room = SyntheticSequence('room', _ROOM_STARTS[-1] + _ROOM_APART + 1, _ROOM_SIZE, seed=seed)
+        assert room.ground_truth is not None  # rendered scenes have it
+        for start in _ROOM_STARTS:
+            first, second = (room.frame(index) for index in (start, start + _ROOM_APART))
+            yield _pair(first, second, room.ground_truth)
+
+
+def _pair(first: Frame, second: Frame, truth: Trajectory) -> Pair:
+    poses = [_pose_at(truth.stamps, truth.poses, frame) for frame in (first, second)]
+    motion = np.linalg.inv(poses[1]) @ poses[0]
+    return Pair(first.image, second.image, first.camera, motion)
 
 
 def _pose_at(stamps: np.ndarray, poses: np.ndarray, frame: Frame) -> np.ndarray:
