@@ -21,6 +21,7 @@ from loftr_vo.loftr.fast.kernels import Kernels
 _BLOCK = 128
 # One row in so many is looked at to guess the largest logit.
 _SAMPLE = 32
+_LN_2 = math.log(2)
 # Sums of exponentials in this range have lost nothing that counts in float32.
 _SMALLEST, _LARGEST = 1e-25, 1e37
 
@@ -45,7 +46,7 @@ def select_by_blocks(
         inside0, inside1, threshold, max_matches, min_support: see ``select_matches``.
         kernels: to compute with.
     """
-    scaled = tokens0[0] * (1.0 / (math.log(2) * tokens0.shape[2] * temperature))
+    scaled = tokens0[0] * (1.0 / (_LN_2 * tokens0.shape[2] * temperature))
     pairs = _Pairs(scaled, tokens1[0], kernels)
     value, column, mutual = (each[None] for each in pairs.mutual_best(*pairs.partitions()))
     return select_best(
@@ -95,7 +96,7 @@ class _Pairs:
         inexact = (~((totals > _SMALLEST) & (totals < _LARGEST))).nonzero()[:, 0]
         for few in inexact.split(_BLOCK):
             logits = self._kernels.linear(ours[few], others) + self._bias[0]
-            partitions[few] = (logits * math.log(2)).logsumexp(dim=1) / math.log(2)
+            partitions[few] = (logits * _LN_2).logsumexp(dim=1) / _LN_2
         return partitions
 
     def mutual_best(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:

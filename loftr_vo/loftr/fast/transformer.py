@@ -63,18 +63,22 @@ class FastEncoderLayer:
         short, short_source = tokens.to(self._dtype), source.to(self._dtype)
         query = linear(short, self._query)
         key, value = linear(short_source, self._key), linear(short_source, self._value)
-        attend = self._attend_at_once if tokens.shape[2] < _NARROW else self._attend_by_head
-        message = normalise(linear(attend(query, key, value), self._merge))
+        message = normalise(linear(self._attend(query, key, value), self._merge))
         hidden = torch.cat([short, message], dim=2)
         hidden = linear(hidden, self._first, self._first_bias, 'relu')
         change = normalise(linear(hidden, self._second))
         return torch.addcmul(self._shift, change.float(), self._scale).add_(tokens)
 
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        if query.shape[2] < _NARROW:
+            return self._attend_at_once(query, key, value)
+        if self._dtype == torch.float32:
+            return self._attend_by_head(query, key, value)
+        attended = linear_attention(*(self._split(x) for x in (query, key, value)))
+        return attended.transpose(1, 2).flatten(2)
+
     def _attend_by_head(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        if self._dtype != torch.float32:
-            attended = linear_attention(*(self._split(x) for x in (query, key, value)))
-            return attended.transpose(1, 2).flatten(2)
-        # In float32 sums over any number of tokens are exact enough without being made means.
+        """Attend in float32, where sums over any number of tokens need not be made means."""
         query, key = self._kernels.feature_map(query), self._kernels.feature_map(key)
         summary = self._split(key).transpose(2, 3) @ self._split(value)
         weights = (query * key.sum(dim=1, keepdim=True)).unflatten(2, (self._heads, -1))
