@@ -10,6 +10,7 @@ import pytest
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import ExternalShutdownException
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 
 from loftr_vo.ros.executor import AsideExecutor
@@ -92,3 +93,21 @@ def test_spinning_ends_when_nothing_comes(executor):
     start = time.monotonic()
     executor.spin_once(timeout_sec=0.05)
     assert time.monotonic() - start < 5.0
+
+
+@pytest.mark.parametrize('ended', [True, False])
+def test_a_signal_in_the_middle_of_waiting_ends_it_and_other_failures_are_told(ended, monkeypatch):
+    """Rclpy asks whether a signal came, then waits: one that comes in between is an RCLError."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    executor = AsideExecutor(ReentrantCallbackGroup(), context=context)
+
+    def wait(*_, **__):
+        if ended:
+            context.try_shutdown()
+        raise RuntimeError('failed to initialize wait set')
+
+    monkeypatch.setattr(executor, 'wait_for_ready_callbacks', wait)
+    with pytest.raises(ExternalShutdownException if ended else RuntimeError):
+        executor.spin_once()
+    context.try_shutdown()

@@ -8,7 +8,12 @@ import threading
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.executors import Executor, ShutdownException, TimeoutException
+from rclpy.executors import (
+    Executor,
+    ExternalShutdownException,
+    ShutdownException,
+    TimeoutException,
+)
 from rclpy.task import Future
 
 
@@ -29,7 +34,11 @@ class AsideExecutor(Executor):
         self._failure: Exception | None = None
 
     def spin_once(self, timeout_sec: Any = None) -> None:
-        """Wait for one callback, and run it or have it run."""
+        """Wait for one callback, and run it or have it run.
+
+        Raises:
+            ExternalShutdownException: a signal has ended ROS.
+        """
         if self._failure is not None:
             raise self._failure
         entity: Any
@@ -37,6 +46,11 @@ class AsideExecutor(Executor):
             handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
         except (ShutdownException, TimeoutException):
             return
+        except RuntimeError as error:  # rclpy's RCLError
+            if self.context.ok():
+                raise
+            # The signal came after rclpy had looked whether one did.
+            raise ExternalShutdownException from error
         # A task that is resumed has no entity.
         if getattr(entity, 'callback_group', None) is self._group:
             # A daemon, because loading a network cannot be interrupted.
