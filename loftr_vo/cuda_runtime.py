@@ -48,7 +48,14 @@ class CudaRuntime:
 
     def launch(self, stream: Any, work: Callable[[], None]) -> None:
         """Have ``work`` launch its kernels on a stream."""
-        with torch.inference_mode(), torch.cuda.device(self.device), torch.cuda.stream(stream):
+        with (
+            torch.inference_mode(),
+            torch.cuda.device(self.device),
+            torch.cuda.stream(stream),
+            # Shapes are fixed, so the fastest convolutions are worth looking for. Without TF32
+            # float32 is what the CPU computes.
+            torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
+        ):
             if self._trace is None:
                 work()
             else:

@@ -25,8 +25,8 @@ def cut_windows(fine: Tensor, cells: Tensor, size: int, cells_per_row: int) -> T
     """
     height, width = fine.shape[2:]
     reach = torch.arange(size, device=cells.device) - size // 2
-    rows = (4 * (cells // cells_per_row))[..., None] + reach.repeat_interleave(size)
-    columns = (4 * (cells % cells_per_row))[..., None] + reach.repeat(size)
+    rows = (4 * (cells // cells_per_row))[..., None] + reach[:, None].expand(size, size).flatten()
+    columns = (4 * (cells % cells_per_row))[..., None] + reach.expand(size, size).flatten()
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     batch = torch.arange(len(cells), device=cells.device)[:, None, None]
     windows = fine.permute(0, 2, 3, 1)[
@@ -83,7 +83,8 @@ def expected_offset(windows0: Tensor, windows1: Tensor) -> tuple[Tensor, Tensor]
         logits = torch.einsum('nc,nrc->nr', centre, windows1.float()) / channels**0.5
         heatmap = logits.softmax(dim=1)
         reach = torch.arange(size, device=heatmap.device, dtype=heatmap.dtype) - size // 2
-        grid = torch.stack([reach.repeat(size), reach.repeat_interleave(size)], dim=1)
+        # Not repeat_interleave, which a CUDA graph cannot record.
+        grid = torch.stack(torch.meshgrid(reach, reach, indexing='xy'), dim=2).flatten(0, 1)
         offset = heatmap @ grid
         variance = heatmap @ grid.square().sum(dim=1) - offset.square().sum(dim=1)
     # The floor keeps the gradient of the root finite where all weight is on one cell.

@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 _EPSILON = 1e-5  # of nn.LayerNorm
 _LOG2_E = 1 / math.log(2)
+# Input channels that cuDNN fuses convolutions of; a picture has one.
+_FUSED_MULTIPLE = 8
 
 
 class Convolution(NamedTuple):
@@ -138,7 +140,7 @@ class CudnnKernels(Kernels):
         residual: Tensor | None = None,
     ) -> Tensor:
         """See ``Kernels``."""
-        if activation != 'relu':
+        if activation != 'relu' or by.weight.shape[1] % _FUSED_MULTIPLE:
             return super().convolve(x, by, activation, residual)
         sizes = [by.stride] * 2, [by.padding] * 2, [1, 1], 1
         if residual is None:

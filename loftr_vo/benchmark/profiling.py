@@ -1,0 +1,118 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a streamed frame's time goes: ``python -m loftr_vo.benchmark.profiling``.
+
+What the host asks of CUDA within ``encode``, ``match`` and the wait for the result, and which
+kernels take the device's time. On a CPU, which operations take it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from loftr_vo.benchmark.comparing import render_pictures, settings_for
+from loftr_vo.config import MatcherSettings
+from loftr_vo.matcher import Matcher
+
+STAGES = ('encode', 'match', 'result')
+_WARM_UP, _FRAMES = 5, 20
+# How CUDA's calls that hold up the host are called.
+_WAITS = 'Synchronize'
+
+
+def profile_frames(matcher: Matcher, pictures: Sequence[np.ndarray]) -> list[Any]:
+    """Return the profiler's events of some streamed frames, whose stages are events too.
+
+    Args:
+        matcher: what is profiled.
+        pictures: (H, W) uint8; the first is the keyframe.
+    """
+    keyframe = matcher.encode(pictures[0])
+
+    def stream(index: int) -> None:
+        with record_function('encode'):
+            encoded = matcher.encode(pictures[1 + index % (len(pictures) - 1)])
+        with record_function('match'):
+            pending = matcher.match(keyframe, encoded)
+        with record_function('result'):
+            pending.result()
+
+    for index in range(_WARM_UP):
+        stream(index)
+    activities = [ProfilerActivity.CPU]
+    if matcher.device.type == 'cuda':
+        activities.append(ProfilerActivity.CUDA)
+    with profile(activities=activities) as profiler:
+        for index in range(_FRAMES):
+            stream(index)
+        matcher.settle()
+    return list(profiler.events())
+
+
+def host_calls(events: Sequence[Any], stage: str) -> Counter[str]:
+    """Count what the host asked of CUDA within a stage, in all frames."""
+    spans = [event.time_range for event in _on_host(events) if event.name == stage]
+    return Counter(
+        event.name
+        for event in _on_host(events)
+        if event.name.startswith('cu')
+        and any(span.start <= event.time_range.start < span.end for span in spans)
+    )
+
+
+def waits(events: Sequence[Any], stage: str) -> int:
+    """Count the calls within a stage that hold up the host until the device has done something."""
+    return sum(count for name, count in host_calls(events, stage).items() if _WAITS in name)
+
+
+def busiest(events: Sequence[Any], on_cuda: bool) -> list[tuple[str, int, float]]:
+    """Return names, calls and milliseconds, of all frames, of kernels or else of operations."""
+    calls: Counter[str] = Counter()
+    times: Counter[str] = Counter()
+    for event in events:
+        if event.name in STAGES or (event.device_type == DeviceType.CUDA) != on_cuda:
+            continue
+        calls[event.name] += 1
+        times[event.name] += event.self_device_time_total if on_cuda else event.self_cpu_time_total
+    return [(name, calls[name], time * 1e-3) for name, time in times.most_common()]
+
+
+def _on_host(events: Sequence[Any]) -> list[Any]:
+    return [event for event in events if event.device_type == DeviceType.CPU]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description='Tell where a streamed frame spends its time.')
+    parser.add_argument('--weights', default=MatcherSettings().weights)
+    parser.add_argument('--device', default='auto')
+    parser.add_argument('--precision', default='auto')
+    parser.add_argument('--width', type=int, default=640)
+    parser.add_argument('--height', type=int, default=480)
+    parser.add_argument('--rows', type=int, default=30, help='of the table of kernels')
+    arguments = parser.parse_args()
+    matcher = Matcher(settings_for(arguments.weights, arguments.device, arguments.precision))
+    on_cuda = matcher.device.type == 'cuda'
+    events = profile_frames(matcher, render_pictures((arguments.width, arguments.height)))
+    for stage in STAGES if on_cuda else ():
+        calls = ', '.join(
+            f'{name} {count / _FRAMES:g}' for name, count in host_calls(events, stage).items()
+        )
+        print(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {calls}')
+    rows = busiest(events, on_cuda)
+    total, calls = (sum(row[index] for row in rows) / _FRAMES for index in (2, 1))
+    print(f'\n{"ms a frame":>10}  {"calls":>6}  {"kernel" if on_cuda else "operation"}')
+    print(f'{total:10.3f}  {calls:6.1f}  all')
+    for name, count, time in rows[: arguments.rows]:
+        print(f'{time / _FRAMES:10.4f}  {count / _FRAMES:6.1f}  {name[:80]}')
+
+
+if __name__ == '__main__':
+    main()
