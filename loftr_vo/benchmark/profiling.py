@@ -102,14 +102,14 @@ def main() -> None:
     on_cuda = matcher.device.type == 'cuda'
     events = profile_frames(matcher, render_pictures((arguments.width, arguments.height)))
     for stage in STAGES if on_cuda else ():
-        calls = ', '.join(
+        asked = ', '.join(
             f'{name} {count / _FRAMES:g}' for name, count in host_calls(events, stage).items()
         )
-        print(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {calls}')
+        print(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {asked}')
     rows = busiest(events, on_cuda)
-    total, calls = (sum(row[index] for row in rows) / _FRAMES for index in (2, 1))
+    calls, total = sum(row[1] for row in rows), sum(row[2] for row in rows)
     print(f'\n{"ms a frame":>10}  {"calls":>6}  {"kernel" if on_cuda else "operation"}')
-    print(f'{total:10.3f}  {calls:6.1f}  all')
+    print(f'{total / _FRAMES:10.4f}  {calls / _FRAMES:6.1f}  all')
     for name, count, time in rows[: arguments.rows]:
         print(f'{time / _FRAMES:10.4f}  {count / _FRAMES:6.1f}  {name[:80]}')
 
