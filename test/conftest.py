@@ -12,6 +12,10 @@ import cv2
 import pytest
 import torch
 
+if not torch.cuda.is_available():
+    # Before triton is imported: its kernels then run on the CPU, one instruction at a time.
+    os.environ.setdefault('TRITON_INTERPRET', '1')
+
 
 @pytest.fixture(scope='session', autouse=True)
 def one_thread():

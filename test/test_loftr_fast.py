@@ -116,7 +116,7 @@ def test_layer_is_the_layer(by, dim, heads):
 def test_transformer_begun_and_finished_is_the_transformer(lengths):
     transformer = used(LocalFeatureTransformer(32, 4, pairs=2))
     tokens = [torch.randn(1, length, 32) for length in lengths]
-    fast = FastTransformer(transformer, CHOSEN, CPU, torch.float32)
+    fast = FastTransformer.plain(transformer, CHOSEN, CPU, torch.float32)
     for ours, plain in zip(
         fast.finish(*map(fast.begin, tokens)), transformer(*tokens), strict=True
     ):

@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # Cells to each side that are asked, so 24 in all.
-_REACH = 2
+REACH = 2
 # Cells by which their ways may differ, along x and along y: enough for the nearest eight to count
 # where one picture is upside down, or shows everything three times as large.
-_TOLERANCE = 2.0
+TOLERANCE = 2.0
 
 
 def count_support(partner: Tensor, valid: Tensor, grid0: tuple[int, int], columns1: int) -> Tensor:
@@ -41,9 +41,9 @@ def count_support(partner: Tensor, valid: Tensor, grid0: tuple[int, int], column
     way = torch.stack([right, down], dim=1).float()
     way = torch.where(valid[:, None], way, torch.nan)
     # A comparison with what is not matched, or outside the picture, is false.
-    padded = F.pad(way.unflatten(2, grid0), [_REACH] * 4, value=torch.nan)
-    side = 2 * _REACH + 1
+    padded = F.pad(way.unflatten(2, grid0), [REACH] * 4, value=torch.nan)
+    side = 2 * REACH + 1
     around = F.unfold(padded, side).unflatten(1, (2, side * side))
-    alike = (around - way[:, :, None]).abs_() <= _TOLERANCE
+    alike = (around - way[:, :, None]).abs_() <= TOLERANCE
     count = (alike[:, 0] & alike[:, 1]).sum(dim=1)
     return (count - 1).clamp_min(0)  # each goes the way it goes itself

@@ -9,19 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from loftr_vo.loftr.coarse_matching import (
-    CoarseMatches,
-    inside_border,
-    select_matches,
-    similarity,
-)
+from loftr_vo.loftr.coarse_matching import CoarseMatches, inside_border
 from loftr_vo.loftr.fast.backbone import FastBackbone
+from loftr_vo.loftr.fast.fine import fine_map
 from loftr_vo.loftr.fast.kernels import Kernels, choose_kernels
-from loftr_vo.loftr.fast.selection import select_by_blocks
-from loftr_vo.loftr.fast.transformer import FastTransformer
-from loftr_vo.loftr.fast.windows import FastFinePreprocess, cut_rows, lay_out
-from loftr_vo.loftr.fine_matching import expected_offset
-from loftr_vo.loftr.model import COARSE_STRIDE, FINE_STRIDE, LoFTR, RawMatches, cell_position
+from loftr_vo.loftr.fast.parts import Parts, choose_parts
+from loftr_vo.loftr.fast.windows import lay_out
+from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.loftr.position_encoding import position_encoding
 
 # Channels that tensor cores like: multiples of 8 in 16 bits.
@@ -50,6 +44,7 @@ class FastLoFTR:
         kernels: to compute with; None for the fastest that work.
         fixed_size: whether ``match`` always returns the same number of rows. To return the valid
             ones only is less work, but the host must wait to know how many they are.
+        parts: what follows the backbone; None for the fastest that work.
     """
 
     def __init__(
@@ -59,26 +54,25 @@ class FastLoFTR:
         dtype: torch.dtype,
         kernels: Kernels | None = None,
         fixed_size: bool = False,
+        parts: Parts | None = None,
     ) -> None:
         self._fixed_size = fixed_size
         self.config = model.config
         self.device, self.dtype = device, dtype
-        self._kernels = kernels = kernels or choose_kernels(device, dtype)
+        kernels = kernels or choose_kernels(device, dtype)
         self._threshold = torch.tensor(model.config.threshold, device=device)
         self._min_support = torch.tensor(0, device=device)
         self._constants: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         with torch.inference_mode():
             self._backbone = FastBackbone(
                 model.backbone,
-                FastFinePreprocess.fine_map(model.fine_preprocess),
+                fine_map(model.fine_preprocess),
                 kernels,
                 device,
                 dtype,
                 _TENSOR_CORE_MULTIPLE if device.type == 'cuda' else 1,
             )
-            self._coarse = FastTransformer(model.loftr_coarse, kernels, device, dtype)
-            self._preprocess = FastFinePreprocess(model.fine_preprocess, kernels, device, dtype)
-            self._fine = FastTransformer(model.loftr_fine, kernels, device, dtype)
+            self._parts = parts or choose_parts(model, kernels, device, dtype)
 
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger from now on."""
@@ -99,7 +93,7 @@ class FastLoFTR:
         coarse, fine = self._backbone(scaled.contiguous(memory_format=torch.channels_last))
         encoding, _ = self._constants_of((coarse.shape[2], coarse.shape[3]))
         tokens = coarse.permute(0, 2, 3, 1).flatten(1, 2) + encoding
-        return FastFeatures(self._coarse.begin(tokens), lay_out(fine, self.config.window))
+        return FastFeatures(self._parts.coarse.begin(tokens), lay_out(fine, self.config.window))
 
     @torch.inference_mode()
     def match(
@@ -119,60 +113,22 @@ class FastLoFTR:
             shape1: (H, W) of the second picture.
             max_matches: most matches returned.
         """
-        grid0, grid1 = _grid(shape0), _grid(shape1)
-        tokens0, tokens1 = self._coarse.finish(features0.tokens, features1.tokens)
-        coarse = self._select(tokens0, tokens1, grid0, grid1, max_matches)
+        grids = _grid(shape0), _grid(shape1)
+        tokens = self._parts.coarse.finish(features0.tokens, features1.tokens)
+        coarse = self._parts.select(
+            *tokens,
+            self.config.temperature,
+            *(self._constants_of(grid)[1] for grid in grids),
+            self._threshold,
+            max_matches,
+            self._min_support,
+        )
         if not self._fixed_size:
             count = int(coarse.valid.sum())
             coarse = CoarseMatches(*(rows[:, :count] for rows in coarse))
-        cells0, cells1 = coarse.cells0[0], coarse.cells1[0]
-        size = self.config.window
-        windows0, windows1 = self._fine.finish(
-            *self._fine.begin(
-                torch.stack(
-                    [
-                        cut_rows(fine[0], cells, size, grid[1])
-                        + self._preprocess.context(
-                            tokens[0].index_select(0, cells).to(self.dtype)
-                        ).float()[:, None]
-                        for fine, tokens, cells, grid in (
-                            (features0.fine, tokens0, cells0, grid0),
-                            (features1.fine, tokens1, cells1, grid1),
-                        )
-                    ]
-                ).flatten(0, 1)
-            ).chunk(2)
-        )
-        offset, spread = expected_offset(windows0, windows1)
-        keypoints1 = cell_position(cells1, grid1[1]) + offset * FINE_STRIDE
-        return RawMatches(*coarse, keypoints1[None], spread[None] * FINE_STRIDE)
-
-    def _select(
-        self,
-        tokens0: Tensor,
-        tokens1: Tensor,
-        grid0: tuple[int, int],
-        grid1: tuple[int, int],
-        max_matches: int,
-    ) -> CoarseMatches:
-        inside0, inside1 = self._constants_of(grid0)[1], self._constants_of(grid1)[1]
-        temperature = self.config.temperature
-        if self.device.type == 'cpu':
-            return select_by_blocks(
-                tokens0.float(),
-                tokens1.float(),
-                temperature,
-                inside0,
-                inside1,
-                self._threshold,
-                max_matches,
-                self._min_support,
-                self._kernels,
-            )
-        logits = similarity(tokens0, tokens1, temperature)
-        return select_matches(
-            logits, inside0, inside1, self._threshold, max_matches, self._min_support
-        )
+        fine = features0.fine, features1.fine
+        keypoints1, spread = self._parts.refine(fine, tokens, coarse, (grids[0][1], grids[1][1]))
+        return RawMatches(*coarse, keypoints1, spread)
 
     def _constants_of(self, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Return the position encoding (1, L, C) and what is inside the border, (1, h, w) bool."""

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,8 +13,59 @@ from torch import Tensor
 from loftr_vo.loftr.fast.kernels import Kernels
 from loftr_vo.loftr.transformer import EncoderLayer, LocalFeatureTransformer, linear_attention
 
+# Of tokens (B, L, C) and those that they attend to, (B, S, C).
+Layer = Callable[[Tensor, Tensor], Tensor]
+
 # Tokens narrower than this attend faster with all heads at once.
 _NARROW = 32
+
+
+class LayerWeights(NamedTuple):
+    """The weights of an ``EncoderLayer`` with what its norms do to all tokens alike folded away.
+
+    Attributes:
+        query: (C, C), outputs by inputs, like all that follow.
+        key: (C, C).
+        value: (C, C).
+        merge: (C, C), whose outputs have a mean of zero.
+        first: (2 C, 2 C), of the tokens and the message; takes in the first norm's scale.
+        first_bias: (2 C,), the first norm's shift.
+        second: (C, 2 C), whose outputs have a mean of zero.
+        scale: (C,) float32, of the second norm.
+        shift: (C,) float32, likewise.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    merge: Tensor
+    first: Tensor
+    first_bias: Tensor
+    second: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    @classmethod
+    def of(cls, layer: EncoderLayer, device: torch.device, dtype: torch.dtype) -> LayerWeights:
+        """Return those of a layer, which is not changed, for a device in a type."""
+
+        def place(weight: Tensor) -> Tensor:
+            return weight.detach().to(device, dtype).contiguous()
+
+        first: Any = layer.mlp[0]
+        second: Any = layer.mlp[2]
+        of_tokens, of_message = first.weight.chunk(2, dim=1)
+        return cls(
+            query=place(layer.q_proj.weight),
+            key=place(layer.k_proj.weight),
+            value=place(layer.v_proj.weight),
+            merge=place(_centred(layer.merge.weight)),
+            first=place(torch.cat([of_tokens, of_message * layer.norm1.weight], dim=1)),
+            first_bias=place(of_message @ layer.norm1.bias),
+            second=place(_centred(second.weight)),
+            scale=layer.norm2.weight.detach().to(device),
+            shift=layer.norm2.bias.detach().to(device),
+        )
 
 
 class FastEncoderLayer:
@@ -29,29 +81,13 @@ class FastEncoderLayer:
     def __init__(
         self, layer: EncoderLayer, kernels: Kernels, device: torch.device, dtype: torch.dtype
     ) -> None:
-        def place(weight: Tensor) -> Tensor:
-            return weight.detach().to(device, dtype).contiguous()
-
         dim = layer.q_proj.in_features
         self._kernels, self._dtype = kernels, dtype
         self._heads = layer.heads
-        self._query = place(layer.q_proj.weight)
-        self._key = place(layer.k_proj.weight)
-        self._value = place(layer.v_proj.weight)
-        self._merge = place(_centred(layer.merge.weight))
-        first: Any = layer.mlp[0]
-        second: Any = layer.mlp[2]
-        of_tokens, of_message = first.weight.split(dim, dim=1)
-        # The first norm's scale and shift go into the layer after it.
-        self._first = place(torch.cat([of_tokens, of_message * layer.norm1.weight], dim=1))
-        self._first_bias = place(of_message @ layer.norm1.bias)
-        self._second = place(_centred(second.weight))
-        self._scale, self._shift = (
-            value.detach().to(device) for value in (layer.norm2.weight, layer.norm2.bias)
-        )
-        self._same_head = place(
-            torch.block_diag(*[torch.ones(dim // layer.heads, dim // layer.heads)] * layer.heads)
-        )
+        self._weights = LayerWeights.of(layer, device, dtype)
+        self._same_head = torch.block_diag(
+            *[torch.ones(dim // layer.heads, dim // layer.heads)] * layer.heads
+        ).to(device, dtype)
 
     def __call__(self, tokens: Tensor, source: Tensor) -> Tensor:
         """Return ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C).
@@ -60,14 +96,15 @@ class FastEncoderLayer:
         the layers before it found.
         """
         linear, normalise = self._kernels.linear, self._kernels.normalise
+        by = self._weights
         short, short_source = tokens.to(self._dtype), source.to(self._dtype)
-        query = linear(short, self._query)
-        key, value = linear(short_source, self._key), linear(short_source, self._value)
-        message = normalise(linear(self._attend(query, key, value), self._merge))
+        query = linear(short, by.query)
+        key, value = linear(short_source, by.key), linear(short_source, by.value)
+        message = normalise(linear(self._attend(query, key, value), by.merge))
         hidden = torch.cat([short, message], dim=2)
-        hidden = linear(hidden, self._first, self._first_bias, 'relu')
-        change = normalise(linear(hidden, self._second))
-        return torch.addcmul(self._shift, change.float(), self._scale).add_(tokens)
+        hidden = linear(hidden, by.first, by.first_bias, 'relu')
+        change = normalise(linear(hidden, by.second))
+        return torch.addcmul(by.shift, change.float(), by.scale).add_(tokens)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if query.shape[2] < _NARROW:
@@ -102,19 +139,31 @@ class FastEncoderLayer:
 
 
 class FastTransformer:
-    """What a ``LocalFeatureTransformer`` computes, without masks."""
+    """What a ``LocalFeatureTransformer`` computes, without masks.
 
-    def __init__(
-        self,
+    Args:
+        layers: as many as it has, each a function of tokens and their source like
+            ``FastEncoderLayer``.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+
+    @classmethod
+    def plain(
+        cls,
         transformer: LocalFeatureTransformer,
         kernels: Kernels,
         device: torch.device,
         dtype: torch.dtype,
-    ) -> None:
-        self.layers = [
-            FastEncoderLayer(layer, kernels, device, dtype)  # type: ignore[arg-type]
-            for layer in transformer.layers
-        ]
+    ) -> FastTransformer:
+        """Return one of ``FastEncoderLayer``; see there."""
+        return cls(
+            [
+                FastEncoderLayer(layer, kernels, device, dtype)  # type: ignore[arg-type]
+                for layer in transformer.layers
+            ]
+        )
 
     def begin(self, tokens: Tensor) -> Tensor:
         """Return (B, L, C) tokens after the first self-attention, which sees no other picture."""
@@ -133,7 +182,7 @@ class FastTransformer:
         return tokens0, tokens1
 
     @staticmethod
-    def _cross(layer: FastEncoderLayer, tokens0: Tensor, tokens1: Tensor) -> tuple[Tensor, Tensor]:
+    def _cross(layer: Layer, tokens0: Tensor, tokens1: Tensor) -> tuple[Tensor, Tensor]:
         tokens0 = layer(tokens0, tokens1)
         return tokens0, layer(tokens1, tokens0)
 

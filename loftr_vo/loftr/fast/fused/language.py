@@ -1,0 +1,63 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the fused kernels share, in Triton's language.
+
+Functions of Triton are no Python functions: their arguments are pointers to the first element of
+contiguous tensors, whole numbers, and constants of the compilation, in capitals.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def feature_map(x):
+    """Return elu(x) + 1, which linear attention multiplies."""
+    return tl.where(x > 0, x + 1.0, tl.exp(tl.minimum(x, 0.0)))
+
+
+@triton.jit
+def normalised(x, C: tl.constexpr):
+    """Divide the rows of (R, C), whose means are zero, by their standard deviations."""
+    return x * tl.rsqrt(tl.sum(x * x, axis=1) / C + 1e-5)[:, None]
+
+
+@triton.jit
+def matrix(pointer, rows, columns, WIDTH: tl.constexpr):
+    """Load some rows and some columns of a matrix of a width."""
+    return tl.load(pointer + rows[:, None] * WIDTH + columns[None, :])
+
+
+@triton.jit
+def feed_forward(
+    x,
+    message,
+    first,
+    first_bias,
+    second,
+    C: tl.constexpr,
+    CHUNK: tl.constexpr,
+):
+    """Return what a layer adds to its tokens, (R, C) float32, before its last scale and shift.
+
+    Args:
+        x: (R, C), the tokens, in the type of the weights.
+        message: (R, C) float32, what attention found, before its norm.
+        first: (2 C, 2 C), inputs by outputs.
+        first_bias: (2 C,) float32.
+        second: (2 C, C), inputs by outputs.
+        C: channels.
+        CHUNK: hidden channels worked on together.
+    """
+    channel = tl.arange(0, C)
+    short = normalised(message, C).to(x.dtype)
+    change = tl.zeros_like(message)
+    for start in range(0, 2 * C, CHUNK):
+        hidden_channel = start + tl.arange(0, CHUNK)
+        hidden = tl.dot(x, matrix(first, channel, hidden_channel, 2 * C))
+        hidden = tl.dot(short, matrix(first, C + channel, hidden_channel, 2 * C), hidden)
+        hidden = tl.maximum(hidden + tl.load(first_bias + hidden_channel)[None, :], 0.0)
+        change = tl.dot(hidden.to(x.dtype), matrix(second, hidden_channel, channel, C), change)
+    return normalised(change, C)
