@@ -32,9 +32,9 @@ def resized(picture: np.ndarray, shape: Shape) -> np.ndarray:
 class DeviceResizing:
     """Does on a device what ``resized`` does, with fixed shapes and without waiting.
 
-    The filters are separable and linear: a product with a matrix along each axis. OpenCV itself
-    says what these are, so that the two differ by rounding alone: by one grey level at most, and
-    that seldom unless pictures are enlarged, where OpenCV computes with few digits.
+    The filters are separable and linear: along each axis, a few pixels are weighted and added.
+    OpenCV itself says which and how, so that the two differ by rounding alone: by one grey level
+    at most, and that seldom unless pictures are enlarged, where OpenCV computes with few digits.
 
     Args:
         shape: (H, W) of the pictures.
@@ -43,26 +43,40 @@ class DeviceResizing:
     """
 
     def __init__(self, shape: Shape, new_shape: Shape, device: torch.device) -> None:
-        self._weights: tuple[Tensor, Tensor] | None = None
+        self._axes: list[tuple[Tensor, Tensor]] = []
         if shape != new_shape:
             interpolation = filter_between(shape, new_shape)
-            rows, columns = (
-                torch.from_numpy(_weights(old, new, interpolation)).to(device)
-                for old, new in zip(shape, new_shape, strict=True)
-            )
-            self._weights = rows, columns.T
+            self._axes = [
+                (torch.from_numpy(places).to(device), torch.from_numpy(weights).to(device))
+                for places, weights in (
+                    _taps(old, new, interpolation)
+                    for old, new in zip(shape, new_shape, strict=True)
+                )
+            ]
 
     def __call__(self, picture: Tensor) -> Tensor:
         """Return a (1, 1, H, W) uint8 picture resized; itself where the shapes are the same."""
-        if self._weights is None:
+        if not self._axes:
             return picture
-        rows, columns = self._weights
+        (rows, row_weights), (columns, column_weights) = self._axes
+        grey = (picture[0, 0][rows] * row_weights[..., None]).sum(dim=0)
+        grey = (grey[:, columns] * column_weights).sum(dim=1)
         # Means of grey levels stay between 0 and 255. Halves go to the even one, as in OpenCV.
-        grey = rows @ picture[0, 0].float() @ columns
         return grey.round_().to(torch.uint8)[None, None]
 
 
-def _weights(size: int, new_size: int, interpolation: int) -> np.ndarray:
-    """Return the filter along one axis, (new size, size) float32: what it makes of each pixel."""
+def _taps(size: int, new_size: int, interpolation: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the filter along one axis, for every new pixel.
+
+    Returns:
+        (T, new size) int64, the old pixels that each is made of, and (T, new size) float32, their
+        weights; some are zero.
+    """
     impulses = np.eye(size, dtype=np.float32)
-    return cv2.resize(impulses, (size, new_size), interpolation=interpolation)
+    matrix = cv2.resize(impulses, (size, new_size), interpolation=interpolation)
+    most = int(np.count_nonzero(matrix, axis=1).max())
+    places = np.sort(np.argsort(matrix == 0, axis=1, kind='stable')[:, :most], axis=1)
+    return (
+        np.ascontiguousarray(places.T),
+        np.ascontiguousarray(np.take_along_axis(matrix, places, axis=1).T),
+    )
