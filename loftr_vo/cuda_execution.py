@@ -21,12 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from loftr_vo.cuda_graphs import Function
 from loftr_vo.cuda_runtime import CudaRuntime
 from loftr_vo.device import device_faults
 from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
-from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
+from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
 from loftr_vo.loftr.weights import load_weights
+from loftr_vo.pair_matches import COLUMNS, PairMatches, pack, unpack
+from loftr_vo.resizing import DeviceResizing
 from loftr_vo.staging import DownloadPool, UploadRing
 
 Value = TypeVar('Value')
@@ -60,15 +63,15 @@ class DeviceMatches:
     def __init__(self, buffer: Tensor, arrived: Any, device: torch.device) -> None:
         self._buffer, self._arrived, self._device = buffer, arrived, device
 
-    def result(self) -> RawMatches:
-        """Wait for them and return them on the host.
+    def result(self) -> PairMatches:
+        """Wait for them and return them.
 
         Raises:
             DeviceLostError: the device failed.
         """
         with device_faults(self._device):
             self._arrived.synchronize()
-            return unpack(self._buffer.clone())
+        return unpack(self._buffer.numpy())
 
 
 class CudaExecution:
@@ -101,8 +104,7 @@ class CudaExecution:
             self._copy, self._encode, self._match = (
                 self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')
             )
-        self._uploads: _Kept[UploadRing] = _Kept(self._runtime.settle)
-        self._encoders: _Kept[Any] = _Kept(self._runtime.settle)
+        self._encoders: _Kept[_Encoder] = _Kept(self._runtime.settle)
         self._pairs: _Kept[_Pair] = _Kept(self._runtime.settle)
 
     def settle(self) -> None:
@@ -125,27 +127,24 @@ class CudaExecution:
         with device_faults(self.device):
             self._runtime.launch(self._match, lambda: self._network.set_min_support(min_support))
 
-    def encode(self, picture: np.ndarray) -> DeviceFeatures:
+    def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> DeviceFeatures:
         """Start to encode an (H, W) uint8 picture, which may change afterwards.
+
+        Args:
+            picture: of any size; it is resized on the device.
+            shape: (H, W) at which the network sees it.
 
         Raises:
             DeviceLostError: the device failed, or has too little memory.
         """
-        shape = picture.shape[0], picture.shape[1]
+        given = picture.shape[0], picture.shape[1]
         with device_faults(self.device):
-            ring = self._uploads.get(shape, lambda: UploadRing(self._runtime, self._copy, shape))
-            upload = ring.start(picture)
+            encoder = self._encoders.get((given, shape), lambda: _Encoder(self, given, shape))
+            upload = encoder.uploads.start(picture)
             features = DeviceFeatures(self._runtime.event())
 
             def work() -> None:
-                encode = self._encoders.get(
-                    shape,
-                    lambda: self._runtime.record(
-                        self._network.encode, [upload.device], self._encode
-                    ),
-                )
-                # Copies, since the recorded call writes to the same place each time.
-                features.tensors = FastFeatures(*(x.clone() for x in encode(upload.device)))
+                features.tensors = encoder(upload.device)
 
             self._encode.wait_event(upload.arrived)
             self._runtime.launch(self._encode, work)
@@ -161,7 +160,7 @@ class CudaExecution:
         shape1: tuple[int, int],
         max_matches: int,
     ) -> DeviceMatches:
-        """Start to match two pictures of (H, W); see ``FastLoFTR.match``.
+        """Start to match two pictures that the network saw at (H, W); see ``FastLoFTR.match``.
 
         Raises:
             DeviceLostError: the device failed, or has too little memory.
@@ -175,11 +174,7 @@ class CudaExecution:
             buffer = pair.pool.take()
 
             def work() -> None:
-                assert features0.tensors and features1.tensors
-                inputs = (*features0.tensors, *features1.tensors)
-                for tensor in inputs:
-                    self._runtime.keep_until(self._match, tensor)
-                buffer.copy_(pair(inputs), non_blocking=True)
+                buffer.copy_(pair(features0, features1), non_blocking=True)
 
             for features in (features0, features1):
                 self._match.wait_event(features.ready)
@@ -197,6 +192,35 @@ class CudaExecution:
             features.ready.synchronize()
 
 
+class _Encoder:
+    """The encoding of pictures of a certain size, recorded when the first is encoded."""
+
+    def __init__(
+        self, execution: CudaExecution, shape: tuple[int, int], working_shape: tuple[int, int]
+    ) -> None:
+        self._runtime = execution._runtime
+        self._stream, self._readers = execution._encode, execution._match
+        self._network = execution._network
+        self._shapes = shape, working_shape
+        self._call: Any = None
+        self.uploads = UploadRing(self._runtime, execution._copy, shape)
+
+    def __call__(self, picture: Tensor) -> FastFeatures:
+        """Return the features of a (1, 1, H, W) uint8 picture."""
+        if self._call is None:
+            self._call = self._runtime.record(self._function(), [picture], self._stream)
+        # Copies, since the recorded call writes to the same place each time.
+        features = FastFeatures(*(output.clone() for output in self._call(picture)))
+        for tensor in features:
+            self._runtime.share(tensor, self._readers)
+        return features
+
+    def _function(self) -> Function:
+        network = self._network
+        resize = DeviceResizing(*self._shapes, network.device)
+        return lambda picture: network.encode(resize(picture))
+
+
 class _Pair:
     """The match of two pictures of certain sizes, recorded when it is first made."""
 
@@ -207,54 +231,38 @@ class _Pair:
         shape1: tuple[int, int],
         count: int,
     ) -> None:
-        self.pool = DownloadPool(execution._runtime, (_COLUMNS, count))
+        self.pool = DownloadPool(execution._runtime, (COLUMNS, count))
         self._record = execution._runtime.record
         self._stream = execution._match
+        self._network = execution._network
+        self._arguments = shape0, shape1, count
         self._call: Any = None
-        network = execution._network
+        # Many pictures in turn are matched with the same first one, whose features stay here.
+        self._first: FastFeatures | None = None
+        self._holds: Callable[[], DeviceFeatures | None] = lambda: None
 
-        def function(*inputs: Tensor) -> tuple[Tensor]:
-            first, second = FastFeatures(*inputs[:2]), FastFeatures(*inputs[2:])
-            return (pack(network.match(first, second, shape0, shape1, count)),)
-
-        self._function = function
-
-    def __call__(self, inputs: tuple[Tensor, ...]) -> Tensor:
+    def __call__(self, features0: DeviceFeatures, features1: DeviceFeatures) -> Tensor:
         """Return the packed matches of the features of two pictures."""
+        assert features0.tensors and features1.tensors
+        first = self._load(features0, features0.tensors)
         if self._call is None:
-            self._call = self._record(self._function, inputs, self._stream)
-        packed: Tensor = self._call(*inputs)[0]
+            self._call = self._record(self._function(first), features1.tensors, self._stream)
+        packed: Tensor = self._call(*features1.tensors)[0]
         return packed
 
+    def _load(self, features: DeviceFeatures, tensors: FastFeatures) -> FastFeatures:
+        """Return the place of the first picture's features, with these in it."""
+        if self._first is None:
+            self._first = FastFeatures(*(tensor.clone() for tensor in tensors))
+        elif self._holds() is not features:
+            for place, tensor in zip(self._first, tensors, strict=True):
+                place.copy_(tensor, non_blocking=True)
+        self._holds = weakref.ref(features)
+        return self._first
 
-_COLUMNS = 7
-
-
-def pack(raw: RawMatches) -> Tensor:
-    """Return one pair's matches as one tensor (7, K) float32, for one copy to the host.
-
-    Cells are whole numbers far below 2^24, which float32 holds exactly.
-    """
-    return torch.cat(
-        [
-            torch.stack([rows[0].float() for rows in raw[:4]]),
-            raw.keypoints1[0].T,
-            raw.spread,
-        ]
-    )
-
-
-def unpack(packed: Tensor) -> RawMatches:
-    """Return what ``pack`` packed."""
-    cells0, cells1, confidence, valid = (row[None] for row in packed[:4])
-    return RawMatches(
-        cells0.long(),
-        cells1.long(),
-        confidence,
-        valid > 0,
-        packed[4:6].T[None],
-        packed[6][None],
-    )
+    def _function(self, first: FastFeatures) -> Function:
+        network, arguments = self._network, self._arguments
+        return lambda *second: (pack(network.match(first, FastFeatures(*second), *arguments)),)
 
 
 class _Kept(OrderedDict[Hashable, Value]):

@@ -46,6 +46,7 @@ class GraphCall:
     """
 
     def __init__(self, function: Function, examples: Sequence[Tensor], stream: Any) -> None:
+        self._function = function  # and with it what the kernels read besides their inputs
         self._inputs = [example.clone() for example in examples]
         # Libraries choose their algorithms and allocate their workspaces before the recording.
         for _ in range(_WARM_UPS):

@@ -48,14 +48,8 @@ class CudaRuntime:
 
     def launch(self, stream: Any, work: Callable[[], None]) -> None:
         """Have ``work`` launch its kernels on a stream."""
-        with (
-            torch.inference_mode(),
-            torch.cuda.device(self.device),
-            torch.cuda.stream(stream),
-            # Shapes are fixed, so the fastest convolutions are worth looking for. Without TF32
-            # float32 is what the CPU computes.
-            torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False),
-        ):
+        # A stream brings its device with it.
+        with torch.inference_mode(), torch.cuda.stream(stream):
             if self._trace is None:
                 work()
             else:
@@ -85,12 +79,31 @@ class CudaRuntime:
         """Return host memory that the device reads and writes without the host's help."""
         return torch.empty(tuple(shape), dtype=dtype, pin_memory=True)
 
-    def keep_until(self, stream: Any, tensor: Tensor) -> None:
-        """Keep the memory of a tensor of another stream until this one is through with it."""
+    def share(self, tensor: Tensor, stream: Any) -> None:
+        """Have a tensor's memory wait for another stream than its own before it is used again.
+
+        Once is enough, whatever the other stream is given to do before the tensor is dropped.
+        """
         tensor.record_stream(stream)
 
     def record(
         self, function: Function, examples: Sequence[Tensor], stream: Any
     ) -> PlainCall | GraphCall:
         """Return a function for calls on a stream; see ``cuda_graphs.record``."""
-        return record(function, examples, stream) if self._graphs else PlainCall(function)
+        chosen = _with_fastest_convolutions(function)
+        return record(chosen, examples, stream) if self._graphs else PlainCall(chosen)
+
+
+def _with_fastest_convolutions(function: Function) -> Function:
+    """Return the function, launched with the fastest convolutions that compute in float32.
+
+    To replay what was recorded needs none of it, and to set it takes the host some time.
+    """
+
+    def launch(*inputs: Tensor) -> Sequence[Tensor]:
+        # Shapes are fixed, so the fastest are worth looking for. Without TF32 float32 is what the
+        # CPU computes.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+            return function(*inputs)
+
+    return launch

@@ -13,8 +13,10 @@ from loftr_vo.device import device_faults
 from loftr_vo.host_memory import HostMemory
 from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
-from loftr_vo.loftr.model import LoFTR, RawMatches
+from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import load_weights
+from loftr_vo.pair_matches import PairMatches, valid_matches
+from loftr_vo.resizing import resized
 from loftr_vo.trace import NoTrace, Trace
 
 HostFeatures = Future[FastFeatures]
@@ -66,9 +68,14 @@ class HostExecution:
         """Keep coarse matches that so many cells around support, from the next match on."""
         self._thread.submit(self._network.set_min_support, min_support)
 
-    def encode(self, picture: np.ndarray) -> HostFeatures:
-        """Start to encode an (H, W) uint8 picture, which must not change until that is done."""
-        return self._thread.submit(self._encode, picture)
+    def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> HostFeatures:
+        """Start to encode an (H, W) uint8 picture, which may change afterwards.
+
+        Args:
+            picture: of any size.
+            shape: (H, W) at which the network sees it.
+        """
+        return self._thread.submit(self._encode, resized(picture, shape))
 
     def match(
         self,
@@ -77,8 +84,8 @@ class HostExecution:
         shape0: tuple[int, int],
         shape1: tuple[int, int],
         max_matches: int,
-    ) -> Future[RawMatches]:
-        """Start to match two pictures of (H, W); see ``FastLoFTR.match``."""
+    ) -> Future[PairMatches]:
+        """Start to match two pictures that the network saw at (H, W)."""
         return self._thread.submit(self._match, features0, features1, shape0, shape1, max_matches)
 
     def settle(self) -> None:
@@ -101,8 +108,8 @@ class HostExecution:
         shape0: tuple[int, int],
         shape1: tuple[int, int],
         max_matches: int,
-    ) -> RawMatches:
+    ) -> PairMatches:
         # Encoded before by this very thread: no waiting, but what went wrong then is raised.
         first, second = features0.result(), features1.result()
         with device_faults(self.device), self._trace.span('match'):
-            return self._network.match(first, second, shape0, shape1, max_matches)
+            return valid_matches(self._network.match(first, second, shape0, shape1, max_matches))

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 
 from loftr_vo.config import MatcherSettings
@@ -17,8 +16,9 @@ from loftr_vo.cuda_execution import CudaExecution
 from loftr_vo.cuda_runtime import CudaRuntime
 from loftr_vo.device import resolve_device, resolve_precision
 from loftr_vo.host_execution import HostExecution
-from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
+from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
 from loftr_vo.matches import Matches, PendingMatches
+from loftr_vo.pair_matches import PairMatches
 from loftr_vo.trace import Trace
 
 Execution = HostExecution | CudaExecution
@@ -28,6 +28,8 @@ Execution = HostExecution | CudaExecution
 _USUAL_SIZE, _LARGE_SIZE = 480, 640
 _LARGE_NETWORK = 256  # width of the coarse tokens
 _SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
+# Sizes of picture whose cells are kept; a camera has one.
+_SIZES_KEPT = 8
 
 
 def usual_size(device: str, width: int) -> int:
@@ -60,11 +62,21 @@ class EncodedPicture:
         return given / worked
 
     def cell_centres(self) -> np.ndarray:
-        """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major."""
-        rows, columns = (side // COARSE_STRIDE for side in self.working_shape)
-        y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
-        centres = np.stack([x.ravel(), y.ravel()], axis=1)
-        return (centres + 0.5) * self.pixels_per_working_pixel - 0.5
+        """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major.
+
+        Not to be written to: pictures of one size share it.
+        """
+        return _cell_centres(self.shape, self.working_shape)
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
+    rows, columns = (side // COARSE_STRIDE for side in working_shape)
+    y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
+    scale = np.array(shape[::-1]) / np.array(working_shape[::-1])
+    centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * scale - 0.5
+    centres.flags.writeable = False
+    return centres
 
 
 class Matcher:
@@ -138,7 +150,7 @@ class Matcher:
         """
         shape = image.shape[0], image.shape[1]
         working = self.working_shape(shape)
-        return EncodedPicture(self._execution.encode(_resized(image, working)), shape, working)
+        return EncodedPicture(self._execution.encode(image, working), shape, working)
 
     def match(self, keyframe: EncodedPicture, frame: EncodedPicture) -> PendingMatches:
         """Start to match the keyframe, whose points stay on its grid, with a frame.
@@ -173,29 +185,19 @@ class Matcher:
         self._execution.wait(picture.features)
 
 
-def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return a copy of a picture, at (H, W)."""
-    if image.shape == shape:
-        return image.copy()
-    shrinking = shape[0] * shape[1] < image.shape[0] * image.shape[1]
-    method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    return cv2.resize(image, shape[::-1], interpolation=method)
-
-
-def _matches(raw: RawMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
-    """Turn one pair's matches on the host into pixels of the pictures as they were given."""
-    valid = raw.valid[0].numpy()
-    cells = raw.cells0[0].numpy()[valid]
+def _matches(pair: PairMatches, keyframe: EncodedPicture, frame: EncodedPicture) -> Matches:
+    """Turn one pair's matches into pixels of the pictures as they were given."""
     scale = frame.pixels_per_working_pixel
-    keypoints1 = (raw.keypoints1[0].numpy()[valid] + 0.5) * scale - 0.5
+    keypoints1 = (pair.keypoints1 + 0.5) * scale - 0.5
     inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
-    return Matches(
-        keypoints0=keyframe.cell_centres()[cells].astype(np.float32),
-        keypoints1=keypoints1.astype(np.float32),
-        confidence=raw.confidence[0].numpy()[valid],
-        spread=(raw.spread[0].numpy()[valid] * scale.mean()).astype(np.float32),
-        cells=cells,
-    ).select(inside)
+    matches = Matches(
+        keypoints0=keyframe.cell_centres().take(pair.cells0, axis=0).astype(np.float32),
+        keypoints1=keypoints1.astype(np.float32, order='C'),
+        confidence=pair.confidence,
+        spread=(pair.spread * scale.mean()).astype(np.float32),
+        cells=pair.cells0,
+    )
+    return matches if inside.all() else matches.select(np.flatnonzero(inside))
 
 
 def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:

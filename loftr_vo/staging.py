@@ -18,14 +18,16 @@ class Upload:
     """A picture's way to the device.
 
     Attributes:
-        host: (H, W) uint8, staging memory.
+        pixels: (H, W) uint8, to write the picture to.
+        host: (1, 1, H, W) uint8, the same, staging memory.
         device: (1, 1, H, W) uint8, where it arrives.
         arrived: marks that the copy is through.
         read: marks that the device has no more use of the copy.
     """
 
     def __init__(self, runtime: Any, shape: tuple[int, int]) -> None:
-        self.host = runtime.staging(shape, torch.uint8)
+        self.host = runtime.staging((1, 1, *shape), torch.uint8)
+        self.pixels = self.host[0, 0].numpy()
         self.device = torch.empty((1, 1, *shape), dtype=torch.uint8, device=runtime.device)
         self.arrived, self.read = runtime.event(), runtime.event()
 
@@ -50,10 +52,10 @@ class UploadRing:
         self._next = (self._next + 1) % len(self._uploads)
         # Three pictures ago: in practice it is through long since.
         upload.arrived.synchronize()
-        upload.host.numpy()[:] = picture
+        upload.pixels[:] = picture
         self._stream.wait_event(upload.read)
         self._runtime.launch(
-            self._stream, lambda: upload.device[0, 0].copy_(upload.host, non_blocking=True)
+            self._stream, lambda: upload.device.copy_(upload.host, non_blocking=True)
         )
         upload.arrived.record(self._stream)
         return upload

@@ -78,6 +78,7 @@ class DeferredRuntime:
         self.random = random.Random(seed)
         self.graphs = graphs
         self.streams = []
+        self.shared = []
         self.allocated = 0
         self.recorded = 0
 
@@ -95,8 +96,8 @@ class DeferredRuntime:
         self.allocated += 1
         return torch.zeros(tuple(shape), dtype=dtype)
 
-    def keep_until(self, stream, tensor):
-        pass
+    def share(self, tensor, stream):
+        self.shared.append((tensor, stream))
 
     def record(self, function, examples, stream):
         self.recorded += 1

@@ -16,9 +16,11 @@ from loftr_vo.matcher import (
     EncodedPicture,
     Matcher,
     PictureError,
+    _matches,
     usual_size,
     working_shape,
 )
+from loftr_vo.pair_matches import PairMatches
 
 ON_CPU = MatcherSettings(device='cpu')
 
@@ -90,6 +92,36 @@ def test_cells_of_a_shrunk_picture_lie_in_the_middle_of_what_that_pixel_was():
     assert np.array_equal(encoded.pixels_per_working_pixel, [2.0, 3.0])
     expected = [[0.5, 1.0], [16.5, 1.0], [0.5, 25.0], [16.5, 25.0]]
     assert encoded.cell_centres() == pytest.approx(np.array(expected))
+
+
+def test_pictures_of_one_size_share_their_cells_which_nobody_may_move(matcher, pair):
+    first, second = map(matcher.encode, pair)
+    assert first.cell_centres() is second.cell_centres()
+    with pytest.raises(ValueError, match='read-only'):
+        first.cell_centres()[:] += 1
+
+
+def test_a_match_outside_the_picture_is_left_out():
+    picture = EncodedPicture(None, (60, 120), (32, 64))
+    inside = [0.0, 0.0], [63.0, 31.0], [30.0, 15.5]
+    outside = [-0.5, 5.0], [64.0, 5.0], [5.0, -1.0], [5.0, 32.0]
+    keypoints1 = np.array([outside[0], *inside, *outside[1:]], np.float32)
+    count = len(keypoints1)
+    everywhere = PairMatches(
+        np.arange(count),
+        np.arange(count),
+        np.linspace(0.9, 0.3, count, dtype=np.float32),
+        keypoints1,
+        np.full(count, 0.5, np.float32),
+    )
+    matches = _matches(everywhere, picture, picture)
+    assert matches.cells.tolist() == [1, 2, 3]
+    assert matches.confidence == pytest.approx(everywhere.confidence[1:4])
+    expected = (np.array(inside) + 0.5) * 1.875 - 0.5
+    assert matches.keypoints1 == pytest.approx(expected)
+    assert matches.spread == pytest.approx(0.5 * 1.875)
+    only = PairMatches(*(rows[1:4] for rows in everywhere))
+    assert np.array_equal(_matches(only, picture, picture).keypoints1, matches.keypoints1)
 
 
 def test_it_matches_as_the_network_does(matcher, pair):

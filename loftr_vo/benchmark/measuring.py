@@ -53,8 +53,8 @@ class StreamedMatcher:
     def stages(self) -> dict[str, float]:
         """Stream one frame, waiting after each stage; return each one's milliseconds.
 
-        To prepare is to shrink the picture and hand it over, to match is up to the matches on the
-        host.
+        To prepare is to hand the picture over, on a CPU shrunk; to match is up to the matches on
+        the host.
         """
         picture = self._picture()
         times = {}

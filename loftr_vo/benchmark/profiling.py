@@ -3,7 +3,8 @@
 """Where a streamed frame's time goes: ``python -m loftr_vo.benchmark.profiling``.
 
 What the host asks of CUDA within ``encode``, ``match`` and the wait for the result, and which
-kernels take the device's time. On a CPU, which operations take it.
+kernels take the device's time. It needs a CUDA device: on a CPU the network computes in a thread
+of its own, which PyTorch's profiler does not see.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from loftr_vo.benchmark.comparing import render_pictures, settings_for
 from loftr_vo.config import MatcherSettings
+from loftr_vo.device import DeviceError, DeviceLostError, resolve_device, why_no_cuda
+from loftr_vo.loftr.weights import WeightsError
 from loftr_vo.matcher import Matcher
 
 STAGES = ('encode', 'match', 'result')
@@ -31,7 +34,7 @@ def profile_frames(matcher: Matcher, pictures: Sequence[np.ndarray]) -> list[Any
     """Return the profiler's events of some streamed frames, whose stages are events too.
 
     Args:
-        matcher: what is profiled.
+        matcher: what is profiled, on a CUDA device.
         pictures: (H, W) uint8; the first is the keyframe.
     """
     keyframe = matcher.encode(pictures[0])
@@ -46,10 +49,7 @@ def profile_frames(matcher: Matcher, pictures: Sequence[np.ndarray]) -> list[Any
 
     for index in range(_WARM_UP):
         stream(index)
-    activities = [ProfilerActivity.CPU]
-    if matcher.device.type == 'cuda':
-        activities.append(ProfilerActivity.CUDA)
-    with profile(activities=activities) as profiler:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
         for index in range(_FRAMES):
             stream(index)
         matcher.settle()
@@ -72,15 +72,15 @@ def waits(events: Sequence[Any], stage: str) -> int:
     return sum(count for name, count in host_calls(events, stage).items() if _WAITS in name)
 
 
-def busiest(events: Sequence[Any], on_cuda: bool) -> list[tuple[str, int, float]]:
-    """Return names, calls and milliseconds, of all frames, of kernels or else of operations."""
+def busiest(events: Sequence[Any]) -> list[tuple[str, int, float]]:
+    """Return names, calls and milliseconds, of all frames, of the device's kernels and copies."""
     calls: Counter[str] = Counter()
     times: Counter[str] = Counter()
     for event in events:
-        if event.name in STAGES or (event.device_type == DeviceType.CUDA) != on_cuda:
-            continue
-        calls[event.name] += 1
-        times[event.name] += event.self_device_time_total if on_cuda else event.self_cpu_time_total
+        # A stage is shown on the device too, as long as what it launched.
+        if event.device_type == DeviceType.CUDA and event.name not in STAGES:
+            calls[event.name] += 1
+            times[event.name] += event.self_device_time_total
     return [(name, calls[name], time * 1e-3) for name, time in times.most_common()]
 
 
@@ -88,30 +88,65 @@ def _on_host(events: Sequence[Any]) -> list[Any]:
     return [event for event in events if event.device_type == DeviceType.CPU]
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description='Tell where a streamed frame spends its time.')
+def require_cuda(device: str) -> None:
+    """Refuse a device that cannot be profiled.
+
+    Raises:
+        DeviceError: it is not there, or no CUDA device.
+    """
+    if resolve_device(device).type != 'cuda':
+        why = 'that is not one' if device != 'auto' else why_no_cuda()
+        raise DeviceError(f'a profile needs a CUDA device, got --device {device}: {why}')
+
+
+def report(events: Sequence[Any], rows: int) -> str:
+    """Return the tables, of one frame on average.
+
+    Args:
+        events: of ``profile_frames``.
+        rows: most kernels named.
+    """
+    lines = []
+    for stage in STAGES:
+        asked = ', '.join(
+            f'{name} {count / _FRAMES:g}' for name, count in host_calls(events, stage).items()
+        )
+        lines.append(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {asked}')
+    kernels = busiest(events)
+    calls, total = sum(row[1] for row in kernels), sum(row[2] for row in kernels)
+    lines += ['', f'{"ms a frame":>10}  {"calls":>6}  kernel']
+    lines += [
+        f'{time / _FRAMES:10.4f}  {count / _FRAMES:6.1f}  {name[:80]}'
+        for name, count, time in [('all', calls, total), *kernels[:rows]]
+    ]
+    return '\n'.join(lines)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the tables; end with exit code 2 where that cannot be.
+
+    Args:
+        words: the command line without the program's name; that of the process if None.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m loftr_vo.benchmark.profiling',
+        description='Tell where a streamed frame spends its time on a CUDA device.',
+    )
     parser.add_argument('--weights', default=MatcherSettings().weights)
     parser.add_argument('--device', default='auto')
     parser.add_argument('--precision', default='auto')
     parser.add_argument('--width', type=int, default=640)
     parser.add_argument('--height', type=int, default=480)
     parser.add_argument('--rows', type=int, default=30, help='of the table of kernels')
-    arguments = parser.parse_args()
-    matcher = Matcher(settings_for(arguments.weights, arguments.device, arguments.precision))
-    on_cuda = matcher.device.type == 'cuda'
-    events = profile_frames(matcher, render_pictures((arguments.width, arguments.height)))
-    for stage in STAGES if on_cuda else ():
-        asked = ', '.join(
-            f'{name} {count / _FRAMES:g}' for name, count in host_calls(events, stage).items()
-        )
-        print(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {asked}')
-    rows = busiest(events, on_cuda)
-    calls, total = sum(row[1] for row in rows), sum(row[2] for row in rows)
-    print(f'\n{"ms a frame":>10}  {"calls":>6}  {"kernel" if on_cuda else "operation"}')
-    print(f'{total / _FRAMES:10.4f}  {calls / _FRAMES:6.1f}  all')
-    for name, count, time in rows[: arguments.rows]:
-        print(f'{time / _FRAMES:10.4f}  {count / _FRAMES:6.1f}  {name[:80]}')
+    arguments = parser.parse_args(words)
+    try:
+        require_cuda(arguments.device)
+        matcher = Matcher(settings_for(arguments.weights, arguments.device, arguments.precision))
+        matcher.working_shape((arguments.height, arguments.width))
+        pictures = render_pictures((arguments.width, arguments.height))
+        print(report(profile_frames(matcher, pictures), arguments.rows))
+    except (ValueError, DeviceLostError, WeightsError) as error:
+        parser.error(str(error))
 
 
 if __name__ == '__main__':
