@@ -19,6 +19,7 @@ from loftr_vo import cuda_graphs
 from loftr_vo.config import MatcherSettings
 from loftr_vo.cuda_execution import CudaExecution
 from loftr_vo.cuda_runtime import CudaRuntime
+from loftr_vo.device import DeviceMemoryError
 from loftr_vo.host_execution import HostExecution
 from loftr_vo.matcher import Matcher
 from loftr_vo.resizing import DeviceResizing
@@ -330,6 +331,22 @@ class TestOnGpu:
         finally:
             torch.cuda.set_sync_debug_mode('default')
         assert len(pending.result()) > 30
+
+    def test_too_little_memory_is_said_and_got_over(self, pictures):
+        torch.cuda.empty_cache()
+        torch.cuda.set_per_process_memory_fraction(0.005)
+        large = np.zeros((1536, 2048), np.uint8)
+        matcher = Matcher(MatcherSettings(device='cuda', image_size=2048))
+        try:
+            with pytest.raises(DeviceMemoryError, match='image_size'):
+                encoded = matcher.encode(large)
+                matcher.match(encoded, encoded).result()
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+        encoded = matcher.encode(large)
+        assert len(matcher.match(encoded, encoded).result()) == 0
+        encoded = matcher.encode(pictures[0])
+        assert len(matcher.match(encoded, encoded).result()) > 30
 
     @pytest.mark.parametrize('precision', ['float16', 'bfloat16'])
     def test_half_precision_matches_as_float32(self, pictures, precision):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from loftr_vo.loftr.backbone import ResidualBlock, ResNetFPN, upsampled
+from loftr_vo.loftr.backbone import ResidualBlock, ResNetFPN
 from loftr_vo.loftr.fast.kernels import Convolution, Kernels
 
 
@@ -26,8 +26,9 @@ class FastBackbone:
         kernels: to compute with, on ``device`` in ``dtype``.
         device: where the weights are put.
         dtype: their type.
-        multiple: channel counts inside are filled up with zeros to multiples of this. It changes
-            no number, and tensor cores want it: the published networks have 196 channels.
+        multiple: channel counts are filled up with zeros to multiples of this, the picture's one
+            too. It changes no number, and tensor cores want it: the published networks have 196
+            channels.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class FastBackbone:
             if last:
                 weight = torch.einsum('oc,cikl->oikl', fine_map, weight)
             outputs, inputs = weight.shape[:2]
-            # The picture has one channel and stays so; what leaves the backbone is not filled up.
+            # What leaves the backbone is not filled up.
             more_outputs = 0 if last else -outputs % multiple
-            more_inputs = 0 if inputs == 1 else -inputs % multiple
+            more_inputs = -inputs % multiple
             weight = F.pad(weight, (0, 0, 0, 0, 0, more_inputs, 0, more_outputs))
             bias = None if bias is None else F.pad(bias, (0, more_outputs))
             return Convolution(
@@ -92,17 +93,25 @@ class FastBackbone:
             images: (B, 1, H, W), H and W multiples of 8.
         """
         convolve = self._kernels.convolve
-        half = convolve(images, self._stem, 'relu')
+        half = convolve(self._filled_up(images), self._stem, 'relu')
         half = self._through(self._layer1, half)
         quarter = self._through(self._layer2, half)
         eighth = convolve(self._through(self._layer3, quarter), self._eighth_out)
-        quarter = convolve(quarter, self._quarter_out, residual=self._upsampled(eighth))
+        quarter = self._joined(quarter, self._quarter_out, eighth)
         quarter = self._smooth(quarter, self._quarter_smoothing)
-        half = convolve(half, self._half_out, residual=self._upsampled(quarter))
+        half = self._joined(half, self._half_out, quarter)
         return eighth[:, : self._coarse_channels], self._smooth(half, self._half_smoothing)
 
-    def _upsampled(self, x: Tensor) -> Tensor:
-        return upsampled(x, self._align_corners)
+    def _filled_up(self, images: Tensor) -> Tensor:
+        """Return pictures (B, 1, H, W) with as many channels as the stem takes, channels last."""
+        more = self._stem.weight.shape[1] - 1
+        if not more:
+            return images.contiguous(memory_format=torch.channels_last)
+        return F.pad(images.permute(0, 2, 3, 1), (0, more)).permute(0, 3, 1, 2)
+
+    def _joined(self, x: Tensor, by: Convolution, coarser: Tensor) -> Tensor:
+        """Return a level of the pyramid: the map convolved, plus the coarser level enlarged."""
+        return self._kernels.convolve_and_enlarge(x, by, coarser, self._align_corners)
 
     def _through(self, blocks: list[_Block], x: Tensor) -> Tensor:
         for block in blocks:
@@ -121,5 +130,10 @@ class _Block:
     def __init__(self, block: ResidualBlock, fold: Callable[..., Convolution]) -> None:
         self.first = fold(block.conv1, block.bn1)
         self.second = fold(block.conv2, block.bn2)
-        projection = block.downsample
-        self.shortcut = fold(*projection) if isinstance(projection, nn.Sequential) else None
+        self.shortcut: Convolution | None = None
+        if isinstance(block.downsample, nn.Sequential):
+            shortcut = fold(*block.downsample)
+            assert shortcut.bias is not None and self.second.bias is not None
+            # What both are added to is the same: one pass over the memory less.
+            self.second = self.second._replace(bias=self.second.bias + shortcut.bias)
+            self.shortcut = shortcut._replace(bias=None)

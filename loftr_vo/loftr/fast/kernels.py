@@ -9,17 +9,19 @@ arithmetic does, in a network as narrow as this.
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from loftr_vo.loftr.backbone import upsampled
+
 _EPSILON = 1e-5  # of nn.LayerNorm
 _LOG2_E = 1 / math.log(2)
-# Input channels that cuDNN fuses convolutions of; a picture has one.
-_FUSED_MULTIPLE = 8
 
 
 class Convolution(NamedTuple):
@@ -63,6 +65,12 @@ class Kernels:
         if residual is not None:
             y = y.add_(residual)
         return _activated(y, activation)
+
+    def convolve_and_enlarge(
+        self, x: Tensor, by: Convolution, coarser: Tensor, align_corners: bool
+    ) -> Tensor:
+        """Convolve (B, I, H, W) and add (B, O, H / 2, W / 2), enlarged; see ``upsampled``."""
+        return self.convolve(x, by, residual=upsampled(coarser, align_corners))
 
     def linear(
         self, x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str = 'none'
@@ -140,7 +148,7 @@ class CudnnKernels(Kernels):
         residual: Tensor | None = None,
     ) -> Tensor:
         """See ``Kernels``."""
-        if activation != 'relu' or by.weight.shape[1] % _FUSED_MULTIPLE:
+        if activation != 'relu':
             return super().convolve(x, by, activation, residual)
         sizes = [by.stride] * 2, [by.padding] * 2, [1, 1], 1
         if residual is None:
@@ -153,17 +161,30 @@ def choose_kernels(device: torch.device, dtype: torch.dtype) -> Kernels:
 
     What is fused is not part of PyTorch's public interface, so that a release may lack it.
     """
-    fused: Kernels
+    candidates: list[Callable[[], Kernels]] = []
     if device.type == 'cpu' and dtype == torch.float32:
-        fused = OneDnnKernels()
+        candidates = [OneDnnKernels]
     elif device.type == 'cuda':
-        fused = CudnnKernels()
-    else:
-        return Kernels()
-    return fused if _works(fused, device, dtype) else Kernels()
+        candidates = [_triton_kernels, CudnnKernels]
+    for candidate in candidates:
+        try:
+            kernels = candidate()
+            if _agree(kernels, device, dtype):
+                return kernels
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # Triton's have types of their own
+            logging.getLogger(__name__).info('not used: %s', error)
+    return Kernels()
 
 
-def _works(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> bool:
+def _triton_kernels() -> Kernels:
+    from loftr_vo.loftr.fast.fused.maps import TritonKernels
+
+    return TritonKernels()
+
+
+def _agree(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> bool:
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> Tensor:
@@ -176,27 +197,29 @@ def _works(kernels: Kernels, device: torch.device, dtype: torch.dtype) -> bool:
         for channels in (8, 16)
     )
     rows, weight, bias = random(5, 8), random(16, 8), random(16)
-    answers = []
-    try:
-        with torch.inference_mode():
-            for each in (kernels, Kernels()):
-                answers.append(
-                    [
-                        *(
-                            each.convolve(image, by, activation, added)
-                            for activation in ('none', 'relu')
-                            for added in (None, residual)
-                        ),
-                        each.convolve(image, by, 'leaky_relu'),
-                        each.linear(rows, weight, bias, 'relu'),
-                        each.normalise(rows - rows.mean(dim=1, keepdim=True)),
-                        each.feature_map(rows),
-                    ]
-                )
-    except (AttributeError, RuntimeError, TypeError):
-        return False
+    coarser = random(1, 16, 3, 3).contiguous(memory_format=torch.channels_last)
+
+    def answers(each: Kernels) -> list[Tensor]:
+        return [
+            *(
+                each.convolve(image, by, activation, added)
+                for activation in ('none', 'relu')
+                for added in (None, residual)
+            ),
+            each.convolve(image, by, 'leaky_relu'),
+            *(
+                each.convolve_and_enlarge(image, by._replace(bias=None), coarser, aligned)
+                for aligned in (False, True)
+            ),
+            each.linear(rows, weight, bias, 'relu'),
+            each.normalise(rows - rows.mean(dim=1, keepdim=True)),
+            each.feature_map(rows),
+        ]
+
+    with torch.inference_mode():
+        ours, plain = answers(kernels), answers(Kernels())
     tolerance = 100 * torch.finfo(dtype).eps
     return all(
-        torch.allclose(ours, plain, rtol=tolerance, atol=tolerance)
-        for ours, plain in zip(*answers, strict=True)
+        torch.allclose(answer, expected, rtol=tolerance, atol=tolerance)
+        for answer, expected in zip(ours, plain, strict=True)
     )

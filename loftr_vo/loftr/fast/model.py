@@ -90,7 +90,7 @@ class FastLoFTR:
             image: (1, 1, H, W) uint8, H and W multiples of 8, on the device.
         """
         scaled = image.to(self.dtype) / 255
-        coarse, fine = self._backbone(scaled.contiguous(memory_format=torch.channels_last))
+        coarse, fine = self._backbone(scaled)
         encoding, _ = self._constants_of((coarse.shape[2], coarse.shape[3]))
         tokens = coarse.permute(0, 2, 3, 1).flatten(1, 2) + encoding
         return FastFeatures(self._parts.coarse.begin(tokens), lay_out(fine, self.config.window))
