@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from loftr_vo.synthetic.painters import PAINTERS, fractal_noise
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.photometry import blur_kernels, random_photometry
 from loftr_vo.synthetic.render import BACKGROUND_DEPTH, render, sample
 from loftr_vo.synthetic.scene import Rectangles, rotation_from_vector
-from loftr_vo.synthetic.textures import PAINTERS, TextureBank, fractal_noise
+from loftr_vo.synthetic.textures import TextureBank
 
 SIZE = (48, 64)
 
