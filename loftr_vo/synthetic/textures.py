@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +32,16 @@ class TextureBank:
     def levels(self) -> int:
         """Number of mip levels, the coarsest being 4 texels wide."""
         return self.size.bit_length() - 2
+
+    @functools.cached_property
+    def level_starts(self) -> torch.Tensor:
+        """(levels + 1,) int64, where in ``texels`` each level starts, and where the last ends."""
+        finest = self.count * self.size * self.size  # and T S^2 (1 + 1/4 + ...) in all
+        starts = [
+            math.floor(finest * (4 / 3) * (1 - 0.25**level) + 0.5)
+            for level in range(self.levels + 1)
+        ]
+        return torch.tensor(starts, device=self.texels.device)
 
     @classmethod
     def from_textures(cls, textures: torch.Tensor) -> TextureBank:
