@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -141,9 +140,11 @@ def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
     cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
-    # In half turns, as sinc takes them; (1 - cos a) / a^2 is (sin(a/2) / (a/2))^2 / 2.
-    angle = vector.norm(dim=-1)[..., None, None] / math.pi
-    turn = torch.sinc(angle) * cross + 0.5 * torch.sinc(angle / 2).square() * (cross @ cross)
+    # The floor changes nothing: there both quotients are one, and without an angle cross is zero.
+    half = vector.norm(dim=-1)[..., None, None].clamp_min(1e-12) / 2
+    whole = 2 * half
+    # (1 - cos a) / a^2 is (sin(a/2) / (a/2))^2 / 2.
+    turn = whole.sin() / whole * cross + 0.5 * (half.sin() / half).square() * (cross @ cross)
     return torch.eye(3, dtype=vector.dtype, device=vector.device) + turn
 
 
