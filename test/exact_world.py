@@ -15,9 +15,10 @@ from loftr_vo.frame import Frame
 from loftr_vo.loftr.model import Features
 from loftr_vo.matcher import EncodedPicture, working_shape
 from loftr_vo.matches import Matches, PendingMatches
+from loftr_vo.synthetic.painters import dead_leaves
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import Rectangles, boxes, rectangles, upright
-from loftr_vo.synthetic.textures import TextureBank, dead_leaves
+from loftr_vo.synthetic.textures import TextureBank
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 260.0
 PERIOD = 0.1  # seconds from frame to frame

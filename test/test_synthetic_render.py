@@ -9,12 +9,20 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
+from loftr_vo.synthetic.painters import PAINTERS, fractal_noise
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.photometry import blur_kernels, random_photometry
-from loftr_vo.synthetic.render import BACKGROUND_DEPTH, render, sample
-from loftr_vo.synthetic.scene import Rectangles, rotation_from_vector
-from loftr_vo.synthetic.textures import PAINTERS, TextureBank, fractal_noise
+from loftr_vo.synthetic.render import (
+    BACKGROUND_DEPTH,
+    nearest_in_groups,
+    nearest_in_turn,
+    render,
+    sample,
+)
+from loftr_vo.synthetic.scene import Rectangles, boxes, rotation_from_vector
+from loftr_vo.synthetic.textures import TextureBank
 
 SIZE = (48, 64)
 
@@ -99,6 +107,62 @@ def test_depth_is_where_rays_meet_the_nearest_rectangle():
             assert found == pytest.approx(around[4], rel=1e-4)
             hits += 1
     assert hits > 150
+
+
+@pytest.mark.parametrize('group', [1, 3, 8, 64])
+def test_rectangles_found_in_groups_are_those_found_in_turn(group):
+    random = torch.Generator().manual_seed(2)
+    first = torch.rand(2, 21, 24, generator=random) * 40 - 4
+    last = first + torch.rand(2, 21, 24, generator=random) * 12 - 2
+    depths = torch.rand(2, 21, 24, generator=random) * 0.5 + 0.1
+    slopes = torch.randn(2, 21, 1, generator=random) * 1e-3
+    # Equally deep ones, in the same group and in others, and one that no row shows.
+    for copy in (6, 14):
+        for values in (first, last, depths, slopes):
+            values[:, copy] = values[:, 5]
+    first[:, 9], last[:, 9] = torch.inf, -torch.inf
+    of_rectangles = (first, last, depths, slopes, torch.arange(32.0))
+    nearest, chosen = nearest_in_turn(*of_rectangles)
+    assert (chosen < 0).any() and (chosen == 5).any() and not (chosen == 6).any()
+    grouped, chosen_of_group = nearest_in_groups(*of_rectangles, group)
+    assert torch.equal(grouped, nearest)
+    assert torch.equal(chosen_of_group, chosen)
+
+
+def test_rotations_are_those_of_their_vectors():
+    vectors = np.random.default_rng(4).normal(0, 1.5, (40, 3))
+    vectors[:4] = [[0, 0, 0], [1e-7, 0, 0], [0, np.pi, 0], [0, 0, -1e-3]]
+    expected = Rotation.from_rotvec(vectors).as_matrix()
+    assert np.abs(rotation_from_vector(torch.tensor(vectors)).numpy() - expected).max() < 1e-12
+    single = rotation_from_vector(torch.tensor(vectors).float().view(4, 10, 3))
+    assert single.shape == (4, 10, 3, 3)
+    assert np.abs(single.view(-1, 3, 3).numpy() - expected).max() < 2e-6
+
+
+def test_the_faces_of_boxes_meet_at_their_corners():
+    random = torch.Generator().manual_seed(3)
+    centre = torch.randn(2, 3, 3, generator=random)
+    rotation = rotation_from_vector(torch.randn(2, 3, 3, generator=random))
+    half = torch.rand(2, 3, 3, generator=random) + 0.5
+    density = torch.rand(2, 3, generator=random) + 1
+    contrast = torch.rand(2, 3, generator=random)
+    faces = boxes(centre, rotation, half, bank(5), density, random, contrast)
+    signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=2)))
+    spans = torch.einsum('su,bpu,bpuk->bpsk', signs, faces.half_size, faces.axes)
+    corners = faces.centre[:, :, None] + spans  # (B, 6 N, 4, 3)
+    signs = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=3)))
+    for b, n in itertools.product(range(2), range(3)):
+        expected = centre[b, n] + (signs * half[b, n]) @ rotation[b, n].T
+        apart = torch.cdist(corners[b, n::3].reshape(-1, 3), expected)
+        nearest, which = apart.min(dim=1)
+        assert nearest.max() < 1e-5
+        # Each corner belongs to three of the six faces, which lie on both sides of the box.
+        assert which.bincount(minlength=8).tolist() == [3] * 8
+        assert len({tuple(row) for row in which.view(6, 4).sort().values.tolist()}) == 6
+        assert (faces.density[b, n::3] == density[b, n]).all()
+        assert (faces.contrast[b, n::3] == contrast[b, n]).all()
+    assert faces.texture.shape == (2, 18) and len(faces.texture.unique()) == 5
+    assert len(faces.offset.reshape(-1, 2).unique(dim=0)) == 36
 
 
 def test_two_views_of_a_plane_differ_by_its_homography():

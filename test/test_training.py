@@ -5,11 +5,14 @@
 import dataclasses
 import itertools
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.model import LoFTR
@@ -23,7 +26,7 @@ from loftr_vo.training.curve import draw_curve
 from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
 from loftr_vo.training.pool import PairPool, mirrored, swapped
 from loftr_vo.training.supervision import CELL, estranged, supervise
-from loftr_vo.training.trainer import CHECKPOINT, LOG, WEIGHTS, Trainer
+from loftr_vo.training.trainer import CHECKPOINT, LOG, WEIGHTS, RunningMean, Trainer
 
 SIZE = (48, 64)
 TRAINING = Path(trainer_module.__file__).parent
@@ -317,6 +320,89 @@ def test_a_run_ends_when_its_time_is_over(tmp_path, quick_validation):
     trainer.run()
     assert 0 < trainer.step < 100
     assert (tmp_path / WEIGHTS).exists()
+
+
+def test_painting_the_textures_is_part_of_the_time(tmp_path, quick_validation, monkeypatch):
+    paint = TextureBank.random
+
+    def slowly(*arguments, **options):
+        time.sleep(0.4)
+        return paint(*arguments, **options)
+
+    monkeypatch.setattr(TextureBank, 'random', slowly)
+    trainer = Trainer(tiny(10_000, hours=1e-4), tmp_path)
+    trainer.run()
+    assert trainer.step == 1
+
+
+class Waits(TorchDispatchMode):
+    """Notes what would make the host wait for a GPU: numbers read from it or sent to it."""
+
+    KINDS = frozenset(
+        {
+            'aten::_local_scalar_dense',
+            'aten::_linalg_check_errors',
+            'aten::lift_fresh',
+            'aten::linalg_matrix_exp',
+            'aten::masked_select',
+            'aten::nonzero',
+        }
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if (name := function._schema.name) in self.KINDS:
+            self.found.append(name)
+        elif name == 'aten::index' and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        ):
+            self.found.append('a mask as an index')
+        return function(*args, **(kwargs or {}))
+
+
+def test_waits_are_noticed():
+    with Waits() as waits:
+        values = torch.ones(3)
+        _ = values[values > 0], torch.tensor([1.0]), values.sum().item()
+        torch.linalg.inv(torch.eye(2))
+    assert {'a mask as an index', 'aten::lift_fresh', 'aten::_local_scalar_dense'} <= {
+        *waits.found
+    }
+    assert 'aten::_linalg_check_errors' in waits.found
+
+
+def test_nothing_waits_between_the_draw_and_the_gradient(tmp_path):
+    """So that a GPU has the next kernels before it is done with these."""
+    trainer = Trainer(tiny(2), tmp_path)
+    trainer._train_step()  # constants are sent once
+    with Waits() as waits:
+        pairs = trainer.pairs.draw(2, SIZE)
+        pairs, truth = estranged(pairs, supervise(pairs))
+        terms = trainer._loss_terms(pairs.images, truth, *trainer._fine_choice(truth))
+        (terms.coarse + terms.unmatched + terms.fine).backward()
+    assert waits.found == []
+
+
+def test_the_running_mean_is_that_of_torch():
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.BatchNorm2d(3))
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.7), use_buffers=True)
+    ours = RunningMean(model, 0.7)
+    for _ in range(4):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        model(torch.randn(2, 1, 8, 8))
+        theirs.update_parameters(model)
+        ours.update_parameters(model)
+    expected = theirs.state_dict()
+    assert ours.state_dict().keys() == expected.keys()
+    # A running mean of a count of batches is cut off to a whole number; ours has the count itself.
+    assert ours.state_dict()['module.1.num_batches_tracked'] == 4
+    for name in expected.keys() - {'module.1.num_batches_tracked'}:
+        assert torch.equal(ours.state_dict()[name], expected[name]), name
 
 
 @pytest.mark.parametrize('averaging', [0.0, 0.6])

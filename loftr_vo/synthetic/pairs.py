@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
+from loftr_vo.synthetic.constants import constant
 from loftr_vo.synthetic.photometry import random_photometry
-from loftr_vo.synthetic.render import Rendering, render
+from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import (
     Rectangles,
     boxes,
@@ -31,6 +32,10 @@ _MOTIONS = (
     (0.10, (0.1, 0.1, 0.1), (0.5, 1.2, 0.3)),  # turning
     (0.10, (0.4, 0.4, 0.4), (0.2, 0.2, 1.5)),  # rolling
 )
+_X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+# Floor, ceiling, left, right, behind: the axes along which each runs, and how often it is there.
+_SURROUNDINGS = ((_X, _Z), (_X, _Z), (_Z, _Y), (_Z, _Y), (_X, _Y))
+_LIKELY = (0.85, 0.35, 0.5, 0.5, 0.8)
 _FAR_AWAY = 60.0  # metres: half the extent of floors and walls
 
 
@@ -88,16 +93,26 @@ class PairGenerator:
             * 0.06
             * scene.centre.norm(dim=-1, keepdim=True)
         )
-        of_first = rolling_shutter(self._rolling(batch), size) @ intrinsics
-        of_second = rolling_shutter(self._rolling(batch), size) @ intrinsics
-        first = self._render(scene, first_pose, of_first, size)
-        second = self._render(scene.moved(shift), second_pose, of_second, size)
+        rolling = torch.cat([self._rolling(batch), self._rolling(batch)])
+        of_both = rolling_shutter(rolling, size) @ intrinsics.repeat(2, 1, 1)
+        # Both pictures at once: half as many kernels to start.
+        seen = render(
+            Rectangles.cat([scene, scene.moved(shift)], dim=0),
+            self.bank,
+            torch.cat([first_pose, second_pose]),
+            of_both,
+            size,
+            taps=self.taps,
+            supersampling=self.supersampling,
+        )
+        two = (2, batch)
         return Pairs(
-            torch.stack([first.image, second.image])[:, :, None],
-            torch.stack([first.depth, second.depth]),
-            torch.stack([first.moving, second.moving]),
-            torch.stack([of_first, of_second]),
-            torch.linalg.inv(second_pose),
+            seen.image.unflatten(0, two)[:, :, None],
+            seen.depth.unflatten(0, two),
+            seen.moving.unflatten(0, two),
+            of_both.unflatten(0, two),
+            # Not inv, which waits for the device to know whether there is an inverse.
+            torch.linalg.inv_ex(second_pose).inverse,
         )
 
     @torch.no_grad()
@@ -112,23 +127,6 @@ class PairGenerator:
         strength = self.photometry * self._uniform(len(images), 1, 1, 1).sqrt()
         lit = random_photometry(images, self.generator, strength)
         return dataclasses.replace(pairs, images=lit.view_as(pairs.images))
-
-    def _render(
-        self,
-        scene: Rectangles,
-        pose: torch.Tensor,
-        intrinsics: torch.Tensor,
-        size: tuple[int, int],
-    ) -> Rendering:
-        return render(
-            scene,
-            self.bank,
-            pose,
-            intrinsics,
-            size,
-            taps=self.taps,
-            supersampling=self.supersampling,
-        )
 
     def _intrinsics(self, batch: int, size: tuple[int, int]) -> torch.Tensor:
         height, width = size
@@ -178,13 +176,10 @@ class PairGenerator:
             ],
             dim=1,
         )
-        x, y, z = torch.eye(3, device=self.device)
-        axes = torch.stack(
-            [torch.stack(pair) for pair in [(x, z), (x, z), (z, y), (z, y), (x, y)]]
-        ).expand(batch, 5, 2, 3)
+        axes = constant(_SURROUNDINGS, self.device).expand(batch, 5, 2, 3)
         tilt = rotation_from_vector(self._normal(batch, 5, 3) * 0.12)
         axes = torch.einsum('bpij,bpkj->bpki', tilt, axes)
-        likely = torch.tensor([0.85, 0.35, 0.5, 0.5, 0.8], device=self.device)
+        likely = constant(_LIKELY, self.device)
         present = (self._uniform(batch, 5) < likely).float()
         extent = torch.full((batch, 5, 2), _FAR_AWAY, device=self.device) * present[..., None]
         reach = torch.stack([height * 2, above * 2, left, right, back], 1)
@@ -256,10 +251,11 @@ class PairGenerator:
     def _motion(self, batch: int) -> torch.Tensor:
         """(B, 4, 4) world from second camera: from next to nothing to half the picture."""
         kind = torch.rand(batch, generator=self.generator, device=self.device)
-        shares = torch.tensor([share for share, _, _ in _MOTIONS], device=self.device)
+        shares, steps, turns = (
+            constant(values, self.device) for values in zip(*_MOTIONS, strict=True)
+        )
         kind = torch.bucketize(kind, shares.cumsum(0)[:-1])
-        steps = torch.tensor([step for _, step, _ in _MOTIONS], device=self.device)[kind]
-        turns = torch.tensor([turn for _, _, turn in _MOTIONS], device=self.device)[kind]
+        steps, turns = steps[kind], turns[kind]
         length = torch.exp(self._uniform(batch, 1, low=math.log(0.006), high=math.log(0.9)))
         angle = torch.exp(self._uniform(batch, 1, low=math.log(0.0025), high=math.log(0.35)))
         pose = torch.eye(4, device=self.device).repeat(batch, 1, 1)

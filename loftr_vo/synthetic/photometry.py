@@ -7,10 +7,13 @@ All functions take and return (B, 1, H, W) float32 pictures in [0, 1], one draw 
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
 import torch.nn.functional as F
+
+from loftr_vo.synthetic.constants import constant
 
 Strength = float | torch.Tensor
 
@@ -165,7 +168,7 @@ def compress(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     transform = _cosine_transform(images.device)
     quality = quality.clamp(1, 100)
     scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    steps = _LUMINANCE_STEPS.to(images.device) * scale[..., None, None]
+    steps = constant(_LUMINANCE_STEPS, images.device) * scale[..., None, None]
     steps = (steps + 0.5).floor().clamp(1, 255)  # halves go up in libjpeg
     # (B, rows, 8, columns, 8), then (B, rows, columns, 8, 8)
     blocks = images.view(len(images), height // 8, 8, width // 8, 8).transpose(2, 3)
@@ -175,6 +178,7 @@ def compress(images: torch.Tensor, quality: torch.Tensor) -> torch.Tensor:
     return restored.transpose(2, 3).reshape(images.shape)
 
 
+@functools.cache
 def _cosine_transform(device: torch.device) -> torch.Tensor:
     """(8, 8) orthonormal DCT-II."""
     index = torch.arange(8, device=device)
@@ -183,18 +187,15 @@ def _cosine_transform(device: torch.device) -> torch.Tensor:
     return matrix
 
 
-_LUMINANCE_STEPS = torch.tensor(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ],
-    dtype=torch.float32,
+_LUMINANCE_STEPS = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
 )
 
 

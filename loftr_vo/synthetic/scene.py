@@ -47,11 +47,11 @@ class Rectangles:
         return Rectangles(**{**values, 'centre': centre})
 
     @classmethod
-    def cat(cls, parts: list[Rectangles]) -> Rectangles:
-        """Join rectangles of the same B scenes."""
+    def cat(cls, parts: list[Rectangles], dim: int = 1) -> Rectangles:
+        """Join rectangles of the same B scenes; with ``dim`` 0, scenes of as many rectangles."""
         return cls(
             **{
-                entry.name: torch.cat([getattr(part, entry.name) for part in parts], dim=1)
+                entry.name: torch.cat([getattr(part, entry.name) for part in parts], dim)
                 for entry in fields(cls)
             }
         )
@@ -67,8 +67,21 @@ def rectangles(
     contrast: torch.Tensor | None = None,
 ) -> Rectangles:
     """Return resting rectangles with random textures out of the bank (shapes as in the class)."""
+    random = torch.rand(*centre.shape, generator=generator, device=centre.device)
+    return _textured(centre, axes, half_size, bank, density, random, contrast)
+
+
+def _textured(
+    centre: torch.Tensor,
+    axes: torch.Tensor,
+    half_size: torch.Tensor,
+    bank: TextureBank,
+    density: torch.Tensor,
+    random: torch.Tensor,
+    contrast: torch.Tensor | None,
+) -> Rectangles:
+    """Rectangles whose textures and offsets (B, P, 3) uniform numbers choose."""
     shape, device = centre.shape[:2], centre.device
-    random = torch.rand(*shape, 3, generator=generator, device=device)
     return Rectangles(
         centre=centre,
         axes=axes,
@@ -101,32 +114,38 @@ def boxes(
         generator: source of randomness, on the same device.
         contrast: (B, N), see ``Rectangles``.
     """
-    faces = []
-    columns = rotation.transpose(-1, -2)  # (B, N, 3, 3), now rows are the axes
-    for normal in range(3):
-        u, v = (normal + 1) % 3, (normal + 2) % 3
-        for side in (-1.0, 1.0):
-            offset = side * half_size[..., normal, None] * columns[..., normal, :]
-            faces.append(
-                rectangles(
-                    centre + offset,
-                    columns[..., [u, v], :],
-                    half_size[..., [u, v]],
-                    bank,
-                    density,
-                    generator,
-                    contrast,
-                )
-            )
-    return Rectangles.cat(faces)
+    batch, count = centre.shape[:2]
+    axes = rotation.transpose(-1, -2)  # (B, N, 3, 3), rows are the axes
+    # A face is normal to one axis, and its texture runs along the next two; all (B, N, 3, ...).
+    along = torch.stack([axes.roll(-1, -2), axes.roll(-2, -2)], dim=-2)
+    extent = torch.stack([half_size.roll(-1, -1), half_size.roll(-2, -1)], dim=-1)
+    offset = half_size[..., None] * axes
+    sides = torch.stack([centre[:, :, None] - offset, centre[:, :, None] + offset], dim=3)
+    random = torch.rand(6, *centre.shape, generator=generator, device=centre.device)
+    return _textured(
+        sides.permute(0, 2, 3, 1, 4).reshape(batch, 6 * count, 3),
+        torch.stack([along, along], dim=3)
+        .permute(0, 2, 3, 1, 4, 5)
+        .reshape(batch, 6 * count, 2, 3),
+        torch.stack([extent, extent], dim=3).permute(0, 2, 3, 1, 4).reshape(batch, 6 * count, 2),
+        bank,
+        density.repeat(1, 6),
+        random.transpose(0, 1).reshape(batch, 6 * count, 3),
+        None if contrast is None else contrast.repeat(1, 6),
+    )
 
 
 def rotation_from_vector(vector: torch.Tensor) -> torch.Tensor:
     """Return (..., 3, 3) rotations of (..., 3) axis-angle vectors in radians (Rodrigues)."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    generator = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1)
-    return torch.linalg.matrix_exp(generator.reshape(*vector.shape[:-1], 3, 3))
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    # The floor changes nothing: there both quotients are one, and without an angle cross is zero.
+    half = vector.norm(dim=-1)[..., None, None].clamp_min(1e-12) / 2
+    whole = 2 * half
+    # (1 - cos a) / a^2 is (sin(a/2) / (a/2))^2 / 2.
+    turn = whole.sin() / whole * cross + 0.5 * (half.sin() / half).square() * (cross @ cross)
+    return torch.eye(3, dtype=vector.dtype, device=vector.device) + turn
 
 
 def upright(angle: torch.Tensor) -> torch.Tensor:

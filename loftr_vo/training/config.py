@@ -40,7 +40,8 @@ class TrainingConfig:
         model: the network; its sizes are those of ``start_from`` where that is given.
         start_from: weights to begin with, a name or a file; empty for random ones.
         steps: optimiser steps, at most.
-        hours: of training at most, without interruptions; 0 for no limit.
+        hours: at most, 0 for no limit. Of the textures' painting, the steps and the validations
+            between them; the last validation comes on top, and interruptions do not count.
         stages: run one after the other.
         learning_rate: held after the warm-up, then taken down to zero along half a cosine.
         warmup_steps: steps over which the learning rate rises from zero.

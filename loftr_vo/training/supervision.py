@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from loftr_vo.synthetic.constants import constant
 from loftr_vo.synthetic.pairs import Pairs
 
 CELL = 8  # pixels of a coarse cell
@@ -41,7 +42,8 @@ def supervise(pairs: Pairs) -> Supervision:
         pairs.depths.flip(0),
         pairs.moving.flip(0),
         pairs.intrinsics.flip(0),
-        torch.linalg.inv(forward),
+        # Not inv, which waits for the device to know whether there is an inverse.
+        torch.linalg.inv_ex(forward).inverse,
     )
     partner, inside = _cell_of(position, height, width)
     partner_back, inside_back = _cell_of(back, height, width)
@@ -80,7 +82,7 @@ def _warp(
     x, y = centres.long().unbind(-1)
     depth = depths[0][:, y, x]
     homogeneous = torch.cat([centres, torch.ones_like(centres[:, :1])], -1)
-    ray = torch.einsum('bij,lj->bli', torch.linalg.inv(intrinsics[0]), homogeneous)
+    ray = torch.einsum('bij,lj->bli', torch.linalg.inv_ex(intrinsics[0]).inverse, homogeneous)
     points = torch.einsum('bij,blj->bli', motion[:, :3, :3], ray * depth[..., None])
     points = points + motion[:, None, :3, 3]
     distance = points[..., 2]
@@ -102,7 +104,7 @@ def _warp(
 def _bilinear_inverse_depth(depth: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
     """(B, L): inverse depth is linear along a plane's picture, so this is exact on planes."""
     height, width = depth.shape[-2:]
-    scale = torch.tensor([2 / (width - 1), 2 / (height - 1)], device=depth.device)
+    scale = constant((2 / (width - 1), 2 / (height - 1)), depth.device)
     grid = (position * scale - 1)[:, None]
     return torch.nn.functional.grid_sample(
         1 / depth[:, None], grid, align_corners=True, padding_mode='border'

@@ -42,6 +42,31 @@ class Losses:
     fine: torch.Tensor
 
 
+class RunningMean(AveragedModel):
+    """The running mean of a network's parameters and of its batch norms' statistics.
+
+    As the base class makes it, whose number of steps is sent to the device at each of them: that
+    waits for all the work there, during which the next step could be prepared.
+    """
+
+    def __init__(self, model: torch.nn.Module, kept: float) -> None:
+        """Begin with ``model``; ``kept`` is the share of the mean that is kept at each step."""
+        super().__init__(model, use_buffers=True)
+        self._blend = get_ema_multi_avg_fn(kept)
+
+    @torch.no_grad()
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        """Take a step's weights into the mean; those of the first step are the mean."""
+        mean, current = self.module.state_dict(), model.state_dict()
+        begun = bool(self.n_averaged > 0)
+        blended = [name for name in mean if begun and mean[name].is_floating_point()]
+        if blended:
+            self._blend([mean[name] for name in blended], [current[name] for name in blended], 0)
+        for name in mean.keys() - set(blended):
+            mean[name].copy_(current[name])
+        self.n_averaged += 1
+
+
 class Trainer:
     """Trains a LoFTR on ray-cast pairs; stops and goes on at checkpoints."""
 
@@ -72,16 +97,20 @@ class Trainer:
         self.model = _first_model(config).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            self.model.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            # Fused, it sees for itself whether gradients overflowed; else the scaler has to wait.
+            fused=self.device.type == 'cuda' or None,
         )
-        self.averaged = AveragedModel(
-            self.model, multi_avg_fn=get_ema_multi_avg_fn(config.averaging), use_buffers=True
-        )
-        self._losses: list[dict[str, float]] = []
+        self.averaged = RunningMean(self.model, config.averaging)
+        self._losses: list[dict[str, torch.Tensor | float]] = []
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == 'cuda')
         output.mkdir(parents=True, exist_ok=True)
         if (output / CHECKPOINT).exists():
             self._resume()
+        # The textures' painting counts: what limits a run is the time there is.
+        self._began = time.monotonic() - self.seconds
         bank = TextureBank.random(
             config.textures, config.texture_size, seed=config.seed, device=self.device
         )
@@ -100,19 +129,19 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end of the run; validate and save on the way and at the end."""
-        before = time.monotonic() - self.seconds
         with tqdm(total=self.config.steps, initial=self.step, unit='step', smoothing=0.05) as bar:
             while self.progress < 1:
                 self._losses.append(self._train_step())
                 self.step += 1
-                self.seconds = time.monotonic() - before
+                self.seconds = time.monotonic() - self._began
                 bar.update()
                 if self.step % self.config.validate_every == 0 or self.progress == 1:
                     self._validate()
                 elif self.step % self.config.checkpoint_every == 0:
                     self._checkpoint()
 
-    def _train_step(self) -> dict[str, float]:
+    def _train_step(self) -> dict[str, torch.Tensor | float]:
+        """Take a step; its losses are left on the device, since to read them waits for it."""
         learning_rate = self.config.learning_rate_at(self.step, self.progress)
         for group in self.optimizer.param_groups:
             group['lr'] = learning_rate
@@ -136,11 +165,15 @@ class Trainer:
         self.scaler.update()
         self.averaged.update_parameters(self.model)
         return {
-            'loss': loss.item(),
-            'coarse': terms.coarse.item(),
-            'unmatched': terms.unmatched.item(),
-            'fine': terms.fine.item(),
+            'loss': loss.detach(),
+            'coarse': terms.coarse.detach(),
+            'unmatched': terms.unmatched.detach(),
+            'fine': terms.fine.detach(),
         }
+
+    def _read_losses(self) -> list[dict[str, float]]:
+        """Losses of the steps since the last validation."""
+        return [{name: float(term) for name, term in terms.items()} for terms in self._losses]
 
     def _fine_choice(self, truth: Supervision) -> tuple[torch.Tensor, torch.Tensor]:
         """Cells (B, K) of matches to refine, and which of them are true (B, K).
@@ -186,7 +219,7 @@ class Trainer:
 
     def _validate(self) -> None:
         """Score the network, log that with the mean losses since the last time, and save."""
-        losses, self._losses = self._losses, []
+        losses, self._losses = self._read_losses(), []
         entry: dict[str, float] = {
             'step': self.step,
             'hours': round(self.seconds / 3600, 4),
@@ -214,7 +247,7 @@ class Trainer:
         state = {
             'step': self.step,
             'seconds': self.seconds,
-            'losses': self._losses,
+            'losses': self._read_losses(),
             'model': self.model.state_dict(),
             'averaged': self.averaged.state_dict(),
             'optimizer': self.optimizer.state_dict(),
