@@ -63,7 +63,9 @@ class FastLoFTR:
         self._threshold = torch.tensor(model.config.threshold, device=device)
         self._min_support = torch.tensor(0, device=device)
         self._constants: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
-        with torch.inference_mode():
+        # Triton starts its kernels on the current device.
+        current = torch.cuda.device(device if device.type == 'cuda' else -1)
+        with torch.inference_mode(), current:
             self._backbone = FastBackbone(
                 model.backbone,
                 fine_map(model.fine_preprocess),
