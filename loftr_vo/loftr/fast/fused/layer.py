@@ -8,6 +8,8 @@ block of tokens: their features never leave the chip.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import triton
 import triton.language as tl
@@ -19,10 +21,35 @@ from loftr_vo.loftr.transformer import EncoderLayer
 
 # Channels whose keys and values are multiplied at once; a head is within them.
 _GROUP = 64
-# Tokens of one block, and how many blocks are summed up by one program.
-_ROWS, _BLOCKS = 64, 2
 # Channels that one program joins with the merging layer.
 _JOINED = 16
+
+
+class _Launch(NamedTuple):
+    """How the kernels are started for tokens of some width.
+
+    Shared memory is what limits them: other GPUs have 99 KB for a program where a data centre's
+    have 227. The compiler loads a loop's next operands ahead, a stage each, while there is some.
+
+    Attributes:
+        summed: tokens of one block that is summed up.
+        blocks: how many of them one program sums up.
+        attending: tokens that attend in one program.
+        stages: of the loops over their weights.
+    """
+
+    summed: int
+    blocks: int
+    attending: int
+    stages: int
+
+
+# By channels. The fewer, the fewer programs a GPU needs, and the less one of them should do.
+_LAUNCHES = {
+    64: _Launch(summed=64, blocks=1, attending=64, stages=2),
+    128: _Launch(summed=64, blocks=2, attending=64, stages=1),
+    256: _Launch(summed=32, blocks=4, attending=64, stages=1),
+}
 
 
 @triton.jit
@@ -136,8 +163,8 @@ class FusedEncoderLayer:
     """What a ``FastEncoderLayer`` computes, on a GPU.
 
     Args:
-        layer: where the weights come from; it is not changed. Channels must be a multiple of 64
-            and a power of two, and a head have at most 64.
+        layer: where the weights come from; it is not changed. Channels must be 64, 128 or
+            256, and a head have at most 64.
         device: where the weights are put.
         dtype: their type, float16 or bfloat16.
     """
@@ -158,6 +185,7 @@ class FusedEncoderLayer:
         self._first_bias = self._weights.first_bias.float()
         self._dim = layer.q_proj.in_features
         self._head = self._dim // layer.heads
+        self._launch = _LAUNCHES[self._dim]
 
     def __call__(self, tokens: Tensor, source: Tensor) -> Tensor:
         """Return float32 ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C)."""
@@ -165,7 +193,7 @@ class FusedEncoderLayer:
         source_count = source.shape[1]
         joined, mean_key = self._summarise(source)
         output = torch.empty_like(tokens)
-        _attend[(triton.cdiv(count, _ROWS), batch)](
+        _attend[(triton.cdiv(count, self._launch.attending), batch)](
             tokens,
             self._query,
             joined,
@@ -181,15 +209,16 @@ class FusedEncoderLayer:
             C=dim,
             GROUP=_GROUP,
             HEAD=self._head,
-            ROWS=_ROWS,
-            num_warps=4 if dim <= _GROUP else 8,
+            ROWS=self._launch.attending,
+            num_stages=self._launch.stages,
         )
         return output
 
     def _summarise(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Return what tokens attend to: (B, C, C), through the merging layer, and (B, C)."""
         batch, count, dim = source.shape
-        splits = triton.cdiv(count, _ROWS * _BLOCKS)
+        launch = self._launch
+        splits = triton.cdiv(count, launch.summed * launch.blocks)
         summaries = source.new_empty(batch, splits, dim, _GROUP)
         totals = source.new_empty(batch, splits, dim)
         _sum_up[(splits, dim // _GROUP, batch)](
@@ -201,8 +230,9 @@ class FusedEncoderLayer:
             count,
             C=dim,
             GROUP=_GROUP,
-            ROWS=_ROWS,
-            BLOCKS=_BLOCKS,
+            ROWS=launch.summed,
+            BLOCKS=launch.blocks,
+            num_stages=1,
         )
         joined = source.new_empty(batch, dim, dim, dtype=self._merge.dtype)
         mean_key = source.new_empty(batch, dim)

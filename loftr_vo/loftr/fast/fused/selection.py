@@ -24,8 +24,10 @@ _TILE = 64
 _CHUNK = 64
 # Rows or columns that one program sums up over all tiles.
 _SUMMED = 16
-# Cells that one program asks the cells around of, or counts the more confident ones of.
-_CELLS, _RIVALS = 32, 256
+# Cells that one program asks the cells around of.
+_CELLS = 32
+# Cells that one program counts the more confident ones of, and how many it looks at together.
+_RANKED, _RIVALS = 16, 512
 
 
 @triton.jit
@@ -254,8 +256,7 @@ def select_by_tiles(
     value, partner = pairs.best()
     rows0, columns0 = inside0.shape[1:]
     confidences = torch.empty_like(value[: pairs.count0])
-    programs = triton.cdiv(pairs.count0, _CELLS)
-    _supported[(programs,)](
+    _supported[(triton.cdiv(pairs.count0, _CELLS),)](
         value,
         partner,
         inside0.view(torch.uint8),
@@ -276,7 +277,7 @@ def select_by_tiles(
     cells0, cells1 = partner.new_empty(2, 1, kept, dtype=torch.int64).unbind()
     confidence = value.new_empty(1, kept)
     valid = inside0.new_empty(1, kept)
-    _rank[(programs,)](
+    _rank[(triton.cdiv(pairs.count0, _RANKED),)](
         confidences,
         partner,
         cells0,
@@ -286,7 +287,7 @@ def select_by_tiles(
         pairs.count0,
         kept,
         COUNT=pairs.count0,
-        CELLS=_CELLS,
+        CELLS=_RANKED,
         RIVALS=_RIVALS,
     )
     return CoarseMatches(cells0, cells1, confidence, valid)
