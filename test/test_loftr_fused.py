@@ -47,8 +47,10 @@ def used(layer):
 
 
 @pytest.mark.parametrize('dtype', HALF)
-@pytest.mark.parametrize(('dim', 'heads'), [(64, 4), (128, 8), (256, 8)])
-@pytest.mark.parametrize(('batch', 'count', 'source_count'), [(2, 130, 130), (1, 64, 300)])
+@pytest.mark.parametrize(('dim', 'heads'), [(64, 4), (64, 8), (128, 8), (256, 8), (256, 4)])
+@pytest.mark.parametrize(
+    ('batch', 'count', 'source_count'), [(2, 130, 130), (1, 64, 300), (2, 16, 1100)]
+)
 def test_layer_is_the_layer(dtype, dim, heads, batch, count, source_count):
     layer = used(EncoderLayer(dim, heads))
     fused = FusedEncoderLayer(layer, DEVICE, dtype)

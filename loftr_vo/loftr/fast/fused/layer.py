@@ -21,8 +21,8 @@ from loftr_vo.loftr.transformer import EncoderLayer
 
 # Channels whose keys and values are multiplied at once; a head is within them.
 _GROUP = 64
-# Channels that one program joins with the merging layer.
-_JOINED = 16
+# Channels that one program joins with the merging layer, and how many sums it adds at once.
+_JOINED, _TOGETHER = 16, 16
 
 
 class _Launch(NamedTuple):
@@ -98,21 +98,29 @@ def _join(
     C: tl.constexpr,
     GROUP: tl.constexpr,
     HEAD: tl.constexpr,
+    INNER: tl.constexpr,
     ROWS: tl.constexpr,
+    TOGETHER: tl.constexpr,
 ):
     batch = tl.program_id(1)
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    first_of_group = tl.program_id(0) * ROWS // GROUP * GROUP
-    inner = tl.arange(0, GROUP)
-    summary = tl.zeros((ROWS, GROUP), tl.float32)
-    total = tl.zeros((ROWS,), tl.float32)
-    for split in range(SPLITS):
-        part = (batch * SPLITS + split) * C + row
-        summary += tl.load(summaries + part[:, None] * GROUP + inner[None, :])
-        total += tl.load(totals + part)
-    of_a_head = row[:, None] // HEAD == (first_of_group + inner)[None, :] // HEAD
+    first = tl.program_id(0) * ROWS
+    row = first + tl.arange(0, ROWS)
+    # Channels with those of the same heads among them: no others are looked at.
+    inner = first // INNER * INNER + tl.arange(0, INNER)
     channel = tl.arange(0, C)
-    weight = matrix(merge_weight, first_of_group + inner, channel, C)
+    weight = matrix(merge_weight, inner, channel, C)
+    summary = tl.zeros((ROWS, INNER), tl.float32)
+    total = tl.zeros((ROWS,), tl.float32)
+    # One after the other, each would wait for memory.
+    for start in range(0, SPLITS, TOGETHER):
+        split = start + tl.arange(0, TOGETHER)
+        there = split < SPLITS
+        part = (batch * SPLITS + split)[:, None] * C + row[None, :]
+        place = part[:, :, None] * GROUP + (inner % GROUP)[None, None, :]
+        each = tl.load(summaries + place, mask=there[:, None, None], other=0.0)
+        summary += tl.sum(each, axis=0)
+        total += tl.sum(tl.load(totals + part, mask=there[:, None], other=0.0), axis=0)
+    of_a_head = row[:, None] // HEAD == inner[None, :] // HEAD
     summary = tl.where(of_a_head, summary / count, 0.0).to(weight.dtype)
     place = (batch * C + row)[:, None] * C + channel[None, :]
     tl.store(joined + place, tl.dot(summary, weight).to(weight.dtype))
@@ -247,6 +255,9 @@ class FusedEncoderLayer:
             C=dim,
             GROUP=_GROUP,
             HEAD=self._head,
+            INNER=max(self._head, _JOINED),
             ROWS=_JOINED,
+            TOGETHER=_TOGETHER,
+            num_stages=1,
         )
         return joined, mean_key
