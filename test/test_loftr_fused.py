@@ -47,8 +47,10 @@ def used(layer):
 
 
 @pytest.mark.parametrize('dtype', HALF)
-@pytest.mark.parametrize(('dim', 'heads'), [(64, 4), (128, 8), (256, 8)])
-@pytest.mark.parametrize(('batch', 'count', 'source_count'), [(2, 130, 130), (1, 64, 300)])
+@pytest.mark.parametrize(('dim', 'heads'), [(64, 4), (64, 8), (128, 8), (256, 8), (256, 4)])
+@pytest.mark.parametrize(
+    ('batch', 'count', 'source_count'), [(2, 130, 130), (1, 64, 300), (2, 16, 1100)]
+)
 def test_layer_is_the_layer(dtype, dim, heads, batch, count, source_count):
     layer = used(EncoderLayer(dim, heads))
     fused = FusedEncoderLayer(layer, DEVICE, dtype)
@@ -86,6 +88,37 @@ class TestSelection:
         assert torch.equal(ours.cells1[0, :count], plain.cells1[0, :count])
         torch.testing.assert_close(ours.confidence, plain.confidence, atol=1e-5, rtol=1e-4)
 
+    @pytest.mark.parametrize('dim', [64, 256])
+    def test_large_logits_are_as_exact_as_in_float32(self, dim):
+        """Of nearly equal rivals, whose logits of hundreds differ by little."""
+        grid = 9, 11
+        tokens0, tokens1 = (5.0 * tokens for tokens in self._pair(grid, grid, dim))
+        tokens1 = torch.lerp(tokens1, tokens1.flip(1), 0.49)
+        inside = torch.ones(1, *grid, dtype=torch.bool, device=DEVICE)
+        threshold, support = torch.tensor(0.0, device=DEVICE), torch.tensor(0, device=DEVICE)
+        arguments = 0.1, inside, inside, threshold, 99, support
+        ours = select_by_tiles(tokens0, tokens1, *arguments)
+        exact = select_plainly(tokens0.double(), tokens1.double(), *arguments)
+        count = int(exact.valid.sum())
+        assert count > 10
+        partners = [
+            dict(zip(raw.cells0[0].tolist(), raw.cells1[0].tolist(), strict=True))
+            for raw in (ours, exact)
+        ]
+        assert partners[0] == partners[1]
+        torch.testing.assert_close(ours.confidence, exact.confidence.float(), atol=1e-4, rtol=2e-4)
+
+    @pytest.mark.filterwarnings('ignore:All-NaN slice')  # of the interpreter
+    def test_what_is_no_number_matches_nothing(self):
+        tokens0, tokens1 = self._pair((9, 11), (9, 11), 64)
+        inside = torch.ones(1, 9, 11, dtype=torch.bool, device=DEVICE)
+        numbers = torch.tensor(0.0, device=DEVICE), 99, torch.tensor(0, device=DEVICE)
+        assert select_by_tiles(tokens0, tokens1, 0.1, inside, inside, *numbers).valid.any()
+        tokens1[0, 5] = torch.nan
+        chosen = select_by_tiles(tokens0, tokens1, 0.1, inside, inside, *numbers)
+        assert not chosen.valid.any()
+        assert (chosen.cells1 < 99).all()
+
     @staticmethod
     def _pair(grid0, grid1, dim):
         """Tokens of two pictures, one of them moved by a cell; of all confidences."""
@@ -97,10 +130,11 @@ class TestSelection:
         noise = [0.3 * random(*tokens.shape) for tokens in (tokens0, tokens1)]
         return tokens0 + noise[0], tokens1 + noise[1]
 
-    def test_every_cell_is_in_one_match_at_most(self):
-        """Where all pairs are alike: of those that tie, the first counts."""
-        tokens = torch.ones(1, 30, 64, device=DEVICE)
-        inside = torch.ones(1, 5, 6, dtype=torch.bool, device=DEVICE)
+    @pytest.mark.parametrize('rows', [5, 25])
+    def test_every_cell_is_in_one_match_at_most(self, rows):
+        """Where all pairs are alike, in a tile or several: of those that tie, the first counts."""
+        tokens = torch.ones(1, rows * 6, 64, device=DEVICE)
+        inside = torch.ones(1, rows, 6, dtype=torch.bool, device=DEVICE)
         numbers = torch.tensor(0.0, device=DEVICE), 30, torch.tensor(0, device=DEVICE)
         chosen = select_by_tiles(tokens, tokens, 0.1, inside, inside, *numbers)
         assert chosen.valid.sum() == 1

@@ -31,6 +31,44 @@ def matrix(pointer, rows, columns, WIDTH: tl.constexpr):
 
 
 @triton.jit
+def attended(
+    x,
+    query_weight,
+    joined,
+    mean_key,
+    source_count,
+    C: tl.constexpr,
+    HEAD: tl.constexpr,
+    GROUP: tl.constexpr,
+    ROWS: tl.constexpr,
+):
+    """Return what attention finds for tokens, (ROWS, C) float32, before its norm.
+
+    Args:
+        x: (ROWS, C), the tokens, in the type of the weights.
+        query_weight: (C, C), inputs by outputs.
+        joined: (C, C), see ``Summary``; of one picture, like what follows.
+        mean_key: (C,) float32, likewise.
+        source_count: likewise.
+        C: channels.
+        HEAD: channels of a head.
+        GROUP: channels of queries worked on together, one or more heads.
+        ROWS: tokens.
+    """
+    channel = tl.arange(0, C)
+    message = tl.zeros((ROWS, C), tl.float32)
+    for start in range(0, C, GROUP):
+        part = start + tl.arange(0, GROUP)
+        query = feature_map(tl.dot(x, matrix(query_weight, channel, part, C)))
+        weighted = query * tl.load(mean_key + part)[None, :]
+        of_a_head = (part[:, None] // HEAD == part[None, :] // HEAD).to(x.dtype)
+        normaliser = tl.dot(weighted.to(x.dtype), of_a_head) + 1e-6 / source_count
+        found = matrix(joined, part, channel, C)
+        message = tl.dot((query / normaliser).to(x.dtype), found, message)
+    return message
+
+
+@triton.jit
 def feed_forward(
     x,
     message,

@@ -1,135 +1,20 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A layer of the coarse transformer in three kernels.
-
-One sums keys and values up, one joins that with the merging layer, one does all the rest for each
-block of tokens: their features never leave the chip.
-"""
+"""A layer of the coarse transformer on a GPU."""
 
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 
-from loftr_vo.loftr.fast.fused.language import feature_map, feed_forward, matrix
+from loftr_vo.loftr.fast.fused.narrow import NarrowAttention
+from loftr_vo.loftr.fast.fused.summary import Summarise
+from loftr_vo.loftr.fast.fused.wide import WideAttention
 from loftr_vo.loftr.fast.transformer import LayerWeights
 from loftr_vo.loftr.transformer import EncoderLayer
 
-# Channels whose keys and values are multiplied at once; a head is within them.
-_GROUP = 64
-# Tokens of one block, and how many blocks are summed up by one program.
-_ROWS, _BLOCKS = 64, 2
-# Channels that one program joins with the merging layer.
-_JOINED = 16
-
-
-@triton.jit
-def _sum_up(
-    source,
-    key_weight,
-    value_weight,
-    summaries,
-    totals,
-    count,
-    C: tl.constexpr,
-    GROUP: tl.constexpr,
-    ROWS: tl.constexpr,
-    BLOCKS: tl.constexpr,
-):
-    split, group, batch = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    channel = tl.arange(0, C)
-    inner = tl.arange(0, GROUP)
-    key_part = matrix(key_weight, channel, group * GROUP + inner, C)
-    value_part = matrix(value_weight, channel, group * GROUP + inner, C)
-    summary = tl.zeros((GROUP, GROUP), tl.float32)
-    total = tl.zeros((GROUP,), tl.float32)
-    for block in range(BLOCKS):
-        row = (split * BLOCKS + block) * ROWS + tl.arange(0, ROWS)
-        inside = (row < count)[:, None]
-        place = (batch * count + row)[:, None] * C + channel[None, :]
-        tokens = tl.load(source + place, mask=inside, other=0.0).to(key_part.dtype)
-        key = tl.where(inside, feature_map(tl.dot(tokens, key_part)), 0.0)
-        value = tl.dot(tokens, value_part)
-        summary = tl.dot(tl.trans(key.to(tokens.dtype)), value.to(tokens.dtype), summary)
-        total += tl.sum(key, axis=0)
-    part = (batch * tl.num_programs(0) + split) * C + group * GROUP
-    tl.store(summaries + (part + inner)[:, None] * GROUP + inner[None, :], summary)
-    tl.store(totals + part + inner, total)
-
-
-@triton.jit
-def _join(
-    summaries,
-    totals,
-    merge_weight,
-    joined,
-    mean_key,
-    count,
-    SPLITS: tl.constexpr,
-    C: tl.constexpr,
-    GROUP: tl.constexpr,
-    HEAD: tl.constexpr,
-    ROWS: tl.constexpr,
-):
-    batch = tl.program_id(1)
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    first_of_group = tl.program_id(0) * ROWS // GROUP * GROUP
-    inner = tl.arange(0, GROUP)
-    summary = tl.zeros((ROWS, GROUP), tl.float32)
-    total = tl.zeros((ROWS,), tl.float32)
-    for split in range(SPLITS):
-        part = (batch * SPLITS + split) * C + row
-        summary += tl.load(summaries + part[:, None] * GROUP + inner[None, :])
-        total += tl.load(totals + part)
-    of_a_head = row[:, None] // HEAD == (first_of_group + inner)[None, :] // HEAD
-    channel = tl.arange(0, C)
-    weight = matrix(merge_weight, first_of_group + inner, channel, C)
-    summary = tl.where(of_a_head, summary / count, 0.0).to(weight.dtype)
-    place = (batch * C + row)[:, None] * C + channel[None, :]
-    tl.store(joined + place, tl.dot(summary, weight).to(weight.dtype))
-    tl.store(mean_key + batch * C + row, total / count)
-
-
-@triton.jit
-def _attend(
-    tokens,
-    query_weight,
-    joined,
-    mean_key,
-    first,
-    first_bias,
-    second,
-    scale,
-    shift,
-    output,
-    count,
-    source_count,
-    C: tl.constexpr,
-    GROUP: tl.constexpr,
-    HEAD: tl.constexpr,
-    ROWS: tl.constexpr,
-):
-    batch = tl.program_id(1)
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    channel = tl.arange(0, C)
-    inside = (row < count)[:, None]
-    place = (batch * count + row)[:, None] * C + channel[None, :]
-    x = tl.load(tokens + place, mask=inside, other=0.0).to(query_weight.dtype.element_ty)
-    message = tl.zeros((ROWS, C), tl.float32)
-    for start in range(0, C, GROUP):
-        part = start + tl.arange(0, GROUP)
-        query = feature_map(tl.dot(x, matrix(query_weight, channel, part, C)))
-        weighted = query * tl.load(mean_key + batch * C + part)[None, :]
-        of_a_head = (part[:, None] // HEAD == part[None, :] // HEAD).to(x.dtype)
-        normaliser = tl.dot(weighted.to(x.dtype), of_a_head) + 1e-6 / source_count
-        found = matrix(joined + batch * C * C, part, channel, C)
-        message = tl.dot((query / normaliser).to(x.dtype), found, message)
-    change = feed_forward(x, message, first, first_bias, second, C, GROUP)
-    change = change * tl.load(scale + channel)[None, :] + tl.load(shift + channel)[None, :]
-    change += tl.load(tokens + place, mask=inside, other=0.0)
-    tl.store(output + place, change, mask=inside)
+# Channels up to which a layer is narrow.
+_NARROW = 64
 
 
 class FusedEncoderLayer:
@@ -143,80 +28,13 @@ class FusedEncoderLayer:
     """
 
     def __init__(self, layer: EncoderLayer, device: torch.device, dtype: torch.dtype) -> None:
-        self._weights = LayerWeights.of(layer, device, dtype)
-        self._query, self._key, self._value, self._merge, self._first, self._second = (
-            weight.T.contiguous()
-            for weight in (
-                self._weights.query,
-                self._weights.key,
-                self._weights.value,
-                self._weights.merge,
-                self._weights.first,
-                self._weights.second,
-            )
-        )
-        self._first_bias = self._weights.first_bias.float()
-        self._dim = layer.q_proj.in_features
-        self._head = self._dim // layer.heads
+        weights = LayerWeights.of(layer, device, dtype)
+        dim = layer.q_proj.in_features
+        head = dim // layer.heads
+        self._summarise = Summarise(weights, head)
+        attention = NarrowAttention if dim <= _NARROW else WideAttention
+        self._attend = attention(weights, head)
 
     def __call__(self, tokens: Tensor, source: Tensor) -> Tensor:
         """Return float32 ``tokens`` (B, L, C) after they attended to ``source`` (B, S, C)."""
-        batch, count, dim = tokens.shape
-        source_count = source.shape[1]
-        joined, mean_key = self._summarise(source)
-        output = torch.empty_like(tokens)
-        _attend[(triton.cdiv(count, _ROWS), batch)](
-            tokens,
-            self._query,
-            joined,
-            mean_key,
-            self._first,
-            self._first_bias,
-            self._second,
-            self._weights.scale,
-            self._weights.shift,
-            output,
-            count,
-            source_count,
-            C=dim,
-            GROUP=_GROUP,
-            HEAD=self._head,
-            ROWS=_ROWS,
-            num_warps=4 if dim <= _GROUP else 8,
-        )
-        return output
-
-    def _summarise(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what tokens attend to: (B, C, C), through the merging layer, and (B, C)."""
-        batch, count, dim = source.shape
-        splits = triton.cdiv(count, _ROWS * _BLOCKS)
-        summaries = source.new_empty(batch, splits, dim, _GROUP)
-        totals = source.new_empty(batch, splits, dim)
-        _sum_up[(splits, dim // _GROUP, batch)](
-            source,
-            self._key,
-            self._value,
-            summaries,
-            totals,
-            count,
-            C=dim,
-            GROUP=_GROUP,
-            ROWS=_ROWS,
-            BLOCKS=_BLOCKS,
-        )
-        joined = source.new_empty(batch, dim, dim, dtype=self._merge.dtype)
-        mean_key = source.new_empty(batch, dim)
-        _join[(dim // _JOINED, batch)](
-            summaries,
-            totals,
-            self._merge,
-            joined,
-            mean_key,
-            count,
-            SPLITS=splits,
-            C=dim,
-            GROUP=_GROUP,
-            HEAD=self._head,
-            ROWS=_JOINED,
-        )
-        return joined, mean_key
+        return self._attend(tokens, self._summarise(source))
