@@ -90,14 +90,14 @@ def test_with_the_pose_held_the_depths_linearise_alike(random):
     observations = observe(random, views, noise=2.0)
     where = (observations.sightings, views.rotation, views.translation, 1 / views.depth)
     linear = reprojection.linearise(*where)
-    residual, by_depth, distance = reprojection.along_depth(*where)
+    residual, by_depth, difference = reprojection.along_depth(*where)
     assert residual == pytest.approx(linear.residual)
     assert by_depth == pytest.approx(linear.by_depth)
-    assert distance == pytest.approx(linear.distance)
+    assert difference == pytest.approx(linear.difference)
     assert residual == pytest.approx(reprojection.residuals(*where))
 
 
-@pytest.mark.parametrize('columns', [1, 512, 513, 2048, 2049])
+@pytest.mark.parametrize('columns', [1, 2048, 7281, 7282, 20000])
 def test_products_are_summed_over_all_columns(random, columns):
     left, right = random.normal(size=(6, columns)), random.normal(size=(3, columns))
     assert reprojection.summed_products(left, right) == pytest.approx(left @ right.T)
