@@ -25,9 +25,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.reprojection import (
+    AlongDepth,
     Linearised,
     Sightings,
-    along_depth,
     cauchy_cost,
     cauchy_weights,
     lengths,
@@ -129,7 +129,7 @@ def better_start(
     """Of several motions, rotation and translation, the one of the least robust cost."""
 
     def cost(start: tuple[np.ndarray, np.ndarray]) -> float:
-        return _guess(observations, *start, _best_depths(observations, *start)).cost
+        return _guess(observations, *start, _best_depths(observations, *start)[0]).cost
 
     return min(starts, key=cost)
 
@@ -194,9 +194,8 @@ def refine_pose(
         fixed_length: hold the length of the translation, where no depth is known to give it.
         held: take the pose as it is, and find the depths only.
     """
-    guess = _guess(
-        observations, rotation, translation, _best_depths(observations, rotation, translation)
-    )
+    depths, _ = _best_depths(observations, rotation, translation)
+    guess = _guess(observations, rotation, translation, depths)
     damping = 1e-4
     for _ in range(0 if held else _ITERATIONS):
         reduced = _reduced(observations, guess)
@@ -297,12 +296,10 @@ def refine_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> RefinedDepth:
     """Each cell's inverse depth by its prior and its match, the motion taken as known."""
-    depths = _best_depths(observations, rotation, translation)
-    residual, by_depth, difference = along_depth(
-        observations.sightings, rotation, translation, depths
-    )
+    depths, along = _best_depths(observations, rotation, translation)
+    residual, by_depth = along.at(depths)
     information = _squared(by_depth) + observations.certainty
-    return RefinedDepth(depths, 1 / information, lengths(residual), lengths(difference))
+    return RefinedDepth(depths, 1 / information, lengths(residual), along.distance(depths))
 
 
 def excess_variance(
@@ -321,8 +318,8 @@ def deviation_across(
     """
     if not len(observations.prior):
         return 1.0
-    depths = _best_depths(observations, rotation, translation)
-    residual, by_depth, _ = along_depth(observations.sightings, rotation, translation, depths)
+    depths, along = _best_depths(observations, rotation, translation)
+    residual, by_depth = along.at(depths)
     across = by_depth[0] * residual[1] - by_depth[1] * residual[0]
     across /= np.maximum(lengths(by_depth), 1e-12)
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
@@ -429,14 +426,19 @@ def _reduced(observations: Observations, guess: _Guess) -> _Reduced:
 
 def _best_depths(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
-) -> np.ndarray:
-    """Depths (N,) that fit a pose: two steps of Newton's method, each cell by itself."""
+) -> tuple[np.ndarray, AlongDepth]:
+    """Depths (N,) that fit a pose: two steps of Newton's method, each cell by itself.
+
+    Returns:
+        The depths, and what they were found with.
+    """
     depths, certainty = observations.prior, observations.certainty
+    along = AlongDepth(observations.sightings, rotation, translation)
     for _ in range(2):
-        residual, by_depth, _ = along_depth(observations.sightings, rotation, translation, depths)
+        residual, by_depth = along.at(depths)
         gradient = _inner(by_depth, residual) + (depths - observations.prior) * certainty
         depths = depths - gradient / (_squared(by_depth) + certainty)
-    return depths
+    return depths, along
 
 
 def pseudo_inverse(matrix: np.ndarray) -> np.ndarray:

@@ -133,22 +133,42 @@ def linearise(
     )
 
 
-def along_depth(
-    sightings: Sightings,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    inverse_depth: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what ``linearise`` does but for the pose: residual, by_depth and difference.
+class AlongDepth:
+    """The residuals of N cells by their depth, where the pose is held: a third of the work.
 
-    A third of the work, where the pose is held.
+    Places are whitened before they are projected, which is linear, and once for all depths.
+
+    Args:
+        sightings: of the cells.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
     """
-    point = rotation @ sightings.rays + translation[:, None] * inverse_depth
-    z = np.maximum(point[2], _LEAST_DEPTH)
-    projected = point[:2] / z
-    difference = projected - sightings.places
-    by_depth = sightings.whitened((translation[:2, None] - projected * translation[2]) / z)
-    return sightings.whitened(difference), by_depth, difference
+
+    def __init__(
+        self, sightings: Sightings, rotation: np.ndarray, translation: np.ndarray
+    ) -> None:
+        self._sightings = sightings
+        self._turned = rotation @ sightings.rays
+        self._translation = translation
+        self._places = sightings.whitened(sightings.places)
+        self._start = sightings.whitened(self._turned)
+        self._way = sightings.whitened(translation)
+
+    def at(self, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``residual`` and ``by_depth`` at inverse depths (N,), see ``Linearised``."""
+        z = self._z(inverse_depth)
+        projected = (self._start + self._way * inverse_depth) / z
+        by_depth = (self._way - self._translation[2] * projected) / z
+        return projected - self._places, by_depth
+
+    def distance(self, inverse_depth: np.ndarray) -> np.ndarray:
+        """Return the length (N,) of the error at inverse depths (N,), in units of z = 1."""
+        point = self._turned[:2] + self._translation[:2, None] * inverse_depth
+        return lengths(point / self._z(inverse_depth) - self._sightings.places)
+
+    def _z(self, inverse_depth: np.ndarray) -> np.ndarray:
+        z = self._turned[2] + self._translation[2] * inverse_depth
+        return np.maximum(z, _LEAST_DEPTH)
 
 
 def lengths(residual: np.ndarray) -> np.ndarray:

@@ -88,13 +88,14 @@ def test_derivatives_are_those_of_the_residual(random):
 def test_with_the_pose_held_the_depths_linearise_alike(random):
     views = two_views(random, 30)
     observations = observe(random, views, noise=2.0)
-    where = (observations.sightings, views.rotation, views.translation, 1 / views.depth)
-    linear = reprojection.linearise(*where)
-    residual, by_depth, difference = reprojection.along_depth(*where)
+    pose, depths = (observations.sightings, views.rotation, views.translation), 1 / views.depth
+    linear = reprojection.linearise(*pose, depths)
+    along = reprojection.AlongDepth(*pose)
+    residual, by_depth = along.at(depths)
     assert residual == pytest.approx(linear.residual)
     assert by_depth == pytest.approx(linear.by_depth)
-    assert difference == pytest.approx(linear.difference)
-    assert residual == pytest.approx(reprojection.residuals(*where))
+    assert along.distance(depths) == pytest.approx(linear.distance)
+    assert residual == pytest.approx(reprojection.residuals(*pose, depths))
 
 
 @pytest.mark.parametrize('columns', [1, 2048, 7281, 7282, 20000])
