@@ -147,8 +147,10 @@ class Camera:
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         if not self.distortion.any():
-            focal, centre = self.matrix[[0, 1], [0, 1]], self.matrix[:2, 2]
-            return (points - centre) / focal
+            rays = np.empty(points.shape)
+            for axis, pixels in enumerate(points.T):
+                rays[:, axis] = (pixels - self.matrix[axis, 2]) / self.matrix[axis, axis]
+            return rays
         if len(points) == 0:
             return np.empty((0, 2))
         if self._has_all_rays and self._is_near(points):
@@ -173,8 +175,12 @@ class Camera:
 
     def _is_near(self, points: np.ndarray) -> bool:
         """Whether all points (N, 2) are in the picture, or a little outside."""
-        size = np.array([self.width, self.height])
-        return bool(points.min() >= -_MARGIN and (points.max(axis=0) < size + _MARGIN).all())
+        x, y = points.T
+        return bool(
+            points.min() >= -_MARGIN
+            and x.max() < self.width + _MARGIN
+            and y.max() < self.height + _MARGIN
+        )
 
     @cached_property
     def _has_all_rays(self) -> bool:

@@ -145,12 +145,13 @@ class Keyframe:
             camera: of the other picture.
             turn: (3,) radians, of the other picture.
         """
+        places = located.points + self.offsets.take(cells, axis=0)
         return Observations(
-            self.rays[cells],
-            _rays(located.points + self.offsets[cells], camera, turn),
+            self.rays.take(cells, axis=0),
+            _rays(places, camera, turn),
             whitening(located.information) * camera.focal,
-            self.inverse_depth[cells],
-            self.variance[cells],
+            self.inverse_depth.take(cells),
+            self.variance.take(cells),
         )
 
     def threshold(self, settings: GeometrySettings) -> float:

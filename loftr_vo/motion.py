@@ -204,7 +204,7 @@ def estimate_motion(
     observations = keyframe.observed(matches.cells, located, frame.camera, readout.turn)
     rays0, rays1 = observations.rays0, observations.rays1
     threshold = keyframe.threshold(settings) / focal
-    known = keyframe.known[matches.cells]
+    known = is_known(observations.prior, observations.variance)
     led = None
     if settings.pose_from != 'two_views':
         led = _led_by_depth(observations, known & located.tracked, expected, threshold)
@@ -213,16 +213,16 @@ def estimate_motion(
         start, two_view = led
     else:
         two_view = essential_motion(rays0, rays1, threshold)
-        agreed = keyframe.agreed[matches.cells]
-        two_view = prefer_static(observations, known, agreed, two_view, threshold)
+        for_long = keyframe.agreed[matches.cells]
+        two_view = prefer_static(observations, known, for_long, two_view, threshold)
     if two_view is None:
         raise MotionError('too few inliers: no motion agrees with the matches', 0)
     _check_support(two_view.inliers, settings)
     known &= two_view.inliers
     remark = ''
-    if known.sum() >= _FEWEST_KNOWN:
+    if np.count_nonzero(known) >= _FEWEST_KNOWN:
         sharp = _sharp(known if settings.pose_from == 'depths' else two_view.inliers, located)
-        chosen = _sampled(sharp)
+        chosen = np.flatnonzero(_sampled(sharp))
         if led is not None:
             observations, refined = _pose_nearby(observations, chosen, start)
         else:
@@ -241,13 +241,14 @@ def estimate_motion(
             guessed, refined = follow_without_depth(
                 observations, two_view, split(expected), keyframe.usual_depth, threshold
             )
-            refined = _complete(guessed, two_view.inliers, refined)
+            refined = _complete(guessed, np.flatnonzero(two_view.inliers), refined)
         else:
             two_view = _told_from_its_twin(observations, two_view, threshold)
             refined = _first_depths(observations, two_view, keyframe.usual_depth)
     inliers = agreeing(refined, threshold)
     _check_support(inliers, settings)
-    angle = parallax(rays0[inliers], rays1[inliers], refined.rotation)
+    agreed = np.flatnonzero(inliers)
+    angle = parallax(rays0.take(agreed, axis=0), rays1.take(agreed, axis=0), refined.rotation)
     return Motion(
         transform(refined.rotation, refined.translation),
         refined.covariance + readout.covariance,
@@ -257,7 +258,7 @@ def estimate_motion(
         refined.depth_variance,
         _measured_variance(refined, observations),
         observations,
-        located.points + keyframe.offsets[matches.cells],
+        located.points + keyframe.offsets.take(matches.cells, axis=0),
         middle(angle),
         remark,
         readout,
@@ -286,7 +287,7 @@ def _led_by_depth(
     some = observations.select(witnesses[:: len(witnesses) // _ENOUGH])
     rotation, translation = approach_by_depth(some, *split(expected))
     away = distance_by_depth(some, rotation, translation)
-    if np.mean(away < WIDER * threshold) < _UNDISPUTED:
+    if _share(away < WIDER * threshold) < _UNDISPUTED:
         return None
     length = max(float(np.linalg.norm(translation)), _NO_WAY)
     direction = translation / length
@@ -297,10 +298,15 @@ def _led_by_depth(
     else:
         distance = distance_by_depth(observations, rotation, translation)
         exact = inliers = distance < WIDER * threshold
-    if np.mean(exact) < _UNDISPUTED:
+    if _share(exact) < _UNDISPUTED:
         return None
     two_view = TwoView(rotation, direction, inliers)
     return (rotation, translation), two_view
+
+
+def _share(chosen: np.ndarray) -> float:
+    """Share of (N,) bool that are true."""
+    return float(np.count_nonzero(chosen)) / len(chosen)
 
 
 def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
@@ -309,7 +315,7 @@ def _sharp(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
     The others are several times less exact, so their weight is next to nothing.
     """
     sharp = chosen & located.tracked
-    return sharp if sharp.sum() >= _ENOUGH else chosen
+    return sharp if np.count_nonzero(sharp) >= _ENOUGH else chosen
 
 
 def _sampled(chosen: np.ndarray) -> np.ndarray:
@@ -327,7 +333,7 @@ def _as_sure_as_all(refined: RefinedPose, sharp: np.ndarray) -> RefinedPose:
 
     How little neighbours add to each other is counted in one place, see ``uncertainty``.
     """
-    share = len(refined.inverse_depth) / int(sharp.sum())
+    share = len(refined.inverse_depth) / np.count_nonzero(sharp)
     return replace(refined, covariance=share * refined.covariance)
 
 
@@ -518,13 +524,14 @@ def _no_depth_yet(inliers: Observations, two_view: TwoView, settings: GeometrySe
 
 
 def _complete(observations: Observations, chosen: np.ndarray, refined: RefinedPose) -> RefinedPose:
-    """Give the pose found from some observations depths and errors for all of them."""
-    left = np.ones(len(observations.prior), bool)
-    left[chosen] = False
+    """Give the pose found from ``chosen`` observations (indices) depths and errors for all."""
+    others = np.ones(len(observations.prior), bool)
+    others[chosen] = False
+    left = np.flatnonzero(others)
     depth = refine_depth(observations.select(left), refined.rotation, refined.translation)
 
     def joined(of_chosen: np.ndarray, of_others: np.ndarray) -> np.ndarray:
-        both = np.empty(len(left))
+        both = np.empty(len(others))
         both[chosen], both[left] = of_chosen, of_others
         return both
 
@@ -543,7 +550,7 @@ def _measured_variance(refined: RefinedPose, observations: Observations) -> np.n
 
 
 def _check_support(inliers: np.ndarray, settings: GeometrySettings) -> None:
-    count, total = int(inliers.sum()), len(inliers)
+    count, total = int(np.count_nonzero(inliers)), len(inliers)
     if count < settings.min_inliers or count < settings.min_inlier_ratio * total:
         raise MotionError(
             f'too few inliers: only {count} of {total} matches agree with one motion, at least '

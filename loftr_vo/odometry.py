@@ -397,7 +397,8 @@ class VisualOdometry:
         shown = self._recovery.shown(pose)[:3, 3]
         self._scale.follow(frame.stamp, pose, shown, keyframe.usual_depth, hangs_together)
         self._pose = pose
-        self._covariance = pose_covariance(keyframe, motion)
+        relative = relative_covariance(keyframe, motion)
+        self._covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
         self._initialised = self._initialised or motion.has_depth
@@ -412,7 +413,9 @@ class VisualOdometry:
             reason = 'a place of the map before is seen again'
         elif self._keyframes.scale_carried and not motion.remark:
             reason = f'{reason or "started anew"}: the scale is carried over, and uncertain'
-        return self._estimate(frame, state, reason, clock, motion, keyframe, becomes_keyframe)
+        return self._estimate(
+            frame, state, reason, clock, motion, relative, keyframe, becomes_keyframe
+        )
 
     def _follow_shutter(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
         """Learn how the shutter reads its rows, and see the keyframe accordingly."""
@@ -556,15 +559,6 @@ class VisualOdometry:
             frame.stamp, self._pose, self._covariance[:6, :6], self._keyframe.usual_depth
         )
 
-    def _shown_relative_covariance(
-        self, keyframe: Keyframe, motion: Motion | None
-    ) -> np.ndarray | None:
-        """(6, 6), of the motion since the keyframe, in odom's axes."""
-        if motion is None:
-            return None
-        turn = self._recovery.odom_from_map[:3, :3]
-        return rotate_covariance(relative_covariance(keyframe, motion), turn)
-
     def _add_keyframe(
         self,
         frame: Frame,
@@ -599,9 +593,11 @@ class VisualOdometry:
         reason: str,
         clock: _Stopwatch,
         motion: Motion | None = None,
+        relative: np.ndarray | None = None,
         keyframe: Keyframe | None = None,
         is_keyframe: bool = False,
     ) -> Estimate:
+        """Say how it stands; ``relative`` is the (6, 6) covariance of ``motion``, in the map."""
         self._last_stamp, self._given = frame.stamp, self._pose
         keyframe = keyframe or self._keyframe
         odom_from_map = self._recovery.odom_from_map
@@ -615,7 +611,9 @@ class VisualOdometry:
             reason=reason,
             pose=odom_from_map @ self._pose,
             covariance=covariance,
-            relative_covariance=self._shown_relative_covariance(keyframe, motion),
+            relative_covariance=(
+                None if relative is None else rotate_covariance(relative, odom_from_map[:3, :3])
+            ),
             scale_deviation=(
                 scale.sigma if self._scale.known else float(np.sqrt(keyframe.covariance[6, 6]))
             ),

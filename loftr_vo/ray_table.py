@@ -80,15 +80,15 @@ class RayTable:
 
     def rays(self, points: np.ndarray) -> np.ndarray:
         """Rays (N, 2), x/z and y/z, of pixels (N, 2) that are in the picture or its margin."""
-        place = (points - self.first) / self.step
+        # Points along memory, see ``reprojection``: a third of the time.
+        place = np.subtract(points.T, self.first, order='C') / self.step
         nearest = np.rint(place)
-        away = self.step * (place - nearest)
-        x, y = away[:, :1], away[:, 1:]
-        column, row = nearest.astype(np.intp).T
+        x, y = self.step * (place - nearest)
+        column, row = nearest.astype(np.intp)
         series = self.series.take(row * self.columns + column, axis=0)
-        ray, by_x, by_y, by_xx, by_xy, by_yy = series.transpose(1, 0, 2)
+        ray, by_x, by_y, by_xx, by_xy, by_yy = np.ascontiguousarray(series.transpose(1, 2, 0))
         rays: np.ndarray = ray + x * (by_x + x * by_xx + y * by_xy) + y * (by_y + y * by_yy)
-        return rays
+        return rays.T
 
 
 def _grid(size: tuple[int, int], margin: float, step: int) -> np.ndarray:

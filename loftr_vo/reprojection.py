@@ -21,9 +21,11 @@ _HUBER = 1.345
 _LEAST_DEPTH = 1e-3
 # Cauchy's constant for 95 % efficiency on Gaussian errors.
 _CAUCHY = 2.385
-# Columns multiplied at a time: few enough for BLAS to stay on one thread, since on a busy machine
-# several wait for each other longer than they work.
-_COLUMNS = 512
+# Products summed at a time: few enough for BLAS to stay on one thread, since on a busy machine
+# several wait for each other longer than they work. OpenBLAS takes a second one for twice as many.
+_PRODUCTS = 2**17
+# The axes, and the first two again: those that follow each of them are slices.
+_AXES = np.array([0, 1, 2, 0, 1])
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,23 @@ class Linearised:
         residual: (2, N).
         by_pose: (6, 2, N), by the translation and a left perturbation of the rotation.
         by_depth: (2, N).
-        distance: (N,) length of the error, in units of z = 1.
+        difference: (2, N), the residuals in units of z = 1.
     """
 
     residual: np.ndarray
     by_pose: np.ndarray
     by_depth: np.ndarray
-    distance: np.ndarray
+    difference: np.ndarray
 
     @property
     def error(self) -> np.ndarray:
         """Length (N,) of the residuals."""
         return lengths(self.residual)
+
+    @property
+    def distance(self) -> np.ndarray:
+        """(N,) the same in units of z = 1."""
+        return lengths(self.difference)
 
 
 def residuals(
@@ -104,43 +111,64 @@ def linearise(
     inverse_depth: np.ndarray,
 ) -> Linearised:
     """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
-    turned = rotation @ sightings.rays  # (3, N)
-    point = turned + np.multiply.outer(translation, inverse_depth)
+    turned = rotation.take(_AXES, axis=0) @ sightings.rays
+    point = turned[:3] + translation[:, None] * inverse_depth
     z = np.maximum(point[2], _LEAST_DEPTH)
     projected = point[:2] / z
-    error = projected - sightings.places
-    by_point = np.empty((3, 2, len(z)))
-    by_point[:2] = sightings.whitening / z  # d(x/z)/dx = 1/z
-    by_point[2] = -(by_point[0] * projected[0] + by_point[1] * projected[1])
+    difference = projected - sightings.places
+    by_point = np.empty((5, 2, len(z)))
+    np.divide(sightings.whitening, z, out=by_point[:2])  # d(x/z)/dx = 1/z
+    np.negative(by_point[0] * projected[0] + by_point[1] * projected[1], out=by_point[2])
+    by_point[3:] = by_point[:2]
     by_pose = np.empty((6, 2, len(z)))
-    by_pose[:3] = by_point * inverse_depth
+    np.multiply(by_point[:3], inverse_depth, out=by_pose[:3])
     # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
-    for axis, (first, second) in enumerate(((1, 2), (2, 0), (0, 1))):
-        by_pose[3 + axis] = turned[first] * by_point[second] - turned[second] * by_point[first]
+    np.multiply(turned[1:4, None], by_point[2:], out=by_pose[3:])
+    by_pose[3:] -= turned[2:, None] * by_point[1:4]
     return Linearised(
-        sightings.whitened(error),
+        sightings.whitened(difference),
         by_pose,
-        (translation @ by_point.reshape(3, -1)).reshape(2, -1),
-        lengths(error),
+        (translation @ by_point[:3].reshape(3, -1)).reshape(2, -1),
+        difference,
     )
 
 
-def along_depth(
-    sightings: Sightings,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    inverse_depth: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what ``linearise`` does but for the pose: residual, by_depth and distance.
+class AlongDepth:
+    """The residuals of N cells by their depth, where the pose is held: a third of the work.
 
-    A third of the work, where the pose is held.
+    Places are whitened before they are projected, which is linear, and once for all depths.
+
+    Args:
+        sightings: of the cells.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
     """
-    point = rotation @ sightings.rays + np.multiply.outer(translation, inverse_depth)
-    z = np.maximum(point[2], _LEAST_DEPTH)
-    projected = point[:2] / z
-    error = projected - sightings.places
-    by_depth = sightings.whitened((translation[:2, None] - projected * translation[2]) / z)
-    return sightings.whitened(error), by_depth, lengths(error)
+
+    def __init__(
+        self, sightings: Sightings, rotation: np.ndarray, translation: np.ndarray
+    ) -> None:
+        self._sightings = sightings
+        self._turned = rotation @ sightings.rays
+        self._translation = translation
+        self._places = sightings.whitened(sightings.places)
+        self._start = sightings.whitened(self._turned)
+        self._way = sightings.whitened(translation)
+
+    def at(self, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``residual`` and ``by_depth`` at inverse depths (N,), see ``Linearised``."""
+        z = self._z(inverse_depth)
+        projected = (self._start + self._way * inverse_depth) / z
+        by_depth = (self._way - self._translation[2] * projected) / z
+        return projected - self._places, by_depth
+
+    def distance(self, inverse_depth: np.ndarray) -> np.ndarray:
+        """Return the length (N,) of the error at inverse depths (N,), in units of z = 1."""
+        point = self._turned[:2] + self._translation[:2, None] * inverse_depth
+        return lengths(point / self._z(inverse_depth) - self._sightings.places)
+
+    def _z(self, inverse_depth: np.ndarray) -> np.ndarray:
+        z = self._turned[2] + self._translation[2] * inverse_depth
+        return np.maximum(z, _LEAST_DEPTH)
 
 
 def lengths(residual: np.ndarray) -> np.ndarray:
@@ -179,8 +207,9 @@ def middle(values: np.ndarray) -> float:
 
 def summed_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return ``left @ right.T``, (A, B), of (A, M) and (B, M) with many columns."""
-    total = left[:, :_COLUMNS] @ right[:, :_COLUMNS].T
-    for start in range(_COLUMNS, left.shape[1], _COLUMNS):
-        part = slice(start, start + _COLUMNS)
+    columns = max(1, _PRODUCTS // max(1, len(left) * len(right)))
+    total = left[:, :columns] @ right[:, :columns].T
+    for start in range(columns, left.shape[1], columns):
+        part = slice(start, start + columns)
         total += left[:, part] @ right[:, part].T
     return total

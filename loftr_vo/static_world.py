@@ -17,6 +17,7 @@ import numpy as np
 
 from loftr_vo.geometry import TwoView, inverse_depth, skew
 from loftr_vo.pose_refinement import Observations, refine_pose
+from loftr_vo.reprojection import lengths
 
 # Frames in a row that a cell's depth must have agreed in to bear witness.
 _WHILE = 3
@@ -121,10 +122,8 @@ def distance_by_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
     """Distance (N,) of each match from where its known depth has it, in units of z = 1."""
-    there = observations.rays0 @ rotation.T + observations.prior[:, None] * translation
-    away = there[:, :2] / np.maximum(there[:, 2:], 1e-6) - observations.rays1[:, :2]
-    distance: np.ndarray = np.linalg.norm(away, axis=1)
-    return distance
+    there = rotation @ observations.rays0.T + translation[:, None] * observations.prior
+    return lengths(there[:2] / np.maximum(there[2], 1e-6) - observations.rays1[:, :2].T)
 
 
 def _epipolar_distance(

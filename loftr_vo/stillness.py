@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -119,18 +121,22 @@ def _moved(first: Motion, now: Motion, cells: int) -> float:
         first, now: both frames' motions against one keyframe.
         cells: of the keyframe.
     """
-    position = np.full((cells, 2), np.nan)
-    position[first.matches.cells[first.inliers]] = first.matches.keypoints1[first.inliers]
-    difference = now.matches.keypoints1[now.inliers] - position[now.matches.cells[now.inliers]]
-    shared = ~np.isnan(difference[:, 0])
-    difference = difference[shared]
-    if len(difference) < _FEWEST_SHARED:
+    before, after = np.flatnonzero(first.inliers), np.flatnonzero(now.inliers)
+    match_at = np.full(cells, -1)
+    match_at[first.matches.cells.take(before)] = before
+    partner = match_at.take(now.matches.cells.take(after))
+    shared = np.flatnonzero(partner >= 0)
+    if len(shared) < _FEWEST_SHARED:
         return np.inf
+    before, after = partner.take(shared), after.take(shared)
+    there = now.matches.keypoints1.take(after, axis=0).astype(np.float64)
+    difference = there - first.matches.keypoints1.take(before, axis=0)
     quarter = len(difference) // 4
-    least = float(np.partition(np.hypot(*difference.T), quarter)[quarter])
+    x, y = difference.T
+    least = math.sqrt(np.partition(x * x + y * y, quarter)[quarter])
     if least > _NO_NOISE:
         return least
-    points = now.matches.keypoints0[now.inliers][shared]
+    points = now.matches.keypoints0.take(after, axis=0)
     return float(np.median(_together(points, difference)))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from loftr_vo.pose_refinement import Observations, approaching_weights
 from loftr_vo.reprojection import Sightings, linearise, summed_products
 from loftr_vo.rolling_shutter import straighten
+from loftr_vo.small_systems import solve
 
 _ITERATIONS = 10
 # A step of fewer standard deviations is the last.
@@ -83,7 +84,7 @@ def refine_turning(
         gradient = flat @ linear.residual.ravel()
         hessian[6:, 6:] += np.eye(3) / deviation**2
         gradient[6:] += (turn - expected) / deviation**2
-        step = -np.linalg.solve(hessian, gradient)
+        step = -solve(hessian, gradient)
         translation = translation + step[:3]
         rotation = cv2.Rodrigues(step[3:6])[0] @ rotation
         turn = turn + step[6:]

@@ -39,18 +39,23 @@ def exactly_here_in_a_carried_scale() -> np.ndarray:
     return covariance
 
 
-def pose_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
+def pose_covariance(keyframe: Keyframe, motion: Motion, relative: np.ndarray) -> np.ndarray:
     """Covariance (7, 7) of the frame's pose in the world, by first order.
 
     The keyframe's own uncertainty is carried to the frame, where its rotation and its scale also
     move the position; the motion's is turned into the world.
+
+    Args:
+        keyframe: with its own covariance.
+        motion: the frame's, from it.
+        relative: (6, 6), their ``relative_covariance``.
     """
     step = motion.pose_from(keyframe)[:3, 3] - keyframe.pose[:3, 3]
     by_keyframe = np.eye(7)
     by_keyframe[:3, 3:6] = -skew(step)
     by_keyframe[:3, 6] = step
     covariance = by_keyframe @ keyframe.covariance @ by_keyframe.T
-    covariance[:6, :6] += relative_covariance(keyframe, motion)
+    covariance[:6, :6] += relative
     return (covariance + covariance.T) / 2
 
 

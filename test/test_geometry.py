@@ -151,6 +151,13 @@ def test_rotations_stay_rotations_when_composed_without_end(random):
     assert pose[:3, :3] @ pose[:3, :3].T == pytest.approx(np.eye(3), abs=1e-12)
 
 
+@pytest.mark.parametrize('error', [1e-15, 1e-12, 1e-10, 1e-8, 1e-2])
+def test_the_rotation_of_a_transform_is_the_nearest(random, error):
+    off = two_views(random, 1).rotation + error * random.normal(size=(3, 3))
+    u, _, v = np.linalg.svd(off)
+    assert transform(off, np.zeros(3))[:3, :3] == pytest.approx(u @ v, abs=2e-15, rel=0)
+
+
 def test_skew_is_the_cross_product(random):
     a, b = random.normal(size=(2, 3))
     assert skew(a) @ b == pytest.approx(np.cross(a, b))

@@ -88,16 +88,17 @@ def test_derivatives_are_those_of_the_residual(random):
 def test_with_the_pose_held_the_depths_linearise_alike(random):
     views = two_views(random, 30)
     observations = observe(random, views, noise=2.0)
-    where = (observations.sightings, views.rotation, views.translation, 1 / views.depth)
-    linear = reprojection.linearise(*where)
-    residual, by_depth, distance = reprojection.along_depth(*where)
+    pose, depths = (observations.sightings, views.rotation, views.translation), 1 / views.depth
+    linear = reprojection.linearise(*pose, depths)
+    along = reprojection.AlongDepth(*pose)
+    residual, by_depth = along.at(depths)
     assert residual == pytest.approx(linear.residual)
     assert by_depth == pytest.approx(linear.by_depth)
-    assert distance == pytest.approx(linear.distance)
-    assert residual == pytest.approx(reprojection.residuals(*where))
+    assert along.distance(depths) == pytest.approx(linear.distance)
+    assert residual == pytest.approx(reprojection.residuals(*pose, depths))
 
 
-@pytest.mark.parametrize('columns', [1, 512, 513, 2048, 2049])
+@pytest.mark.parametrize('columns', [1, 2048, 7281, 7282, 20000])
 def test_products_are_summed_over_all_columns(random, columns):
     left, right = random.normal(size=(6, columns)), random.normal(size=(3, columns))
     assert reprojection.summed_products(left, right) == pytest.approx(left @ right.T)

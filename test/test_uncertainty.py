@@ -10,7 +10,13 @@ from exact_world import pose
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import inverse_transform
-from loftr_vo.uncertainty import exactly_here, handed_over, pose_covariance, shared_errors
+from loftr_vo.uncertainty import (
+    exactly_here,
+    handed_over,
+    pose_covariance,
+    relative_covariance,
+    shared_errors,
+)
 
 MOTION = inverse_transform(pose((0.3, -0.1, 0.2), (5, -3, 2)))  # frame from keyframe
 
@@ -48,7 +54,8 @@ def test_it_is_the_spread_of_poses_with_errors_drawn():
     of_motion = random_covariance(random, 6, 0.002)
     where = pose((1.0, 2.0, -1.0), (40, 10, -5))
     keyframe = keyframe_at(where, of_keyframe)
-    expected = pose_covariance(keyframe, motion_with(of_motion / shared_errors(keyframe)))
+    measured = motion_with(of_motion / shared_errors(keyframe))
+    expected = pose_covariance(keyframe, measured, relative_covariance(keyframe, measured))
     exact = where @ inverse_transform(MOTION)
     errors = []
     for _ in range(20000):

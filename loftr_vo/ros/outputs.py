@@ -53,6 +53,8 @@ class Outputs:
         self._match_image = create(Image, '~/match_image', 1)
         self._points = create(PointCloud2, '~/points', 1)
         self._child_frame = settings.base_frame or DEFAULT_BASE_FRAME
+        # Publishing copies it, so it serves for all.
+        self._odometry_message = Odometry()
         self._broadcaster = make_broadcaster(node) if settings.publish_tf else None
         self.restart()
 
@@ -166,6 +168,7 @@ class Outputs:
                 now.covariance,
                 velocity,
                 covariance,
+                self._odometry_message,
             )
         )
 
