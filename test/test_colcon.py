@@ -148,7 +148,7 @@ KEYS = {
     'yaml': 'python3-yaml',
 }
 # From pip, or only where an extra is installed.
-NO_KEY = {'PIL', 'evo', 'kornia', 'matplotlib', 'rosbags'}
+NO_KEY = {'PIL', 'evo', 'kornia', 'matplotlib', 'rosbags', 'triton'}
 
 
 def imported_modules():
