@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from loftr_vo.synthetic.constants import constant
+from loftr_vo.synthetic.inverse import inverse
 from loftr_vo.synthetic.photometry import random_photometry
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import (
@@ -111,8 +112,7 @@ class PairGenerator:
             seen.depth.unflatten(0, two),
             seen.moving.unflatten(0, two),
             of_both.unflatten(0, two),
-            # Not inv, which waits for the device to know whether there is an inverse.
-            torch.linalg.inv_ex(second_pose).inverse,
+            inverse(second_pose),
         )
 
     @torch.no_grad()

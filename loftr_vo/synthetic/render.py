@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from loftr_vo.synthetic.constants import constant
+from loftr_vo.synthetic.inverse import inverse
 from loftr_vo.synthetic.scene import Rectangles
 from loftr_vo.synthetic.textures import TextureBank
 
@@ -107,10 +108,7 @@ def plane_homographies(
 ) -> torch.Tensor:
     """Return (B, P, 3, 3): pixel to (u w, v w, w); u, v in metres from the centre, w = 1 / z."""
     rotation, position = world_from_camera[:, :3, :3], world_from_camera[:, :3, 3]
-    # Not inv, which waits for the device to know whether there is an inverse.
-    ray = (
-        rotation @ torch.linalg.inv_ex(intrinsics).inverse
-    )  # (B, 3, 3): pixel to direction in the world
+    ray = rotation @ inverse(intrinsics)  # (B, 3, 3): pixel to direction in the world
     to_centre = scene.centre - position[:, None]
     normal = scene.normal
     distance = (normal * to_centre).sum(-1, keepdim=True)
@@ -281,7 +279,7 @@ def _background(
     pixels: torch.Tensor, world_from_camera: torch.Tensor, intrinsics: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Texels (B, N, 2) on the sphere by longitude and latitude, and their Jacobian."""
-    world_from_pixel = world_from_camera[:, :3, :3] @ torch.linalg.inv_ex(intrinsics).inverse
+    world_from_pixel = world_from_camera[:, :3, :3] @ inverse(intrinsics)
     ray = torch.einsum('bij,nj->bni', world_from_pixel, pixels)
     longitude = torch.atan2(ray[..., 0], ray[..., 2])
     latitude = torch.atan2(ray[..., 1], torch.hypot(ray[..., 0], ray[..., 2]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from loftr_vo.synthetic.constants import constant
+from loftr_vo.synthetic.inverse import inverse
 from loftr_vo.synthetic.pairs import Pairs
 
 CELL = 8  # pixels of a coarse cell
@@ -42,8 +43,7 @@ def supervise(pairs: Pairs) -> Supervision:
         pairs.depths.flip(0),
         pairs.moving.flip(0),
         pairs.intrinsics.flip(0),
-        # Not inv, which waits for the device to know whether there is an inverse.
-        torch.linalg.inv_ex(forward).inverse,
+        inverse(forward),
     )
     partner, inside = _cell_of(position, height, width)
     partner_back, inside_back = _cell_of(back, height, width)
@@ -82,7 +82,7 @@ def _warp(
     x, y = centres.long().unbind(-1)
     depth = depths[0][:, y, x]
     homogeneous = torch.cat([centres, torch.ones_like(centres[:, :1])], -1)
-    ray = torch.einsum('bij,lj->bli', torch.linalg.inv_ex(intrinsics[0]).inverse, homogeneous)
+    ray = torch.einsum('bij,lj->bli', inverse(intrinsics[0]), homogeneous)
     points = torch.einsum('bij,blj->bli', motion[:, :3, :3], ray * depth[..., None])
     points = points + motion[:, None, :3, 3]
     distance = points[..., 2]
