@@ -58,8 +58,7 @@ class EncodedPicture:
     @cached_property
     def pixels_per_working_pixel(self) -> np.ndarray:
         """(2,) by x and y."""
-        given, worked = np.array(self.shape[::-1]), np.array(self.working_shape[::-1])
-        return given / worked
+        return _pixels_per_working_pixel(self.shape, self.working_shape)
 
     def cell_centres(self) -> np.ndarray:
         """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major.
@@ -69,11 +68,17 @@ class EncodedPicture:
         return _cell_centres(self.shape, self.working_shape)
 
 
+def _pixels_per_working_pixel(
+    shape: tuple[int, int], working_shape: tuple[int, int]
+) -> np.ndarray:
+    return np.array(shape[::-1]) / np.array(working_shape[::-1])
+
+
 @lru_cache(maxsize=_SIZES_KEPT)
 def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
     rows, columns = (side // COARSE_STRIDE for side in working_shape)
     y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
-    scale = np.array(shape[::-1]) / np.array(working_shape[::-1])
+    scale = _pixels_per_working_pixel(shape, working_shape)
     centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * scale - 0.5
     centres.flags.writeable = False
     return centres

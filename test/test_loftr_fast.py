@@ -8,6 +8,7 @@ import pytest
 import torch
 from exact_world import World, pose
 from torch.nn import functional as F
+from used_modules import used
 
 from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr.backbone import ResNetFPN
@@ -33,19 +34,6 @@ def without_gradients():
     with torch.inference_mode():
         torch.manual_seed(0)
         yield
-
-
-def used(module):
-    """Give a module the statistics, scales and shifts that training would have left."""
-    module.eval()
-    for name, value in module.state_dict().items():
-        if name.endswith('running_mean'):
-            value.normal_(std=0.1)
-        elif name.endswith('running_var'):
-            value.uniform_(0.5, 1.5)
-        elif value.ndim == 1:
-            value.add_(torch.randn_like(value), alpha=0.1)
-    return module
 
 
 def close(ours, plain, tolerance=1e-5):

@@ -5,6 +5,7 @@
 import pytest
 import torch
 from exact_world import World, pose
+from used_modules import used
 
 pytest.importorskip('triton', reason='there is no Triton')
 
@@ -36,14 +37,6 @@ def without_gradients():
 
 def random(*shape):
     return torch.randn(shape).to(DEVICE)
-
-
-def used(layer):
-    """Give a layer the scales and shifts that training would have left."""
-    for value in layer.state_dict().values():
-        if value.ndim == 1:
-            value.add_(torch.randn_like(value), alpha=0.1)
-    return layer.eval()
 
 
 @pytest.mark.parametrize('dtype', HALF)

@@ -219,17 +219,7 @@ class FusedFine:
         coarse: CoarseMatches,
         cells_per_row: tuple[int, int],
     ) -> tuple[Tensor, Tensor]:
-        """Return where the matches lie in the second picture.
-
-        Args:
-            fine: (1, P, Cf) each, of both pictures, see ``FastFeatures``.
-            tokens: (1, L, C) float32 each, conditioned on each other.
-            coarse: (1, K) each, of which those that are not valid are not refined.
-            cells_per_row: of both pictures.
-
-        Returns:
-            (1, K, 2) and (1, K) float32, keypoints and spreads as in ``RawMatches``.
-        """
+        """See ``FastFine``; matches that are not valid are not refined."""
         count = coarse.valid.shape[1]
         keypoints = tokens[0].new_empty(1, count, 2)
         spreads = tokens[0].new_empty(1, count)
