@@ -88,13 +88,18 @@ def test_newest_picture_is_next_latency_is_bounded_and_drops_are_counted(
         camera.sent[stamps.index(stamp)][0] + 1e-3 * float(values[stamp]['age'])
         for stamp in tracked
     ]
-    skipped = []
-    for end, following in zip(ends[:-1], tracked[1:], strict=True):
+    ages = 1e-3 * np.array([float(values[stamp]['age']) for stamp in tracked])
+    skipped, hesitant = [], 0
+    for end, age, following in zip(ends[:-1], ages[:-1], tracked[1:], strict=True):
         sent = [stamp for moment, stamp in camera.sent if moment < end]
         skipped.append(stamps.index(following) - stamps.index(sent[-1]))
-    # The one sent before that moment may still be on its way. Once, the machine may hesitate: when
-    # the node's process goes on, the work may end before what was sent meanwhile is taken.
-    others = [number for number in skipped if number not in (-1, 0, 1)]
-    assert len(others) <= 1, skipped
+        # Where a stop of the machine made the work this late, it may have ended before what was
+        # sent meanwhile had come to the node.
+        if age > WORK + 3 * PERIOD and skipped[-1] < -1:
+            hesitant += 1
+        else:
+            # The one sent before that moment may still be on its way.
+            assert skipped[-1] in {-1, 0, 1}, skipped
+    assert hesitant <= 1, skipped
     assert np.median(skipped) >= 0
     assert node.stop(signal.SIGINT)[0] == 0, node.text
