@@ -27,6 +27,12 @@ def test_from_dict_names_what_is_missing_and_unknown():
         LoFTRConfig.from_dict(values)
 
 
+def test_a_checkpoint_from_before_the_correction_has_none():
+    values = LoFTRConfig.compact().to_dict()
+    del values['correlation_hidden']
+    assert LoFTRConfig.from_dict(values).correlation_hidden == 0
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -34,6 +40,7 @@ def test_from_dict_names_what_is_missing_and_unknown():
         ({'fine_heads': 5}, 'fine width 128 is not a multiple of 5 heads'),
         ({'block_dims': (8, 16, 30), 'coarse_heads': 2}, 'not a multiple of 4'),
         ({'window': 4}, 'window must be odd'),
+        ({'correlation_hidden': -1}, 'correlation_hidden must not be negative, got -1'),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(change, message):

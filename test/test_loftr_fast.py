@@ -220,6 +220,19 @@ def test_published_architecture_matches_as_the_plain_one(config):
     assert_same_matches(network, image[..., :128, :160], image[..., 8:136, 16:176], at_least=10)
 
 
+def test_what_corrects_fine_matches_corrects_them_as_in_the_plain_one():
+    network = load_weights('compact')
+    changed = LoFTR(LoFTRConfig.compact())
+    changed.load_state_dict(changed.state_dict() | network.state_dict())
+    used(changed.correlation_head)
+    picture = torch.from_numpy(World().see(pose()).image)[None, None]
+    moved = picture.roll(3, 3)
+    images = picture / 255, moved / 255
+    before, after = network(*images), changed.eval()(*images)
+    assert (before.keypoints1 - after.keypoints1).abs().mean() > 0.1
+    assert_same_matches(changed, picture, moved, at_least=100)
+
+
 def test_pictures_of_two_sizes_match_as_with_the_plain_one():
     image = torch.from_numpy(World().see(pose()).image)[None, None]
     part = image[..., 48:176, 64:].contiguous()

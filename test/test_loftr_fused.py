@@ -141,6 +141,8 @@ def test_the_network_is_the_network(weights, dtype):
     views = [World().see(pose((x, 0.0, 0.0), (2 * x, 0, 0))).image for x in (0.0, 0.04)]
     pictures = [torch.from_numpy(view[:96, :128].copy())[None, None].to(DEVICE) for view in views]
     model = load_weights(weights)
+    if model.correlation_head is not None:
+        used(model.correlation_head)
     kernels = choose_kernels(DEVICE, dtype)
     found = []
     for make in (fused_parts, plain_parts):

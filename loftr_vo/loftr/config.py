@@ -29,6 +29,8 @@ class LoFTRConfig:
             indoor were trained with them), True for those of the paper.
         align_corners: how the backbone's maps are enlarged, see ``backbone.upsampled``; True in
             all published networks.
+        correlation_hidden: width of the hidden layers that correct the fine offsets, see
+            ``CorrelationHead``; 0 for no correction, as in all published networks.
 
     Raises:
         ValueError: sizes that do not fit together; says which.
@@ -45,6 +47,7 @@ class LoFTRConfig:
     border: int = 2
     corrected_position_encoding: bool = False
     align_corners: bool = True
+    correlation_hidden: int = 0
 
     def __post_init__(self) -> None:
         for name, dim, heads in (
@@ -55,6 +58,10 @@ class LoFTRConfig:
                 raise ValueError(f'{name} width {dim} is not a multiple of {heads} heads')
         if self.coarse_dim % 4:
             raise ValueError(f'coarse width {self.coarse_dim} is not a multiple of 4')
+        if self.correlation_hidden < 0:
+            raise ValueError(
+                f'correlation_hidden must not be negative, got {self.correlation_hidden}'
+            )
         if self.window % 2 == 0:
             raise ValueError(f'window must be odd, to have a centre; got {self.window}')
 
@@ -94,6 +101,7 @@ class LoFTRConfig:
             border=1,
             corrected_position_encoding=True,
             align_corners=False,
+            correlation_hidden=64,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,11 +110,12 @@ class LoFTRConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LoFTRConfig:
-        """Return the config that ``to_dict`` wrote.
+        """Return the config that ``to_dict`` wrote; networks from before the head have none.
 
         Raises:
             ValueError: a field is missing or unknown; says which.
         """
+        values = {'correlation_hidden': 0, **values}
         fields = {field.name for field in dataclasses.fields(cls)}
         missing, unknown = sorted(fields - set(values)), sorted(set(values) - fields)
         if missing or unknown:

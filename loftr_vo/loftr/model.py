@@ -19,6 +19,7 @@ from loftr_vo.loftr.coarse_matching import (
     similarity,
 )
 from loftr_vo.loftr.config import LoFTRConfig
+from loftr_vo.loftr.correlation_head import CorrelationHead
 from loftr_vo.loftr.fine_matching import FinePreprocess, cut_windows, expected_offset
 from loftr_vo.loftr.position_encoding import position_encoding
 from loftr_vo.loftr.transformer import LocalFeatureTransformer
@@ -90,6 +91,11 @@ class LoFTR(nn.Module):
         self.fine_preprocess = FinePreprocess(config.coarse_dim, config.fine_dim)
         self.loftr_fine = LocalFeatureTransformer(
             config.fine_dim, config.fine_heads, config.fine_pairs
+        )
+        self.correlation_head = (
+            CorrelationHead(config.window, config.correlation_hidden)
+            if config.correlation_hidden
+            else None
         )
 
     def encode(self, images: Tensor) -> Features:
@@ -196,7 +202,10 @@ class LoFTR(nn.Module):
                 (features1, tokens1, cells1),
             )
         )
-        offset, spread = expected_offset(*self.loftr_fine(windows0, windows1))
+        windows0, windows1 = self.loftr_fine(windows0, windows1)
+        offset, spread = expected_offset(windows0, windows1)
+        if self.correlation_head is not None:
+            offset, spread = self.correlation_head(windows0, windows1, offset, spread)
         return (
             offset.unflatten(0, cells0.shape) * FINE_STRIDE,
             spread.unflatten(0, cells0.shape) * FINE_STRIDE,

@@ -39,6 +39,8 @@ class TrainingConfig:
     Attributes:
         model: the network; its sizes are those of ``start_from`` where that is given.
         start_from: weights to begin with, a name or a file; empty for random ones.
+        trained: all, or fine: the fine stage alone, while all that decides which cells match is
+            kept as it is, to the bit.
         steps: optimiser steps, at most.
         hours: at most, 0 for no limit. Of the textures' painting, the steps and the validations
             between them; the last validation comes on top, and interruptions do not count.
@@ -52,7 +54,9 @@ class TrainingConfig:
             is validated and written out, and it is better than any of the weights it is of. Zero
             takes the weights as they are.
         fine_matches: true matches refined of each pair.
-        coarse_weight, unmatched_weight, fine_weight: of the three losses.
+        fine_jitter: standard deviation in pixels of the places whose cells are refined. In use, a
+            place close to the border of two cells is found in either.
+        coarse_weight, unmatched_weight, fine_weight, spread_weight: of the four losses.
         textures, texture_size: the bank's number of textures and their side in texels.
         reuse: how many times a rendered pair is trained on, each time mirrored, swapped and lit
             anew by chance. One where rendering is cheap, as on a GPU.
@@ -66,6 +70,7 @@ class TrainingConfig:
 
     model: LoFTRConfig = field(default_factory=LoFTRConfig.compact)
     start_from: str = ''
+    trained: str = 'all'
     steps: int = 1000
     hours: float = 0.0
     stages: tuple[Stage, ...] = (Stage(1.0, ((4, 96, 128),)),)
@@ -76,9 +81,11 @@ class TrainingConfig:
     clip: float = 1.0
     averaging: float = 0.0
     fine_matches: int = 128
+    fine_jitter: float = 0.0
     coarse_weight: float = 4.0
     unmatched_weight: float = 1.0
     fine_weight: float = 1.0
+    spread_weight: float = 0.0
     textures: int = 256
     texture_size: int = 256
     reuse: int = 1
@@ -93,6 +100,8 @@ class TrainingConfig:
         total = sum(stage.share for stage in self.stages)
         if not math.isclose(total, 1.0, abs_tol=1e-3):
             raise ValueError(f'the shares of the stages must sum to 1, got {total:g}')
+        if self.trained not in ('all', 'fine'):
+            raise ValueError(f'trained must be all or fine, got {self.trained!r}')
         for stage in self.stages:
             for pairs, height, width in stage.shapes:
                 if height % 8 or width % 8 or pairs < 1:

@@ -10,6 +10,11 @@ _ALPHA = 0.25
 _GAMMA = 2.0
 # Below this the distance is squared after all, or its gradient would jump; half windows.
 _SOFTENING = 0.02
+# Half windows within which a match can be refined; a little beyond the window, its slope still
+# tells where the place is.
+_REACH = 1.5
+# Half windows; no spread is less than a hundredth of a pixel.
+_LEAST_SPREAD = 0.0025
 
 
 def coarse_loss(
@@ -47,14 +52,34 @@ def fine_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) 
 
     Args:
         offset: (M, 2) predicted, in units of half the fine window.
-        target: (M, 2) true, likewise; only those within the window count.
-        spread: (M,) predicted standard deviation, likewise; a weight without gradient.
+        target: (M, 2) true, likewise; only those within reach count.
+        spread: (M,) predicted, likewise; a weight without gradient.
     """
-    within = target.abs().amax(-1) < 1
+    within = _within_reach(target)
     weight = 1 / spread.detach().clamp_min(1e-3)
     weight = weight / _masked_mean(weight, within).clamp_min(1e-6)
     distance = (((offset - target) ** 2).sum(-1) + _SOFTENING**2).sqrt() - _SOFTENING
     return _masked_mean(distance * weight, within)
+
+
+def spread_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """Negative log-likelihood of the distances, if they fall off exponentially with the spread.
+
+    It is least where the spread is the expected distance. The offset learns nothing from it: to be
+    better where it is sure already would pay more than to be better where it can be.
+
+    Args:
+        offset: (M, 2) predicted, in units of half the fine window.
+        target: (M, 2) true, likewise; only those within reach count.
+        spread: (M,) predicted, likewise.
+    """
+    distance = (offset.detach() - target).norm(dim=-1)
+    spread = spread.clamp_min(_LEAST_SPREAD)
+    return _masked_mean(spread.log() + distance / spread, _within_reach(target))
+
+
+def _within_reach(target: torch.Tensor) -> torch.Tensor:
+    return target.abs().amax(-1) < _REACH
 
 
 def _masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -65,6 +65,23 @@ def estranged(pairs: Pairs, truth: Supervision) -> tuple[Pairs, Supervision]:
     )
 
 
+def cells_around(
+    position: torch.Tensor, deviation: float, height: int, width: int
+) -> torch.Tensor:
+    """Return cells in which places might be found: the nearest, or by chance a neighbour.
+
+    Args:
+        position: (B, K, 2) pixels of a picture.
+        deviation: standard deviation in pixels by which a place may be taken for another.
+        height: of the picture.
+        width: of the picture.
+
+    Returns:
+        (B, K) int64, row-major.
+    """
+    return _cell_of(position + deviation * torch.randn_like(position), height, width)[0]
+
+
 def cell_centres(height: int, width: int, device: torch.device) -> torch.Tensor:
     """(L, 2) pixels: LoFTR's cell (i, j) stands for the pixel (8 j, 8 i)."""
     y = torch.arange(0, height, CELL, device=device, dtype=torch.float32)

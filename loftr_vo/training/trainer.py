@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -21,9 +22,9 @@ from loftr_vo.loftr.weights import load_weights
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.textures import TextureBank
 from loftr_vo.training.config import TrainingConfig
-from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
+from loftr_vo.training.losses import coarse_loss, fine_loss, spread_loss, unmatched_loss
 from loftr_vo.training.pool import PairPool
-from loftr_vo.training.supervision import CELL, Supervision, estranged, supervise
+from loftr_vo.training.supervision import CELL, Supervision, cells_around, estranged, supervise
 from loftr_vo.training.validation import validate, validate_real
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Losses:
     coarse: torch.Tensor
     unmatched: torch.Tensor
     fine: torch.Tensor
+    spread: torch.Tensor
 
 
 class RunningMean(AveragedModel):
@@ -97,7 +99,7 @@ class Trainer:
         self.model = _first_model(config).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
+            [parameter for parameter in self.model.parameters() if parameter.requires_grad],
             config.learning_rate,
             weight_decay=config.weight_decay,
             # Fused, it sees for itself whether gradients overflowed; else the scaler has to wait.
@@ -156,6 +158,7 @@ class Trainer:
             self.config.coarse_weight * terms.coarse
             + self.config.unmatched_weight * terms.unmatched
             + self.config.fine_weight * terms.fine
+            + self.config.spread_weight * terms.spread
         )
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -169,6 +172,7 @@ class Trainer:
             'coarse': terms.coarse.detach(),
             'unmatched': terms.unmatched.detach(),
             'fine': terms.fine.detach(),
+            'spread': terms.spread.detach(),
         }
 
     def _read_losses(self) -> list[dict[str, float]]:
@@ -199,22 +203,24 @@ class Trainer:
         logits = self.model.similarity(tokens0, tokens1)
         log_confidence = logits.log_softmax(dim=2) + logits.log_softmax(dim=1)
 
-        partner = truth.partner.gather(1, cells)
+        height, width = images.shape[-2:]
+        position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
+        partner = cells_around(position, self.config.fine_jitter, height, width)
         offset, spread = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
         half_window = FINE_STRIDE * (self.config.model.window // 2)
-        columns = images.shape[-1] // CELL
-        position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
-        target = (position - cell_position(partner, columns)) / half_window
+        target = (position - cell_position(partner, width // CELL)) / half_window
         # Filling rows are pushed outside the window, where they do not count.
         target = torch.where(chosen[..., None], target, torch.full_like(target, 2.0))
+        refined = (
+            offset.flatten(0, 1) / half_window,
+            target.flatten(0, 1),
+            spread.flatten() / half_window,
+        )
         return Losses(
             coarse_loss(log_confidence, truth.matched, truth.partner),
             unmatched_loss(log_confidence, truth.unmatchable),
-            fine_loss(
-                offset.flatten(0, 1) / half_window,
-                target.flatten(0, 1),
-                spread.flatten() / half_window,
-            ),
+            fine_loss(*refined),
+            spread_loss(*refined),
         )
 
     def _validate(self) -> None:
@@ -270,7 +276,30 @@ def _first_model(config: TrainingConfig) -> LoFTR:
     if not config.start_from:
         return LoFTR(config.model)
     model = load_weights(config.start_from)
-    return model.train().requires_grad_()
+    if config.model.correlation_hidden and model.correlation_head is None:
+        model = _with_new_head(model, config.model.correlation_hidden)
+    if config.trained == 'all':
+        return model.train().requires_grad_()
+    # In eval mode: batch norms would take in the statistics of its pictures.
+    model.eval().requires_grad_(False)
+    for part in _fine_stage(model):
+        part.requires_grad_()
+    return model
+
+
+def _with_new_head(model: LoFTR, hidden: int) -> LoFTR:
+    """Return the same network with a ``CorrelationHead``, which changes nothing yet."""
+    extended = LoFTR(dataclasses.replace(model.config, correlation_hidden=hidden))
+    extended.load_state_dict(extended.state_dict() | model.state_dict())
+    return extended
+
+
+def _fine_stage(model: LoFTR) -> list[torch.nn.Module]:
+    """Return the parts that have no say in which cells match."""
+    backbone = model.backbone
+    parts = [backbone.layer1_outconv, backbone.layer1_outconv2]
+    parts += [model.fine_preprocess, model.loftr_fine]
+    return parts + ([model.correlation_head] if model.correlation_head is not None else [])
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from loftr_vo.loftr.coarse_matching import CoarseMatches
+from loftr_vo.loftr.correlation_head import corrected, correlation_volume
+from loftr_vo.loftr.fast.correlation import FastCorrelationHead
 from loftr_vo.loftr.fast.kernels import Kernels
 from loftr_vo.loftr.fast.transformer import FastTransformer
 from loftr_vo.loftr.fast.windows import cut_rows
@@ -51,6 +53,9 @@ class FastFine:
         weight, bias = context_map(model.fine_preprocess)
         self._weight, self._bias = weight.to(device, dtype), bias.to(device, dtype)
         self._transformer = FastTransformer.plain(model.loftr_fine, kernels, device, dtype)
+        self._head = model.correlation_head and FastCorrelationHead(
+            model.correlation_head, kernels, device, dtype
+        )
 
     def __call__(
         self,
@@ -78,7 +83,11 @@ class FastFine:
             ]
         )
         begun = self._transformer.begin(windows.flatten(0, 1))
-        offset, spread = expected_offset(*self._transformer.finish(*begun.chunk(2)))
+        conditioned = self._transformer.finish(*begun.chunk(2))
+        offset, spread = expected_offset(*conditioned)
+        if self._head is not None:
+            correction = self._head(correlation_volume(*conditioned))
+            offset, spread = corrected(offset, spread, correction)
         keypoints = cell_position(cells[1], cells_per_row[1]) + offset * FINE_STRIDE
         return keypoints[None], spread[None] * FINE_STRIDE
 

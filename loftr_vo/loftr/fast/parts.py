@@ -91,7 +91,7 @@ def fused_parts(model: LoFTR, kernels: Kernels, device: torch.device, dtype: tor
             ]
         ),
         select_by_tiles,
-        FusedFine(model, device, dtype),
+        FusedFine(model, kernels, device, dtype),
     )
 
 

@@ -14,8 +14,11 @@ import triton.language as tl
 from torch import Tensor
 
 from loftr_vo.loftr.coarse_matching import CoarseMatches
+from loftr_vo.loftr.correlation_head import corrected
+from loftr_vo.loftr.fast.correlation import FastCorrelationHead
 from loftr_vo.loftr.fast.fine import context_map
 from loftr_vo.loftr.fast.fused.language import feature_map, feed_forward, matrix
+from loftr_vo.loftr.fast.kernels import Kernels
 from loftr_vo.loftr.fast.transformer import LayerWeights
 from loftr_vo.loftr.fast.windows import CELL
 from loftr_vo.loftr.model import FINE_STRIDE, LoFTR
@@ -123,6 +126,7 @@ def _refine(
     numbers,
     keypoints,
     spreads,
+    volumes,
     cells_per_row0,
     cells_per_row1,
     factor,
@@ -134,12 +138,15 @@ def _refine(
     STRIDE: tl.constexpr,
     CHUNK: tl.constexpr,
     ROWS: tl.constexpr,
+    CORRELATE: tl.constexpr,
 ):
     match = tl.program_id(0)
     cell1 = tl.load(cells1 + match)
     x = (cell1 % cells_per_row1 * (CELL * STRIDE)).to(tl.float32)
     y = (cell1 // cells_per_row1 * (CELL * STRIDE)).to(tl.float32)
     spread = 0.0 * x
+    row = tl.arange(0, ROWS)
+    volume = tl.zeros((ROWS, ROWS), tl.float32)
     if tl.load(valid + match) != 0:
         cell0 = tl.load(cells0 + match)
         first = _window(
@@ -172,7 +179,6 @@ def _refine(
         second = _layer(second, second, weights, numbers, 0, C, HEADS, SIZE, CHUNK, ROWS)
         first = _layer(first, second, weights, numbers, 1, C, HEADS, SIZE, CHUNK, ROWS)
         second = _layer(second, first, weights, numbers, 1, C, HEADS, SIZE, CHUNK, ROWS)
-        row = tl.arange(0, ROWS)
         centre = tl.sum(tl.where((row == SIZE * SIZE // 2)[:, None], first, 0.0), axis=0)
         logits = tl.sum(second * centre[None, :], axis=1) * factor
         logits = tl.where(row < SIZE * SIZE, logits, -1e30)
@@ -185,6 +191,13 @@ def _refine(
         spread = STRIDE * tl.sqrt(tl.maximum(square - dx * dx - dy * dy, 1e-6))
         x += STRIDE * dx
         y += STRIDE * dy
+        if CORRELATE:
+            centred = second - tl.sum(second, axis=0)[None, :] / (SIZE * SIZE)
+            short = weights.dtype.element_ty
+            volume = tl.dot((first * factor).to(short), tl.trans(centred.to(short)))
+    if CORRELATE:
+        place = match * ROWS * ROWS + row[:, None] * ROWS + row[None, :]
+        tl.store(volumes + place, volume.to(volumes.dtype.element_ty))
     tl.store(keypoints + 2 * match, x)
     tl.store(keypoints + 2 * match + 1, y)
     tl.store(spreads + match, spread)
@@ -196,11 +209,14 @@ class FusedFine:
     Args:
         model: where the weights come from; it is not changed. Its fine transformer must have two
             layers, their channels be a power of two from 16 on, and a window fit ``_ROWS``.
+        kernels: for what follows the windows.
         device: where the weights are put.
         dtype: their type, float16 or bfloat16.
     """
 
-    def __init__(self, model: LoFTR, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: LoFTR, kernels: Kernels, device: torch.device, dtype: torch.dtype
+    ) -> None:
         config = model.config
         self._dim, self._heads, self._size = config.fine_dim, config.fine_heads, config.window
         weight, bias = context_map(model.fine_preprocess)
@@ -211,6 +227,9 @@ class FusedFine:
             for layer in model.loftr_fine.layers
         ]
         self._weights, self._numbers = _pack(layers)
+        self._head = model.correlation_head and FastCorrelationHead(
+            model.correlation_head, kernels, device, dtype, _ROWS
+        )
 
     def __call__(
         self,
@@ -223,6 +242,8 @@ class FusedFine:
         count = coarse.valid.shape[1]
         keypoints = tokens[0].new_empty(1, count, 2)
         spreads = tokens[0].new_empty(1, count)
+        points = _ROWS**2 if self._head is not None else 0
+        volumes = self._weights.new_empty(count, points)
         _refine[(count,)](
             *fine,
             *tokens,
@@ -235,6 +256,7 @@ class FusedFine:
             self._numbers,
             keypoints,
             spreads,
+            volumes,
             *cells_per_row,
             self._dim**-0.5,
             C=self._dim,
@@ -245,10 +267,13 @@ class FusedFine:
             STRIDE=FINE_STRIDE,
             CHUNK=min(2 * self._dim, _CHUNK),
             ROWS=_ROWS,
+            CORRELATE=self._head is not None,
             num_warps=1 if self._dim <= _CHUNK else 4,
             num_stages=1,
         )
-        return keypoints, spreads
+        if self._head is None:
+            return keypoints, spreads
+        return corrected(keypoints, spreads, self._head(volumes), FINE_STRIDE)
 
 
 def _pack(layers: list[LayerWeights]) -> tuple[Tensor, Tensor]:
