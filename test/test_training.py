@@ -23,10 +23,12 @@ from loftr_vo.training import trainer as trainer_module
 from loftr_vo.training import validation
 from loftr_vo.training.config import Stage, TrainingConfig
 from loftr_vo.training.curve import draw_curve
-from loftr_vo.training.losses import coarse_loss, fine_loss, unmatched_loss
+from loftr_vo.training.head_trainer import HeadTrainer
+from loftr_vo.training.losses import coarse_loss, fine_loss, spread_loss, unmatched_loss
 from loftr_vo.training.pool import PairPool, mirrored, swapped
-from loftr_vo.training.supervision import CELL, estranged, supervise
+from loftr_vo.training.supervision import CELL, cells_around, estranged, supervise
 from loftr_vo.training.trainer import CHECKPOINT, LOG, WEIGHTS, RunningMean, Trainer
+from loftr_vo.training.window_pool import WindowPool, Windows
 
 SIZE = (48, 64)
 TRAINING = Path(trainer_module.__file__).parent
@@ -181,6 +183,18 @@ def test_fine_loss_asks_for_the_median_and_not_for_the_mean():
     assert places[int(torch.stack(losses).argmin())] == pytest.approx(0.0, abs=0.02)
 
 
+def test_spread_loss_asks_for_the_expected_distance():
+    distance = torch.tensor([0.1, 0.2, 0.3, 0.8])
+    offset = torch.stack([distance, torch.zeros(4)], 1).requires_grad_()
+    spreads = torch.linspace(0.05, 1.0, 96)
+    losses = [spread_loss(offset, torch.zeros(4, 2), s.expand(4)) for s in spreads]
+    assert spreads[int(torch.stack(losses).argmin())] == pytest.approx(0.35, abs=0.011)
+    spread = torch.ones(4, requires_grad=True)
+    spread_loss(offset, torch.zeros(4, 2), spread).backward()
+    assert (spread.grad > 0).all()
+    assert offset.grad is None
+
+
 def test_losses_of_nothing_are_zero():
     nothing = torch.zeros(1, 3, dtype=torch.bool)
     log_p = dual_softmax(torch.randn(1, 3, 3))
@@ -188,6 +202,7 @@ def test_losses_of_nothing_are_zero():
     assert unmatched_loss(log_p, nothing) == 0
     far = torch.full((4, 2), 3.0)
     assert fine_loss(torch.zeros(4, 2), far, torch.ones(4)) == 0
+    assert spread_loss(torch.zeros(4, 2), far, torch.ones(4)) == 0
 
 
 def test_learning_rate_rises_stays_and_falls():
@@ -437,6 +452,141 @@ def test_a_run_may_start_from_weights(tmp_path, quick_validation):
     assert all(parameter.requires_grad for parameter in trainer.model.parameters())
 
 
+def test_places_near_a_border_are_looked_for_in_either_cell():
+    at = torch.tensor([[[12.2, 8.0], [16.0, 8.0]]]).repeat(1, 400, 1)
+    exact = cells_around(at, 0.0, *SIZE)[0]
+    assert exact[::2].unique().tolist() == [COLUMNS + 2]
+    around = cells_around(at, 0.7, *SIZE)[0]
+    assert set(around[::2].tolist()) == {COLUMNS + 1, COLUMNS + 2}
+    assert 0.2 < (around[::2] == COLUMNS + 1).float().mean() < 0.6
+    assert set(around[1::2].tolist()) == {COLUMNS + 2}
+
+
+def test_the_fine_stage_can_be_trained_alone(tmp_path, quick_validation):
+    config = tiny(
+        3, start_from='compact', trained='fine', fine_jitter=0.5, spread_weight=0.1, averaging=0.5
+    )
+    trainer = Trainer(config, tmp_path)
+    before = load_weights('compact')
+    trainer.run()
+    after = load_weights(tmp_path / WEIGHTS)
+    trained = {
+        name.split('.')[0] if not name.startswith('backbone') else '.'.join(name.split('.')[:2])
+        for name, value in after.state_dict().items()
+        if name not in before.state_dict() or not torch.equal(value, before.state_dict()[name])
+    }
+    assert trained == {
+        'backbone.layer1_outconv',
+        'backbone.layer1_outconv2',
+        'fine_preprocess',
+        'loftr_fine',
+        'correlation_head',
+    }
+    images = PairGenerator(TextureBank.random(6, 64, seed=1), seed=5).draw(1, (96, 128)).images
+    with torch.inference_mode():
+        found = [model(*images) for model in (before, after)]
+    for name in ('cells0', 'cells1', 'confidence', 'valid'):
+        assert torch.equal(getattr(found[0], name), getattr(found[1], name)), name
+    assert found[0].valid.any()
+
+
+def test_a_head_is_given_to_weights_that_have_none(tmp_path, quick_validation):
+    plain = LoFTR(dataclasses.replace(LoFTRConfig.compact(), correlation_hidden=0)).eval()
+    weights = tmp_path / 'plain.pt'
+    torch.save({'config': plain.config.to_dict(), 'state_dict': plain.state_dict()}, weights)
+    model = Trainer(tiny(2, start_from=str(weights)), tmp_path / 'run').model.eval()
+    assert model.correlation_head is not None
+    images = torch.rand(2, 1, 1, 96, 128)
+    with torch.no_grad():
+        before, after = plain(*images), model(*images)
+    assert torch.allclose(before.keypoints1, after.keypoints1, atol=1e-3)
+    assert torch.allclose(before.spread, after.spread, atol=1e-3)
+
+
+def test_the_head_can_be_trained_alone(tmp_path, quick_validation):
+    config = tiny(
+        4,
+        start_from='compact',
+        trained='head',
+        windows_kept=300,
+        windows_drawn=64,
+        steps_per_batch=2,
+        spread_weight=0.1,
+    )
+    HeadTrainer(config, tmp_path).run()
+    before, after = (load_weights(name).state_dict() for name in ('compact', tmp_path / WEIGHTS))
+    changed = {
+        name
+        for name, value in after.items()
+        if name not in before or not torch.equal(value, before[name])
+    }
+    assert changed
+    assert all(name.startswith('correlation_head') for name in changed)
+
+
+def test_no_head_cannot_be_trained(tmp_path):
+    plain = dataclasses.replace(LoFTRConfig.compact(), correlation_hidden=0)
+    with pytest.raises(ValueError, match='there is no head to train'):
+        HeadTrainer(tiny(1, model=plain, trained='head'), tmp_path)
+
+
+def test_the_head_sees_what_refining_sees(tmp_path):
+    """So that what it learns alone is what is asked of it in the network."""
+    trainer = HeadTrainer(tiny(1, trained='head'), tmp_path)
+    pairs, truth = trainer._next_pairs()
+    chosen = trainer._fine_choice(truth)
+    trainer._next_pairs = lambda: (pairs, truth)
+    trainer._fine_choice = lambda _: chosen
+    windows = trainer._new_windows()
+    with torch.no_grad():
+        terms = trainer._loss_terms(pairs.images, truth, *chosen)
+        refined = trainer._head(*windows[:4])
+    half = trainer.config.model.window // 2
+    target = windows.target / half
+    alone = fine_loss(refined[0] / half, target, refined[1] / half)
+    assert terms.fine.item() == pytest.approx(alone.item(), rel=1e-4)
+
+
+class TestWindowPool:
+    def windows(self, count, value):
+        maps = torch.full((count, 25, 4), float(value))
+        return Windows(maps, maps, torch.zeros(count, 2), torch.ones(count), torch.zeros(count, 2))
+
+    def test_the_oldest_give_way(self):
+        pool = WindowPool(10, torch.Generator())
+        for value in range(5):
+            pool.add(self.windows(4, value))
+        drawn = pool.draw(400).first[:, 0, 0]
+        assert drawn.unique().tolist() == [2, 3, 4]
+        assert 0.1 < (drawn == 2).float().mean() < 0.3
+
+    def test_what_was_not_filled_is_not_drawn(self):
+        pool = WindowPool(10, torch.Generator())
+        with pytest.raises(RuntimeError, match='add some first'):
+            pool.draw(1)
+        pool.add(self.windows(3, 7))
+        assert (pool.draw(100).first == 7).all()
+
+    def test_all_mirrors_come_in_turn(self):
+        pool = WindowPool(10, torch.Generator())
+        point = torch.zeros(1, 25, 4)
+        point[0, 5 * 1 + 4] = 1  # row 1, column 4
+        place = torch.tensor([[2.0, -1.0]])
+        pool.add(Windows(point, point, place, torch.ones(1), place))
+        seen = set()
+        for _ in range(8):
+            drawn = pool.draw(1)
+            row, column = divmod(int(drawn.first[0, :, 0].argmax()), 5)
+            assert drawn.target[0].tolist() == drawn.offset[0].tolist() == [column - 2, row - 2]
+            seen.add((row, column))
+        assert len(seen) == 8
+
+
+def test_only_known_parts_are_trained():
+    with pytest.raises(ValueError, match=r"trained must be one of .*, got 'coarse'"):
+        TrainingConfig(trained='coarse')
+
+
 def test_mixed_precision_keeps_what_must_be_exact_and_agrees_with_float32(tmp_path, pairs):
     """On a CPU autocast is bfloat16, coarser still than a GPU's float16."""
     trainer = Trainer(tiny(2, start_from='compact'), tmp_path)
@@ -449,7 +599,7 @@ def test_mixed_precision_keeps_what_must_be_exact_and_agrees_with_float32(tmp_pa
         mixed = trainer._loss_terms(pairs.images, truth, *choice)
         tokens = torch.randn(1, 6, 64).bfloat16()
         assert trainer.model.similarity(tokens, tokens).dtype == torch.float32
-    for name in ('coarse', 'unmatched', 'fine'):
+    for name in ('coarse', 'unmatched', 'fine', 'spread'):
         value = getattr(mixed, name)
         assert value.dtype == torch.float32
         assert value.item() == pytest.approx(getattr(exact, name).item(), rel=0.1)

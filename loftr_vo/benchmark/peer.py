@@ -140,15 +140,20 @@ def kornia_network(weights: str) -> Any:
 
     ours = load_weights(weights)
     network = LoFTR(pretrained=None, config=kornia_config(ours.config))
-    network.load_state_dict(ours.state_dict())
+    state = ours.state_dict().items()
+    network.load_state_dict({name: value for name, value in state if not _ours_alone(name)})
     return network.eval()
+
+
+def _ours_alone(name: str) -> bool:
+    return name.startswith('correlation_head.')
 
 
 def kornia_config(config: LoFTRConfig) -> dict[str, Any]:
     """Return what kornia calls the sizes and constants of a LoFTR; a new dictionary each time.
 
-    kornia always aligns corners. Where ``config`` does not, its network takes the same time and
-    gives other numbers.
+    kornia always aligns corners and corrects no fine matches. Where ``config`` does otherwise, its
+    network gives other numbers.
     """
     from kornia.feature.loftr.loftr import default_cfg
 

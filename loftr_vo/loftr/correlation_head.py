@@ -71,7 +71,9 @@ class CorrelationHead(nn.Module):
         # float32, as the expectation itself.
         with torch.autocast(windows0.device.type, enabled=False):
             volume = correlation_volume(windows0.float(), windows1.float())
-            return corrected(offset, spread, self.layers(volume))
+            first: Any = self.layers[0]
+            correction = self.layers(volume.to(first.weight.dtype))
+        return corrected(offset, spread, correction.float())
 
 
 def corrected(

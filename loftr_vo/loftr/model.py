@@ -51,7 +51,7 @@ class RawMatches(NamedTuple):
         confidence: (B, K) float32 in [0, 1].
         valid: (B, K) bool; the other rows are filling.
         keypoints1: (B, K, 2) float32, x and y in the second picture, in pixels.
-        spread: (B, K) float32, standard deviation of the fine heatmap in pixels.
+        spread: (B, K) float32, how unsure ``keypoints1`` are, in pixels; see ``refine``.
     """
 
     cells0: Tensor
@@ -168,7 +168,7 @@ class LoFTR(nn.Module):
             max_matches,
         )
 
-    def refine(
+    def fine_windows(
         self,
         features0: Features,
         features1: Features,
@@ -177,7 +177,7 @@ class LoFTR(nn.Module):
         cells0: Tensor,
         cells1: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Refine coarse matches in the second picture.
+        """Return the fine windows of coarse matches, conditioned on each other.
 
         Args:
             features0: of the first pictures.
@@ -188,8 +188,7 @@ class LoFTR(nn.Module):
             cells1: (B, K) int64, their matches in the second.
 
         Returns:
-            (B, K, 2) float32, from the position of ``cells1`` to the match, in pixels; and (B, K)
-            float32, its standard deviation in pixels.
+            (B K, window^2, Cf) each.
         """
         windows0, windows1 = (
             self.fine_preprocess(
@@ -202,10 +201,28 @@ class LoFTR(nn.Module):
                 (features1, tokens1, cells1),
             )
         )
-        windows0, windows1 = self.loftr_fine(windows0, windows1)
-        offset, spread = expected_offset(windows0, windows1)
+        return self.loftr_fine(windows0, windows1)
+
+    def refine(
+        self,
+        features0: Features,
+        features1: Features,
+        tokens0: Tensor,
+        tokens1: Tensor,
+        cells0: Tensor,
+        cells1: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Refine coarse matches in the second picture; see ``fine_windows`` for the arguments.
+
+        Returns:
+            (B, K, 2) float32, from the position of ``cells1`` to the match, in pixels; and (B, K)
+            float32, its spread in pixels: the heatmap's standard deviation or, where there is a
+            ``CorrelationHead``, the expected distance from the truth.
+        """
+        windows = self.fine_windows(features0, features1, tokens0, tokens1, cells0, cells1)
+        offset, spread = expected_offset(*windows)
         if self.correlation_head is not None:
-            offset, spread = self.correlation_head(windows0, windows1, offset, spread)
+            offset, spread = self.correlation_head(*windows, offset, spread)
         return (
             offset.unflatten(0, cells0.shape) * FINE_STRIDE,
             spread.unflatten(0, cells0.shape) * FINE_STRIDE,

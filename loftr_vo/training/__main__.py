@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loftr_vo.training.config import TrainingConfig
 from loftr_vo.training.curve import draw_curve
+from loftr_vo.training.head_trainer import HeadTrainer
 from loftr_vo.training.trainer import LOG, Trainer
 
 REAL_DATA = Path('../shared/data')
@@ -31,12 +32,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format='%(asctime)s %(message)s')
-    trainer = Trainer(
-        TrainingConfig.from_yaml(arguments.config),
-        arguments.output,
-        arguments.device,
-        arguments.real_data,
-    )
+    config = TrainingConfig.from_yaml(arguments.config)
+    run = HeadTrainer if config.trained == 'head' else Trainer
+    trainer = run(config, arguments.output, arguments.device, arguments.real_data)
     try:
         trainer.run()
     finally:

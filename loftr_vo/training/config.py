@@ -14,6 +14,8 @@ import yaml
 
 from loftr_vo.loftr.config import LoFTRConfig
 
+TRAINED = ('all', 'fine', 'head')
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -39,8 +41,8 @@ class TrainingConfig:
     Attributes:
         model: the network; its sizes are those of ``start_from`` where that is given.
         start_from: weights to begin with, a name or a file; empty for random ones.
-        trained: all, or fine: the fine stage alone, while all that decides which cells match is
-            kept as it is, to the bit.
+        trained: all; or fine, the fine stage alone, while all that decides which cells match is
+            kept as it is, to the bit; or head, its ``CorrelationHead`` alone.
         steps: optimiser steps, at most.
         hours: at most, 0 for no limit. Of the textures' painting, the steps and the validations
             between them; the last validation comes on top, and interruptions do not count.
@@ -57,6 +59,9 @@ class TrainingConfig:
         fine_jitter: standard deviation in pixels of the places whose cells are refined. In use, a
             place close to the border of two cells is found in either.
         coarse_weight, unmatched_weight, fine_weight, spread_weight: of the four losses.
+        windows_kept, windows_drawn, steps_per_batch: where the head alone is trained: of how many
+            matches the windows are kept, how many a step takes of them, and after how many steps
+            those of a new batch of pairs are added.
         textures, texture_size: the bank's number of textures and their side in texels.
         reuse: how many times a rendered pair is trained on, each time mirrored, swapped and lit
             anew by chance. One where rendering is cheap, as on a GPU.
@@ -86,6 +91,9 @@ class TrainingConfig:
     unmatched_weight: float = 1.0
     fine_weight: float = 1.0
     spread_weight: float = 0.0
+    windows_kept: int = 300_000
+    windows_drawn: int = 512
+    steps_per_batch: int = 8
     textures: int = 256
     texture_size: int = 256
     reuse: int = 1
@@ -100,8 +108,8 @@ class TrainingConfig:
         total = sum(stage.share for stage in self.stages)
         if not math.isclose(total, 1.0, abs_tol=1e-3):
             raise ValueError(f'the shares of the stages must sum to 1, got {total:g}')
-        if self.trained not in ('all', 'fine'):
-            raise ValueError(f'trained must be all or fine, got {self.trained!r}')
+        if self.trained not in TRAINED:
+            raise ValueError(f'trained must be one of {TRAINED}, got {self.trained!r}')
         for stage in self.stages:
             for pairs, height, width in stage.shapes:
                 if height % 8 or width % 8 or pairs < 1:

@@ -17,9 +17,9 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from loftr_vo.loftr.model import FINE_STRIDE, LoFTR, cell_position
+from loftr_vo.loftr.model import FINE_STRIDE, Features, LoFTR, cell_position
 from loftr_vo.loftr.weights import load_weights
-from loftr_vo.synthetic.pairs import PairGenerator
+from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
 from loftr_vo.training.config import TrainingConfig
 from loftr_vo.training.losses import coarse_loss, fine_loss, spread_loss, unmatched_loss
@@ -147,13 +147,8 @@ class Trainer:
         learning_rate = self.config.learning_rate_at(self.step, self.progress)
         for group in self.optimizer.param_groups:
             group['lr'] = learning_rate
-        batch, height, width = self.config.shape_at(self.step, self.progress)
-        pairs = self.pairs.draw(batch, (height, width))
-        truth = supervise(pairs)
-        if batch > 1 and torch.rand(()) < self.config.strangers:
-            pairs, truth = estranged(pairs, truth)
         with torch.autocast(self.device.type, enabled=self.device.type == 'cuda'):
-            terms = self._loss_terms(pairs.images, truth, *self._fine_choice(truth))
+            terms = self._next_terms()
         loss = (
             self.config.coarse_weight * terms.coarse
             + self.config.unmatched_weight * terms.unmatched
@@ -175,6 +170,19 @@ class Trainer:
             'spread': terms.spread.detach(),
         }
 
+    def _next_terms(self) -> Losses:
+        """Return the terms of the next batch."""
+        pairs, truth = self._next_pairs()
+        return self._loss_terms(pairs.images, truth, *self._fine_choice(truth))
+
+    def _next_pairs(self) -> tuple[Pairs, Supervision]:
+        batch, height, width = self.config.shape_at(self.step, self.progress)
+        pairs = self.pairs.draw(batch, (height, width))
+        truth = supervise(pairs)
+        if batch > 1 and torch.rand(()) < self.config.strangers:
+            return estranged(pairs, truth)
+        return pairs, truth
+
     def _read_losses(self) -> list[dict[str, float]]:
         """Losses of the steps since the last validation."""
         return [{name: float(term) for name, term in terms.items()} for terms in self._losses]
@@ -195,25 +203,17 @@ class Trainer:
         cells: torch.Tensor,
         chosen: torch.Tensor,
     ) -> Losses:
-        features = self.model.encode(images.flatten(0, 1))
-        features0, features1 = (
-            type(features)(*half) for half in zip(*(f.chunk(2) for f in features), strict=True)
-        )
+        features0, features1 = self._encoded(images)
         tokens0, tokens1 = self.model.condition(features0, features1)
         logits = self.model.similarity(tokens0, tokens1)
         log_confidence = logits.log_softmax(dim=2) + logits.log_softmax(dim=1)
 
-        height, width = images.shape[-2:]
-        position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
-        partner = cells_around(position, self.config.fine_jitter, height, width)
+        partner, target = self._fine_targets(images, truth, cells, chosen)
         offset, spread = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
         half_window = FINE_STRIDE * (self.config.model.window // 2)
-        target = (position - cell_position(partner, width // CELL)) / half_window
-        # Filling rows are pushed outside the window, where they do not count.
-        target = torch.where(chosen[..., None], target, torch.full_like(target, 2.0))
         refined = (
             offset.flatten(0, 1) / half_window,
-            target.flatten(0, 1),
+            target.flatten(0, 1) / half_window,
             spread.flatten() / half_window,
         )
         return Losses(
@@ -222,6 +222,28 @@ class Trainer:
             fine_loss(*refined),
             spread_loss(*refined),
         )
+
+    def _encoded(self, images: torch.Tensor) -> tuple[Features, Features]:
+        """Features of the first and of the second pictures, both computed at once."""
+        coarse, fine = (f.chunk(2) for f in self.model.encode(images.flatten(0, 1)))
+        return Features(coarse[0], fine[0]), Features(coarse[1], fine[1])
+
+    def _fine_targets(
+        self,
+        images: torch.Tensor,
+        truth: Supervision,
+        cells: torch.Tensor,
+        chosen: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cells (B, K) in which partners are looked for, and offsets (B, K, 2) in pixels there.
+
+        Filling rows are pushed outside the window, where they do not count.
+        """
+        height, width = images.shape[-2:]
+        position = truth.position.gather(1, cells[..., None].expand(-1, -1, 2))
+        partner = cells_around(position, self.config.fine_jitter, height, width)
+        target = position - cell_position(partner, width // CELL)
+        return partner, torch.where(chosen[..., None], target, torch.full_like(target, CELL))
 
     def _validate(self) -> None:
         """Score the network, log that with the mean losses since the last time, and save."""
@@ -282,8 +304,9 @@ def _first_model(config: TrainingConfig) -> LoFTR:
         return model.train().requires_grad_()
     # In eval mode: batch norms would take in the statistics of its pictures.
     model.eval().requires_grad_(False)
-    for part in _fine_stage(model):
-        part.requires_grad_()
+    for part in _fine_stage(model) if config.trained == 'fine' else [model.correlation_head]:
+        if part is not None:
+            part.requires_grad_()
     return model
 
 
@@ -294,12 +317,11 @@ def _with_new_head(model: LoFTR, hidden: int) -> LoFTR:
     return extended
 
 
-def _fine_stage(model: LoFTR) -> list[torch.nn.Module]:
+def _fine_stage(model: LoFTR) -> list[torch.nn.Module | None]:
     """Return the parts that have no say in which cells match."""
     backbone = model.backbone
-    parts = [backbone.layer1_outconv, backbone.layer1_outconv2]
-    parts += [model.fine_preprocess, model.loftr_fine]
-    return parts + ([model.correlation_head] if model.correlation_head is not None else [])
+    of_backbone = [backbone.layer1_outconv, backbone.layer1_outconv2]
+    return [*of_backbone, model.fine_preprocess, model.loftr_fine, model.correlation_head]
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
