@@ -22,7 +22,7 @@ from loftr_vo.geometry import rays_from_points, transform
 from loftr_vo.matcher import EncodedPicture
 from loftr_vo.pose_refinement import Observations
 from loftr_vo.rolling_shutter import NO_TURN, share_of_readout, straighten
-from loftr_vo.subpixel import LocatedMatches, texture_at
+from loftr_vo.subpixel import LocatedMatches, Texture, texture_at
 from loftr_vo.two_by_two import whitening
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Keyframe:
         covariance: (7, 7) of the pose and the scale, see ``uncertainty``.
         usual_depth: median depth of the scene, in the odometry's unit.
         refined: whether matches are refined to sub-pixel on the picture.
-        texture: (C, 2, 2), information around the cells' centres, see ``Texture``.
+        texture: around the cells' centres.
         offsets: (C, 2) pixels, from the cells' centres to the points that they stand for: where
             matches are refined, the centres of their texture.
         rays: (C, 3), rays of these points, lens distortion and rolling shutter taken out.
@@ -97,7 +97,7 @@ class Keyframe:
     turn: np.ndarray = field(default_factory=lambda: NO_TURN)
     angular_velocity: np.ndarray = field(default_factory=lambda: NO_TURN)
     links: list[Link] = field(default_factory=list)
-    texture: np.ndarray = field(init=False)
+    texture: Texture = field(init=False)
     offsets: np.ndarray = field(init=False)
     rays: np.ndarray = field(init=False)
     inverse_depth: np.ndarray = field(init=False)
@@ -108,9 +108,8 @@ class Keyframe:
 
     def __post_init__(self) -> None:
         centres = self.encoded.cell_centres()
-        texture = texture_at(self.frame.image, centres)
-        self.texture = texture.information
-        self.offsets = texture.centre if self.refined else np.zeros_like(centres)
+        self.texture = texture_at(self.frame.image, centres)
+        self.offsets = self.texture.centre if self.refined else np.zeros_like(centres)
         self.straighten(self.turn)
         self.forget_depth(self.usual_depth)
 

@@ -28,8 +28,18 @@ def even_light(image: np.ndarray) -> np.ndarray:
         (H, W) uint8, around 128.
     """
     grey = image.astype(np.float32)
+    mean, gain = _mean_and_gain(grey)
+    evened = (grey - mean) * gain + 128.0
+    return cv2.convertScaleAbs(np.maximum(evened, 0.0))
+
+
+def evening_gain(image: np.ndarray) -> np.ndarray:
+    """Return what ``even_light`` multiplies differences of grey values by, (H, W) float32."""
+    return _mean_and_gain(image.astype(np.float32))[1]
+
+
+def _mean_and_gain(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = cv2.boxFilter(grey, cv2.CV_32F, (_WINDOW, _WINDOW))
     square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (_WINDOW, _WINDOW))
     deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    evened = (grey - mean) * (_CONTRAST / (deviation + _FLOOR)) + 128.0
-    return cv2.convertScaleAbs(np.maximum(evened, 0.0))
+    return mean, _CONTRAST / (deviation + _FLOOR)

@@ -19,8 +19,8 @@ class Matches:
             always on the network's coarse grid.
         keypoints1: (N, 2) float32, the same points in the second picture, sub-pixel.
         confidence: (N,) float32 in [0, 1], the coarse dual-softmax score.
-        spread: (N,) float32, standard deviation of the fine heatmap, in pixels of the second
-            picture: how sure the sub-pixel position is.
+        spread: (N,) float32, how far off ``keypoints1`` may be, in pixels: the root of the summed
+            variances along both axes.
         cells: (N,) int64, row-major index of the coarse cell in the first picture. With a
             keyframe as the first picture it names a match in every frame matched to it.
     """

@@ -37,7 +37,7 @@ def match_pair(
     if not refine:
         return matches
     padded0, padded1 = _of_one_size(image0, image1)
-    texture = texture_at(image0, matches.keypoints0).information
+    texture = texture_at(image0, matches.keypoints0)
     located = locate(even_light(padded0), texture, even_light(padded1), matches)
     return dataclasses.replace(matches, keypoints1=located.points.astype(np.float32))
 

@@ -23,7 +23,7 @@ class PairMatches(NamedTuple):
         cells1: (N,) int64, row-major coarse cell in the second picture.
         confidence: (N,) float32 in [0, 1].
         keypoints1: (N, 2) float32, x and y in the second picture.
-        spread: (N,) float32, standard deviation of the fine heatmap.
+        spread: (N,) float32, how far off ``keypoints1`` may be.
     """
 
     cells0: np.ndarray

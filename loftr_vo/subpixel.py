@@ -7,6 +7,8 @@ Iterative Lucas-Kanade (Bouguet 2001, OpenCV's) from that match reaches a tenth 
 camera across every edge it sees, and nothing along it. How sure it is in each direction follows
 from the texture around the point (Förstner and Gülch 1987), so both are fused by their
 information: across edges Lucas-Kanade counts, along them and where there is none the network.
+The less alike both windows are once they lie on each other, by blur, light or perspective, the
+less Lucas-Kanade counts.
 
 What it follows is a window and not a point. Where the window also grows or shears from one
 picture to the other, the shift found is that of its texture, so the point it belongs to is the
@@ -20,6 +22,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from loftr_vo.light import evening_gain
 from loftr_vo.matches import Matches
 from loftr_vo.two_by_two import (
     largest_eigenvalue,
@@ -40,7 +43,9 @@ _LARGEST_RETURN = 0.5
 _LEAST_EIGENVALUE = 1e-6
 # What texture does not tell: perspective and light change within the window, in pixels.
 _MODEL_SIGMA = 0.1
-_NETWORK_SIGMA = 0.3  # pixels of the camera; the network is not surer than this, whatever it says
+# Pixels of a window whose difference, beyond noise, is one and the same error.
+_ALIKE = 25
+_NETWORK_SIGMA = 0.2  # pixels along an axis; the network is not surer than this, whatever it says
 _LEAST_NOISE = 1.0  # grey levels; rounding, interpolation, compression
 _CONSISTENT = 3.0  # standard deviations between both words
 # What noise adds to the squared gradient: the sum of squares of the Scharr kernel, 0.23, and half
@@ -78,10 +83,16 @@ class Texture:
             window, with the noise's part taken off, over the variance of the noise; not below
             zero in any direction.
         centre: (N, 2) pixels from the points to the texture's centre of gravity.
+        noise: (N,) its standard deviation in grey levels of the picture in even light.
     """
 
     information: np.ndarray
     centre: np.ndarray
+    noise: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> Texture:
+        """Return that of the points that the mask or the indices ``chosen`` name."""
+        return Texture(self.information[chosen], self.centre[chosen], self.noise[chosen])
 
 
 def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
@@ -109,7 +120,8 @@ def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
     )
     values, vectors = np.linalg.eigh(tensor)
     values = np.maximum(values / noise**2 - _SCHARR_NOISE * WINDOW**2, 0.0)
-    return Texture(np.einsum('nij,nj,nkj->nik', vectors, values, vectors), centre)
+    information = np.einsum('nij,nj,nkj->nik', vectors, values, vectors)
+    return Texture(information, centre, noise * evening_gain(image)[y, x])
 
 
 def _moments(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,14 +135,14 @@ def _moments(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def locate(
-    image0: np.ndarray, texture: np.ndarray, image1: np.ndarray, matches: Matches
+    image0: np.ndarray, texture: Texture, image1: np.ndarray, matches: Matches
 ) -> LocatedMatches:
     """Find the matches' ``keypoints0`` in the second picture to sub-pixel.
 
     Args:
         image0: (H, W) uint8, first picture in even light (``light``).
-        texture: (N, 2, 2), the information that ``texture_at`` has of keypoints0 in the first
-            picture, as the camera took it: noise is known there.
+        texture: what ``texture_at`` says of keypoints0 in the first picture, as the camera took
+            it: noise is known there.
         image1: (H, W) uint8, second picture in even light.
         matches: of the network, in pixels of both.
     """
@@ -138,12 +150,15 @@ def locate(
     if not len(matches):
         return network
     start = matches.keypoints1
-    forward, found = _track(image0, image1, matches.keypoints0, start, _CRITERIA)
-    back, found_back = _track(image1, image0, forward, matches.keypoints0, _CRITERIA_BACK)
-    returned = _across_edges(back - matches.keypoints0, texture) < _LARGEST_RETURN
-    information = with_variance_added(texture, _MODEL_SIGMA**2)
+    forward, found, differing = _track(image0, image1, matches.keypoints0, start, _CRITERIA)
+    back, found_back, _ = _track(
+        image1, image0, forward, matches.keypoints0, _CRITERIA_BACK, only_places=True
+    )
+    returned = _across_edges(back - matches.keypoints0, texture.information)
+    tracked = found & found_back & (returned < _LARGEST_RETURN)
+    information = _as_far_as_alike(texture, np.where(found, differing, 0.0))
+    information = with_variance_added(information, _MODEL_SIGMA**2)
     moved = (forward - start).astype(np.float64)
-    tracked = found & found_back & returned
     tracked &= _distance(moved, information, 1 / network.information[:, 0, 0]) < _CONSISTENT
     information = information * tracked[:, None, None]
     total = information + network.information
@@ -153,12 +168,26 @@ def locate(
 
 def by_network(matches: Matches) -> LocatedMatches:
     """Take the network's word alone."""
-    variance = np.maximum(matches.spread.astype(np.float64), _NETWORK_SIGMA) ** 2
+    # The spread is of both axes together, the variance of either.
+    variance = np.maximum(matches.spread.astype(np.float64) ** 2 / 2, _NETWORK_SIGMA**2)
     return LocatedMatches(
         matches.keypoints1.astype(np.float64),
         np.eye(2) / variance[:, None, None],
         np.zeros(len(matches), bool),
     )
+
+
+def _as_far_as_alike(texture: Texture, differing: np.ndarray) -> np.ndarray:
+    """Information (N, 2, 2) of windows that differ by (N,) grey levels in the mean.
+
+    That much follows from the noise of both pictures. What is beyond has the windows' own scale:
+    an edge more blurred in one than in the other, a shadow. It adds up over neighbouring pixels,
+    where noise averages out.
+    """
+    noise = 2 * texture.noise**2
+    # A normal variable's mean absolute value is sqrt(2 / pi) of its standard deviation.
+    beyond = np.maximum(np.pi / 2 * differing.astype(np.float64) ** 2 - noise, 0.0)
+    return texture.information * (noise / (noise + _ALIKE * beyond))[:, None, None]
 
 
 def _across_edges(difference: np.ndarray, texture: np.ndarray) -> np.ndarray:
@@ -181,8 +210,20 @@ def _track(
     points: np.ndarray,
     start: np.ndarray,
     criteria: tuple[int, int, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+    *,
+    only_places: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Follow points (N, 2) from the first picture to the second, where they start at others.
+
+    Returns:
+        (N, 2) places; (N,) whether they were found; and (N,) by how many grey levels the windows
+        then differ in the mean, which means nothing where only places were asked for: to sum that
+        up is a tenth of the time.
+    """
+    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
+    if only_places:
+        flags |= cv2.OPTFLOW_LK_GET_MIN_EIGENVALS
+    moved, found, differing = cv2.calcOpticalFlowPyrLK(
         image0,
         image1,
         points[:, None],
@@ -190,8 +231,7 @@ def _track(
         winSize=(WINDOW, WINDOW),
         maxLevel=_LEVELS,
         criteria=criteria,
-        # Otherwise it sums up the differences of grey values, too, a tenth of the time.
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
+        flags=flags,
         minEigThreshold=_LEAST_EIGENVALUE,
     )
-    return moved[:, 0], found[:, 0] > 0
+    return moved[:, 0], found[:, 0] > 0, differing[:, 0]

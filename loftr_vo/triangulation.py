@@ -39,7 +39,10 @@ def triangulate_by_tracking(
     if len(expected) < _FEWEST_IN_VIEW:
         return
     located = locate(
-        keyframe.frame.evened, keyframe.texture[expected.cells], older.frame.evened, expected
+        keyframe.frame.evened,
+        keyframe.texture.select(expected.cells),
+        older.frame.evened,
+        expected,
     )
     _update(
         keyframe, older, expected.cells[located.tracked], located.select(located.tracked), settings
@@ -76,7 +79,7 @@ def locate_matches(
     """Find matches to sub-pixel, or take the network's word where that is set."""
     if not settings.refine_matches:
         return by_network(matches)
-    texture = keyframe.texture[matches.cells]
+    texture = keyframe.texture.select(matches.cells)
     return locate(keyframe.frame.evened, texture, frame.evened, matches)
 
 

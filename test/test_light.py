@@ -74,9 +74,7 @@ def test_matches_are_refined_whatever_the_light(change):
         spread=np.full(count, 1.5, np.float32),
         cells=np.arange(count),
     )
-    located = locate(
-        even_light(image0), texture_at(image0, points).information, even_light(image1), matches
-    )
+    located = locate(even_light(image0), texture_at(image0, points), even_light(image1), matches)
     errors = np.linalg.norm(located.points - points - SHIFT, axis=1)
     assert located.tracked.mean() > 0.9
     assert np.median(errors) < 0.08

@@ -8,11 +8,20 @@ import pytest
 
 from loftr_vo.light import even_light
 from loftr_vo.matches import Matches
-from loftr_vo.subpixel import _CRITERIA, WINDOW, _track, by_network, locate, texture_at
+from loftr_vo.subpixel import (
+    _CRITERIA,
+    _MODEL_SIGMA,
+    WINDOW,
+    _track,
+    by_network,
+    locate,
+    texture_at,
+)
+from loftr_vo.two_by_two import with_variance_added
 
 SHAPE = (160, 200)
 SHIFT = np.array([2.37, -1.61])
-NETWORK_ERROR = 0.4  # pixels
+NETWORK_ERROR = 0.4  # pixels along an axis
 
 
 @pytest.fixture
@@ -69,13 +78,13 @@ def network_matches(random, points, shift=SHIFT):
         points,
         (points + shift + error).astype(np.float32),
         np.full(count, 0.9, np.float32),
-        np.full(count, NETWORK_ERROR, np.float32),
+        np.full(count, 2**0.5 * NETWORK_ERROR, np.float32),
         np.arange(count),
     )
 
 
 def located(image0, image1, matches):
-    texture = texture_at(image0, matches.keypoints0).information
+    texture = texture_at(image0, matches.keypoints0)
     return locate(even_light(image0), texture, even_light(image1), matches)
 
 
@@ -111,6 +120,21 @@ def test_an_edge_tells_across_and_the_network_along(random, points, noise):
     along = found.points[seen, 1] - matches.keypoints1[seen, 1]
     assert np.median(np.abs(along)) < 0.02
     assert (found.information[seen, 0, 0] > 5 * found.information[seen, 1, 1]).all()
+
+
+def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
+    """Noise that both pictures have costs nothing more; blur of one of them does."""
+    image0 = picture(waves(), random, 2.0)
+    matches = network_matches(random, points)
+    information = []
+    for deviation in (0.01, 2.0, 4.0):
+        blurred = cv2.GaussianBlur(waves(SHIFT), (0, 0), deviation)
+        found = located(image0, picture(blurred, random, 2.0), matches)
+        information.append(np.median(found.information[found.tracked, 0, 0]))
+    bound = with_variance_added(texture_at(image0, points).information, _MODEL_SIGMA**2)
+    network = by_network(matches).information
+    assert information[0] == pytest.approx(np.median((bound + network)[:, 0, 0]), rel=0.1)
+    assert information[0] > 1.2 * information[1] > 1.5 * information[2]
 
 
 @pytest.mark.parametrize('noise', [0.0, 3.0])
@@ -162,7 +186,7 @@ def test_noise_makes_texture_tell_less(random, points):
 def test_leaving_out_the_differences_of_grey_values_moves_no_point(random, points):
     image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
     start = network_matches(random, points).keypoints1
-    moved, found = _track(image0, image1, points, start, _CRITERIA)
+    moved, found, _ = _track(image0, image1, points, start, _CRITERIA, only_places=True)
     plain, plainly_found, _ = cv2.calcOpticalFlowPyrLK(
         image0,
         image1,
@@ -206,6 +230,14 @@ def test_the_network_is_not_believed_to_be_surer_than_it_can_be(random, points):
     assert by_network(boast).information.max() < 100
 
 
+def test_noise_is_that_of_the_picture_in_even_light(random, points):
+    image = picture(waves(), random, 6.0)
+    noise = texture_at(image, points).noise
+    quiet = even_light(picture(waves(), random, 0.0)).astype(float)
+    x, y = points.astype(int).T
+    assert np.median(noise) == pytest.approx((even_light(image) - quiet)[y, x].std(), rel=0.3)
+
+
 def test_a_selection_keeps_what_belongs_together(random, points):
     found = by_network(network_matches(random, points)).select(np.array([3, 1]))
     full = by_network(network_matches(np.random.default_rng(2), points))
@@ -247,7 +279,7 @@ def test_a_picture_that_grows_is_followed_at_the_centre_of_texture(random, point
         points, start, np.ones(count, np.float32), np.ones(count, np.float32), np.arange(count)
     )
     texture = texture_at(image0, points)
-    found = locate(even_light(image0), texture.information, even_light(image1), matches)
+    found = locate(even_light(image0), texture, even_light(image1), matches)
     at_middle = np.linalg.norm(found.points - grown(points), axis=1)
     places = points + texture.centre
     at_centre = np.linalg.norm(found.points + texture.centre - grown(places), axis=1)
