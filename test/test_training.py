@@ -714,6 +714,29 @@ def test_validation_scores_lie_in_range_and_leave_the_mode(monkeypatch):
         assert 0 <= scores[name] <= 1
 
 
+def test_places_are_scored_as_the_network_and_as_lucas_kanade_leave_them(monkeypatch):
+    """Pixels of the pictures: places put elsewhere by a pixel are a pixel worse."""
+    model = load_weights('compact')
+    scores = validation.validate_places(model, (144, 192), 2)
+    assert scores.keys() == {
+        'working_error_px',
+        'refined_error_px',
+        'clean_working_error_px',
+        'clean_refined_error_px',
+    }
+    assert all(0 < error < 1 for error in scores.values())
+    assert scores['clean_refined_error_px'] < scores['clean_working_error_px']
+    matched = validation.match_pair
+
+    def aside(*arguments, **options):
+        matches = matched(*arguments, **options)
+        return dataclasses.replace(matches, keypoints1=matches.keypoints1 + np.float32([3, 0]))
+
+    monkeypatch.setattr(validation, 'match_pair', aside)
+    worse = validation.validate_places(model, (144, 192), 2)
+    assert all(worse[name] == pytest.approx(3, abs=0.3) for name in scores)
+
+
 def test_the_curve_is_drawn_from_the_log(tmp_path):
     names = ('loss', 'coarse', 'unmatched', 'fine', 'precision', 'recall', 'false_rate')
     entries = [

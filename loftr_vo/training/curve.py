@@ -31,7 +31,8 @@ def draw_curve(log: Path, picture: Path) -> None:
     axes = figure.subplots(1, len(panels))
     for axis, (title, label, names) in zip(axes, panels, strict=True):
         for name in names:
-            known = [entry for entry in entries if name in entry]
+            # A loss of zero was not computed: nothing was there to learn from it.
+            known = [entry for entry in entries if entry.get(name)]
             axis.plot(
                 [entry['step'] for entry in known],
                 [entry[name] for entry in known],

@@ -22,12 +22,16 @@ from loftr_vo.evaluation.pairs.scoring import motion_errors
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import available, load_weights
 from loftr_vo.matcher import Matcher
+from loftr_vo.matches import Matches
+from loftr_vo.pair import match_pair
 from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
-from loftr_vo.training.supervision import Supervision, supervise
+from loftr_vo.training.supervision import CELL, Supervision, supervise
 
 _SEED = 987_654_321
 _SIZE = (240, 320)
+# What the network sees of a 4:3 camera by default, see ``usual_size``.
+_WORKING_SIZE = (360, 480)
 _PAIRS = 24
 # Sequence folders, and how many frames apart their pairs are.
 _REAL = {'kitti06': 2, 'fountain': 1, 'tum_fr2_desk': 5, 'redkitchen': 10}
@@ -81,27 +85,70 @@ def _scores(model: LoFTR, pairs: Pairs, truth: Supervision) -> dict[str, float]:
         known = truth.matched[index, cells]
         error = (raw.keypoints1[0][chosen] - truth.position[index, cells]).norm(dim=-1)
         errors.append(error[known])
-        found += int((error[known] < 8).sum())
+        found += int((error[known] < CELL).sum())
         matched += int(truth.matched[index].sum())
         false += int(truth.unmatchable[index, cells].sum())
         unmatchable += int(truth.unmatchable[index].sum())
     error = torch.cat(errors)
-    close = error[error < 8]
     return {
         'precision': float((error < 3).float().mean()) if len(error) else 0.0,
         'recall': found / max(matched, 1),
         'false_rate': false / max(unmatchable, 1),
-        'fine_error_px': float(close.median()) if len(close) else float('nan'),
+        'fine_error_px': _median_of_found(error),
     }
 
 
 @functools.cache
-def held_out(device: torch.device) -> HeldOut:
-    """Return the validation pairs and their truth; of textures of their own."""
+def held_out(device: torch.device, size: tuple[int, int] = _SIZE, count: int = _PAIRS) -> HeldOut:
+    """Return ``count`` pairs of (H, W) pictures and their truth; of textures of their own."""
     bank = TextureBank.random(64, 256, seed=_SEED, device=device)
     generator = PairGenerator(bank, seed=_SEED, taps=4)
-    even = generator.draw_unlit(_PAIRS, _SIZE)
+    even = generator.draw_unlit(count, size)
     return HeldOut(generator.light(even), even, supervise(even))
+
+
+def validate_places(
+    model: LoFTR, size: tuple[int, int] = _WORKING_SIZE, count: int = _PAIRS
+) -> dict[str, float]:
+    """Score where matches are placed in pictures of the size that the network works on.
+
+    Args:
+        model: the network.
+        size: (H, W) of the pictures.
+        count: of pairs.
+
+    Returns:
+        Median distances from the truth, in pixels: working_error_px of the network's places and
+        refined_error_px of those that follow, see ``match_pair``; and of both, with clean_ before,
+        in even light, without noise, blur or compression.
+    """
+    device = next(model.parameters()).device
+    settings = MatcherSettings(device=str(device), precision='float32', image_size=size[1])
+    matcher = Matcher(settings, copy.deepcopy(model))
+    held = held_out(torch.device('cpu'), size, count)
+    scores = {}
+    for prefix, pairs in (('', held.lit), ('clean_', held.even)):
+        images = (255 * pairs.images[:, :, 0]).round().byte().numpy()
+        for name, refine in (('working_error_px', False), ('refined_error_px', True)):
+            errors = [
+                _distances(match_pair(matcher, *pair, refine=refine), held.truth, index)
+                for index, pair in enumerate(images.swapaxes(0, 1))
+            ]
+            scores[prefix + name] = _median_of_found(torch.cat(errors))
+    return scores
+
+
+def _distances(matches: Matches, truth: Supervision, index: int) -> torch.Tensor:
+    """Distances in pixels of a pair's matches from their true places, where these are known."""
+    cells = torch.from_numpy(matches.cells)
+    found = torch.from_numpy(matches.keypoints1)
+    known = truth.matched[index, cells]
+    return (found - truth.position[index, cells]).norm(dim=-1)[known]
+
+
+def _median_of_found(error: torch.Tensor) -> float:
+    close = error[error < CELL]
+    return float(close.median()) if len(close) else float('nan')
 
 
 def validate_real(model: LoFTR, data: Path) -> dict[str, float]:
@@ -156,7 +203,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
     model = load_weights(arguments.weights, device)
-    scores = validate(model, device)
+    scores = validate(model, device) | validate_places(model)
     if arguments.real_data is not None:
         scores |= validate_real(model, arguments.real_data)
     table = {
