@@ -24,7 +24,7 @@ _CARRIED_SCALE = 0.5
 # Neighbouring cells are wrong alike beyond what they share of their windows: perspective and the
 # network's own errors are smooth in the picture. By how much was chosen once, on rendered rooms
 # and streets, so that normalised errors are as large as they should be.
-_SMOOTH_ERRORS = 4.0
+_SMOOTH_ERRORS = 3.0
 
 
 def exactly_here() -> np.ndarray:
