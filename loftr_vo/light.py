@@ -35,7 +35,7 @@ def even_light(image: np.ndarray) -> np.ndarray:
 
 def evening_gain(image: np.ndarray) -> np.ndarray:
     """Return what ``even_light`` multiplies differences of grey values by, (H, W) float32."""
-    return _mean_and_gain(image.astype(np.float32))[1]
+    return _mean_and_gain(image.astype(np.float32, copy=False))[1]
 
 
 def _mean_and_gain(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

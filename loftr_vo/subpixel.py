@@ -121,7 +121,7 @@ def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
     values, vectors = np.linalg.eigh(tensor)
     values = np.maximum(values / noise**2 - _SCHARR_NOISE * WINDOW**2, 0.0)
     information = np.einsum('nij,nj,nkj->nik', vectors, values, vectors)
-    return Texture(information, centre, noise * evening_gain(image)[y, x])
+    return Texture(information, centre, noise * evening_gain(grey)[y, x])
 
 
 def _moments(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

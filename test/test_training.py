@@ -490,6 +490,15 @@ def test_the_fine_stage_can_be_trained_alone(tmp_path, quick_validation):
     assert found[0].valid.any()
 
 
+@pytest.mark.parametrize('trained', ['fine', 'head'])
+def test_what_is_not_trained_is_kept_in_random_weights_too(tmp_path, trained):
+    model = Trainer(tiny(1, trained=trained), tmp_path).model
+    assert not model.training
+    learning = {name for name, weight in model.named_parameters() if weight.requires_grad}
+    assert any(name.startswith('correlation_head') for name in learning)
+    assert not [name for name in learning if name.startswith(('loftr_coarse', 'backbone.conv1'))]
+
+
 def test_a_head_is_given_to_weights_that_have_none(tmp_path, quick_validation):
     plain = LoFTR(dataclasses.replace(LoFTRConfig.compact(), correlation_hidden=0)).eval()
     weights = tmp_path / 'plain.pt'

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import functools
+from typing import cast
 
 import torch
 
+from loftr_vo.loftr.correlation_head import CorrelationHead
 from loftr_vo.loftr.fine_matching import expected_offset
 from loftr_vo.loftr.model import FINE_STRIDE
-from loftr_vo.training.config import TrainingConfig
-from loftr_vo.training.losses import fine_loss, spread_loss
+from loftr_vo.training.losses import place_losses
 from loftr_vo.training.trainer import Losses, Trainer
 from loftr_vo.training.window_pool import WindowPool, Windows
 
@@ -25,36 +26,26 @@ class HeadTrainer(Trainer):
     pairs comes once in ``steps_per_batch``.
     """
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        output: Path,
-        device: str = 'cpu',
-        real_data: Path | None = None,
-    ) -> None:
-        """See ``Trainer``.
+    @functools.cached_property
+    def _head(self) -> CorrelationHead:
+        return cast(CorrelationHead, self.model.correlation_head)
 
-        Raises:
-            ValueError: the network has no head.
-        """
-        super().__init__(config, output, device, real_data)
-        if self.model.correlation_head is None:
-            raise ValueError('there is no head to train: correlation_hidden of the model is 0')
-        self._head = self.model.correlation_head
-        generator = torch.Generator(self.device).manual_seed(config.seed + self.step)
-        self._pool = WindowPool(config.windows_kept, generator)
+    @functools.cached_property
+    def _pool(self) -> WindowPool:
+        generator = torch.Generator(self.device).manual_seed(self.config.seed + self.step)
+        pool = WindowPool(self.config.windows_kept, generator)
         for _ in range(_BATCHES_TO_BEGIN_WITH):
-            self._pool.add(self._new_windows())
+            pool.add(self._new_windows())
+        return pool
 
     def _next_terms(self) -> Losses:
         if self.step % self.config.steps_per_batch == 0:
             self._pool.add(self._new_windows())
         first, second, offset, spread, target = self._pool.draw(self.config.windows_drawn)
         offset, spread = self._head(first, second, offset, spread)
-        half_window = self.config.model.window // 2
-        refined = offset / half_window, target / half_window, spread / half_window
         nothing = torch.zeros((), device=self.device)
-        return Losses(nothing, nothing, fine_loss(*refined), spread_loss(*refined))
+        half_window = self.config.model.window // 2
+        return Losses(nothing, nothing, *place_losses(offset, target, spread, half_window))
 
     @torch.no_grad()
     def _new_windows(self) -> Windows:

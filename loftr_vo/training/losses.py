@@ -43,6 +43,14 @@ def unmatched_loss(log_confidence: torch.Tensor, unmatchable: torch.Tensor) -> t
     return _masked_mean(focal, unmatchable)
 
 
+def place_losses(
+    offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor, half_window: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ``fine_loss`` and ``spread_loss`` of lengths in the unit of ``half_window``."""
+    lengths = offset / half_window, target / half_window, spread / half_window
+    return fine_loss(*lengths), spread_loss(*lengths)
+
+
 def fine_loss(offset: torch.Tensor, target: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
     """Distance, each match weighted by the inverse of its predicted spread.
 

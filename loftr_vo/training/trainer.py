@@ -17,12 +17,13 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from loftr_vo.loftr.correlation_head import CorrelationHead
 from loftr_vo.loftr.model import FINE_STRIDE, Features, LoFTR, cell_position
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
 from loftr_vo.training.config import TrainingConfig
-from loftr_vo.training.losses import coarse_loss, fine_loss, spread_loss, unmatched_loss
+from loftr_vo.training.losses import coarse_loss, place_losses, unmatched_loss
 from loftr_vo.training.pool import PairPool
 from loftr_vo.training.supervision import CELL, Supervision, cells_around, estranged, supervise
 from loftr_vo.training.validation import validate, validate_real
@@ -211,16 +212,12 @@ class Trainer:
         partner, target = self._fine_targets(images, truth, cells, chosen)
         offset, spread = self.model.refine(features0, features1, tokens0, tokens1, cells, partner)
         half_window = FINE_STRIDE * (self.config.model.window // 2)
-        refined = (
-            offset.flatten(0, 1) / half_window,
-            target.flatten(0, 1) / half_window,
-            spread.flatten() / half_window,
-        )
         return Losses(
             coarse_loss(log_confidence, truth.matched, truth.partner),
             unmatched_loss(log_confidence, truth.unmatchable),
-            fine_loss(*refined),
-            spread_loss(*refined),
+            *place_losses(
+                offset.flatten(0, 1), target.flatten(0, 1), spread.flatten(), half_window
+            ),
         )
 
     def _encoded(self, images: torch.Tensor) -> tuple[Features, Features]:
@@ -295,18 +292,15 @@ class Trainer:
 
 
 def _first_model(config: TrainingConfig) -> LoFTR:
-    if not config.start_from:
-        return LoFTR(config.model)
-    model = load_weights(config.start_from)
+    model = load_weights(config.start_from) if config.start_from else LoFTR(config.model)
     if config.model.correlation_hidden and model.correlation_head is None:
         model = _with_new_head(model, config.model.correlation_hidden)
     if config.trained == 'all':
         return model.train().requires_grad_()
     # In eval mode: batch norms would take in the statistics of its pictures.
     model.eval().requires_grad_(False)
-    for part in _fine_stage(model) if config.trained == 'fine' else [model.correlation_head]:
-        if part is not None:
-            part.requires_grad_()
+    for part in _fine_stage(model) if config.trained == 'fine' else [_head_of(model)]:
+        part.requires_grad_()
     return model
 
 
@@ -317,11 +311,18 @@ def _with_new_head(model: LoFTR, hidden: int) -> LoFTR:
     return extended
 
 
-def _fine_stage(model: LoFTR) -> list[torch.nn.Module | None]:
+def _head_of(model: LoFTR) -> CorrelationHead:
+    if model.correlation_head is None:
+        raise ValueError('there is no head to train: correlation_hidden of the model is 0')
+    return model.correlation_head
+
+
+def _fine_stage(model: LoFTR) -> list[torch.nn.Module]:
     """Return the parts that have no say in which cells match."""
     backbone = model.backbone
-    of_backbone = [backbone.layer1_outconv, backbone.layer1_outconv2]
-    return [*of_backbone, model.fine_preprocess, model.loftr_fine, model.correlation_head]
+    parts = [backbone.layer1_outconv, backbone.layer1_outconv2]
+    parts += [model.fine_preprocess, model.loftr_fine]
+    return parts if model.correlation_head is None else [*parts, model.correlation_head]
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

@@ -22,7 +22,6 @@ from loftr_vo.evaluation.pairs.scoring import motion_errors
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import available, load_weights
 from loftr_vo.matcher import Matcher
-from loftr_vo.matches import Matches
 from loftr_vo.pair import match_pair
 from loftr_vo.synthetic.pairs import PairGenerator, Pairs
 from loftr_vo.synthetic.textures import TextureBank
@@ -64,7 +63,7 @@ def validate(model: LoFTR, device: torch.device) -> dict[str, float]:
         fine_error_px: median distance of the found matches from the truth, in pixels;
         clean_error_px: that in even light, without noise, blur or compression.
     """
-    held = held_out(device)
+    held = held_out(device, _SIZE, _PAIRS)
     training = model.training
     model.eval()
     try:
@@ -82,10 +81,8 @@ def _scores(model: LoFTR, pairs: Pairs, truth: Supervision) -> dict[str, float]:
         raw = model(*pairs.images[:, index : index + 1], max_matches=8192)
         chosen = raw.valid[0]
         cells = raw.cells0[0][chosen]
-        known = truth.matched[index, cells]
-        error = (raw.keypoints1[0][chosen] - truth.position[index, cells]).norm(dim=-1)
-        errors.append(error[known])
-        found += int((error[known] < CELL).sum())
+        errors.append(_distances(cells, raw.keypoints1[0][chosen], truth, index))
+        found += int((errors[-1] < CELL).sum())
         matched += int(truth.matched[index].sum())
         false += int(truth.unmatchable[index, cells].sum())
         unmatchable += int(truth.unmatchable[index].sum())
@@ -99,16 +96,21 @@ def _scores(model: LoFTR, pairs: Pairs, truth: Supervision) -> dict[str, float]:
 
 
 @functools.cache
-def held_out(device: torch.device, size: tuple[int, int] = _SIZE, count: int = _PAIRS) -> HeldOut:
+def held_out(
+    device: torch.device, size: tuple[int, int], count: int, seed: int = _SEED
+) -> HeldOut:
     """Return ``count`` pairs of (H, W) pictures and their truth; of textures of their own."""
-    bank = TextureBank.random(64, 256, seed=_SEED, device=device)
-    generator = PairGenerator(bank, seed=_SEED, taps=4)
+    bank = TextureBank.random(64, 256, seed=seed, device=device)
+    generator = PairGenerator(bank, seed=seed, taps=4)
     even = generator.draw_unlit(count, size)
     return HeldOut(generator.light(even), even, supervise(even))
 
 
 def validate_places(
-    model: LoFTR, size: tuple[int, int] = _WORKING_SIZE, count: int = _PAIRS
+    model: LoFTR,
+    size: tuple[int, int] = _WORKING_SIZE,
+    count: int = _PAIRS,
+    seed: int = _SEED,
 ) -> dict[str, float]:
     """Score where matches are placed in pictures of the size that the network works on.
 
@@ -116,6 +118,7 @@ def validate_places(
         model: the network.
         size: (H, W) of the pictures.
         count: of pairs.
+        seed: of their textures, scenes and motions.
 
     Returns:
         Median distances from the truth, in pixels: working_error_px of the network's places and
@@ -125,25 +128,33 @@ def validate_places(
     device = next(model.parameters()).device
     settings = MatcherSettings(device=str(device), precision='float32', image_size=size[1])
     matcher = Matcher(settings, copy.deepcopy(model))
-    held = held_out(torch.device('cpu'), size, count)
+    held = held_out(torch.device('cpu'), size, count, seed)
     scores = {}
     for prefix, pairs in (('', held.lit), ('clean_', held.even)):
         images = (255 * pairs.images[:, :, 0]).round().byte().numpy()
         for name, refine in (('working_error_px', False), ('refined_error_px', True)):
-            errors = [
-                _distances(match_pair(matcher, *pair, refine=refine), held.truth, index)
-                for index, pair in enumerate(images.swapaxes(0, 1))
-            ]
+            errors = []
+            for index, pair in enumerate(images.swapaxes(0, 1)):
+                matches = match_pair(matcher, *pair, refine=refine)
+                cells, points = map(torch.from_numpy, (matches.cells, matches.keypoints1))
+                errors.append(_distances(cells, points, held.truth, index))
             scores[prefix + name] = _median_of_found(torch.cat(errors))
     return scores
 
 
-def _distances(matches: Matches, truth: Supervision, index: int) -> torch.Tensor:
-    """Distances in pixels of a pair's matches from their true places, where these are known."""
-    cells = torch.from_numpy(matches.cells)
-    found = torch.from_numpy(matches.keypoints1)
-    known = truth.matched[index, cells]
-    return (found - truth.position[index, cells]).norm(dim=-1)[known]
+def _distances(
+    cells: torch.Tensor, points: torch.Tensor, truth: Supervision, index: int
+) -> torch.Tensor:
+    """Distances of a pair's matches from their true places, where these are known.
+
+    Args:
+        cells: (N,) int64, of the first picture.
+        points: (N, 2) pixels of the second.
+        truth: of the pairs.
+        index: of the pair.
+    """
+    distances = (points - truth.position[index, cells]).norm(dim=-1)
+    return distances[truth.matched[index, cells]]
 
 
 def _median_of_found(error: torch.Tensor) -> float:
