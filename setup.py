@@ -18,7 +18,7 @@ setup(
     maintainer='The loftr_vo authors',
     maintainer_email='loftr-vo@users.noreply.github.com',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['weights/*', 'training/*.yaml', 'evaluation/page/*']},
+    package_data={NAME: ['weights/*', 'evaluation/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml', 'LICENSE']),
@@ -33,7 +33,7 @@ setup(
             f'vo_camera = {NAME}.ros.rendered_camera:main',
             f'vo_recorder = {NAME}.ros.odometry_recorder:main',
             f'vo_when_active = {NAME}.ros.when_active:main',
-            f'loftr_vo = {NAME}.cli:main',
+            f'loftr_vo = {NAME}.cli.main:main',
         ],
     },
     python_requires='>=3.10',

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from loftr_vo.loftr.config import LoFTRConfig
     from loftr_vo.loftr.model import LoFTR
     from loftr_vo.loftr.weights import load_weights
-    from loftr_vo.matches import Matches
-    from loftr_vo.odometry import VisualOdometry
+    from loftr_vo.matching.matches import Matches
+    from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 __all__ = ['LoFTR', 'LoFTRConfig', 'Matches', 'VisualOdometry', 'load_weights']
 
 _HOME = {
     'LoFTR': 'loftr_vo.loftr.model',
     'LoFTRConfig': 'loftr_vo.loftr.config',
-    'Matches': 'loftr_vo.matches',
-    'VisualOdometry': 'loftr_vo.odometry',
+    'Matches': 'loftr_vo.matching.matches',
+    'VisualOdometry': 'loftr_vo.odometry.visual_odometry',
     'load_weights': 'loftr_vo.loftr.weights',
 }
 

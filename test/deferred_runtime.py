@@ -12,7 +12,7 @@ import random
 
 import torch
 
-from loftr_vo.cuda_graphs import PlainCall
+from loftr_vo.matching.cuda_graphs import PlainCall
 
 
 class Stream:

@@ -10,14 +10,19 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.camera import Camera
-from loftr_vo.frame import Frame
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import Features
-from loftr_vo.matcher import EncodedPicture, working_shape
-from loftr_vo.matches import Matches, PendingMatches
+from loftr_vo.matching.matcher import EncodedImage, working_shape
+from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.synthetic.painters import dead_leaves
 from loftr_vo.synthetic.render import render
-from loftr_vo.synthetic.scene import Rectangles, boxes, rectangles, upright
+from loftr_vo.synthetic.scene import (
+    Rectangles,
+    boxes,
+    rectangles,
+    upright,
+)
 from loftr_vo.synthetic.textures import TextureBank
 
 WIDTH, HEIGHT, FOCAL = 320, 240, 260.0
@@ -93,7 +98,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class _EncodedView(EncodedPicture):
+class _EncodedView(EncodedImage):
     picture: bytes = b''
 
 
@@ -108,7 +113,7 @@ class ExactMatcher:
         outliers: share of the matches that lie anywhere.
     """
 
-    guesses_are_free = True
+    can_speculate = True
 
     def __init__(self, *worlds, noise=0.2, outliers=0.05):
         self.worlds, self.noise, self.outliers = worlds, noise, outliers

@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from loftr_vo.estimate import Cloud, Estimate, State
-from loftr_vo.matches import Matches
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Cloud, Estimate, State
 
 
 class ForwardOdometry:

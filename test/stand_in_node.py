@@ -41,7 +41,7 @@ def failing(options):
         nonlocal loads
         import torch
 
-        from loftr_vo.device import device_faults
+        from loftr_vo.matching.device import device_faults
 
         kinds = {'memory': torch.cuda.OutOfMemoryError, 'lost': RuntimeError}
         error = kinds[options.fault](FAULTS[options.fault])

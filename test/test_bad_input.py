@@ -12,7 +12,7 @@ import recordings
 import yaml
 from paths import ROOT
 
-from loftr_vo import cli
+from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
 
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 def error_of(capsys, *words):
     """Return what the command prints to refuse its input."""
-    assert cli.main([str(word) for word in words]) == 2
+    assert main.main([str(word) for word in words]) == 2
     error = capsys.readouterr().err
     assert 'loftr_vo: error: ' in error
     assert 'Traceback' not in error

@@ -11,16 +11,16 @@ import recordings
 import yaml
 from scipy.spatial.transform import Rotation
 
-from loftr_vo import cli
-from loftr_vo.axes import BODY_FROM_OPTICAL
-from loftr_vo.commands.truth_options import _pose
+from loftr_vo.cli import main
+from loftr_vo.cli.truth_options import _pose
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_poses import read_track
 from loftr_vo.datasets.frame_tree import FrameTree, interpolate
 from loftr_vo.datasets.recorded_odometry import read_recorded_odometry
 from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
 from loftr_vo.evaluation.scoring import EvaluationError
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.trajectory import Trajectory
 
 STAMPS = recordings.STAMPS
 
@@ -43,7 +43,7 @@ def write_truth_folder(path):
 
 
 def run(*words):
-    return cli.main([str(word) for word in words])
+    return main.main([str(word) for word in words])
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.before_depth import follow_without_depth
-from loftr_vo.geometry import TwoView, essential_motion
-from loftr_vo.pose_refinement import Observations, fit_rotation, refine_rotation
+from loftr_vo.odometry.pose.initialisation import estimate_without_depth
+from loftr_vo.odometry.pose.pose_refinement import Observations, fit_rotation, refine_rotation
+from loftr_vo.odometry.pose.two_view import TwoView, essential_motion
 
 THRESHOLD = 1 / FOCAL
 NOISE = 0.1  # pixels
@@ -30,9 +30,9 @@ def seen(rays0, rays1, random):
     return Observations(rays0, rays1, whitening, np.full(count, np.nan), np.full(count, np.nan))
 
 
-def follow(observations, usual_depth, two_view=None):
+def follow(observations, reference_depth, two_view=None):
     two_view = two_view or essential_motion(observations.rays0, observations.rays1, THRESHOLD)
-    return follow_without_depth(observations, two_view, STILL, usual_depth, THRESHOLD)[1]
+    return estimate_without_depth(observations, two_view, STILL, reference_depth, THRESHOLD)[1]
 
 
 def test_a_small_step_is_no_turn(random):

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.benchmark import comparing, peer
-from loftr_vo.benchmark.comparing import Plan, compare, settings_for
-from loftr_vo.benchmark.peer import PeerError, start_peer
-from loftr_vo.benchmark.timeline import draw_timeline, overlap
-from loftr_vo.cli import main
-from loftr_vo.trace import Span
+from loftr_vo.cli.main import main
+from loftr_vo.evaluation.timing import comparing, peer
+from loftr_vo.evaluation.timing.comparing import Plan, compare, settings_for
+from loftr_vo.evaluation.timing.peer import PeerError, start_peer
+from loftr_vo.evaluation.timing.timeline import draw_timeline, overlap
+from loftr_vo.matching.stage_trace import Span
 
 KEYS = {
     'device',

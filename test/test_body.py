@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.ros.body import Body, twist
-from loftr_vo.rotation import rotate_covariance
 
 
 def pose(rotation_vector=(0, 0, 0), translation=(0, 0, 0)):

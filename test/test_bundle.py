@@ -9,9 +9,9 @@ import pytest
 from exact_world import ExactMatcher, World, pose
 from point_scenes import degrees_between
 
-from loftr_vo.bundle import refine_window
-from loftr_vo.geometry import rays_from_points
-from loftr_vo.keyframe import Keyframe, Link
+from loftr_vo.geometry.epipolar import rays_from_points
+from loftr_vo.odometry.map.bundle_adjustment import refine_window
+from loftr_vo.odometry.map.keyframe import Keyframe, Link
 
 TRUTH = [
     pose((0.00, 0.00, 0.0), (0, 0, 0)),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from loftr_vo.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import CalibrationError, Camera
 
 GOOD = {
     'image_width': 640,

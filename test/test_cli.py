@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import recordings
 
-from loftr_vo import cli
-from loftr_vo.commands import sequences
-from loftr_vo.commands.options import read_settings
+from loftr_vo.cli import main, sequences
+from loftr_vo.cli.options import read_settings
 from loftr_vo.config import SettingError
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.odometry.estimate import Estimate, State
 
 METRICS = {
     'frames',
@@ -70,7 +69,7 @@ def circle(monkeypatch):
 def test_evaluate_prints_and_writes_the_figures(folder, tmp_path, capsys):
     report = tmp_path / 'report'
     words = ['evaluate', str(folder), '--json', str(tmp_path / 'm.json'), '-o', str(report)]
-    assert cli.main([*words, '--weights', 'outdoor']) == 0
+    assert main.main([*words, '--weights', 'outdoor']) == 0
     metrics = json.loads((tmp_path / 'm.json').read_text())
     assert metrics.keys() >= METRICS
     assert (metrics['frames'], metrics['tracked'], metrics['weights']) == (5, 5, 'outdoor')
@@ -89,7 +88,7 @@ def test_evaluate_several_makes_a_table(folder, tmp_path, capsys):
     (other / 'groundtruth.txt').write_text((folder / 'groundtruth.txt').read_text())
     json_file, report = tmp_path / 'm.json', tmp_path / 'report'
     words = ['evaluate', str(folder), str(other), '--json', str(json_file), '-o', str(report)]
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     assert [entry['sequence'] for entry in json.loads(json_file.read_text())] == ['walk', 'other']
     assert (report / 'other' / 'trajectory.txt').exists()
     assert len(capsys.readouterr().out.splitlines()) == 3
@@ -98,14 +97,14 @@ def test_evaluate_several_makes_a_table(folder, tmp_path, capsys):
 @pytest.mark.usefixtures('circle')
 def test_ground_truth_may_lie_elsewhere(folder, tmp_path):
     (folder / 'groundtruth.txt').rename(tmp_path / 'truth.txt')
-    assert cli.main(['evaluate', str(folder)]) == 2
-    assert cli.main(['evaluate', str(folder), '--ground-truth', str(tmp_path / 'truth.txt')]) == 0
+    assert main.main(['evaluate', str(folder)]) == 2
+    assert main.main(['evaluate', str(folder), '--ground-truth', str(tmp_path / 'truth.txt')]) == 0
 
 
 @pytest.mark.usefixtures('circle')
 def test_run_writes_the_trajectory(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(['run', str(folder)]) == 0
+    assert main.main(['run', str(folder)]) == 0
     trajectory = Trajectory.read_tum(tmp_path / 'results' / 'walk' / 'trajectory.txt')
     np.testing.assert_array_equal(trajectory.stamps, recordings.STAMPS)
     assert '5 of 5 frames tracked' in capsys.readouterr().out
@@ -114,7 +113,7 @@ def test_run_writes_the_trajectory(folder, tmp_path, monkeypatch, capsys):
 def test_interrupted_run_writes_what_there_is_and_exits_130(folder, tmp_path, monkeypatch, capsys):
     engine = sequences._Engine(CircleOdometry(stop_at=3), 'compact', 'cpu')
     monkeypatch.setattr(sequences, '_make_engine', lambda settings, baseline: engine)
-    assert cli.main(['run', str(folder), '-o', str(tmp_path / 'out')]) == 130
+    assert main.main(['run', str(folder), '-o', str(tmp_path / 'out')]) == 130
     assert len(Trajectory.read_tum(tmp_path / 'out' / 'trajectory.txt')) == 3
     assert 'interrupted after 3 frames' in capsys.readouterr().err
 
@@ -126,7 +125,7 @@ def test_what_could_be_read_of_a_damaged_recording_is_scored(folder, tmp_path, c
     (folder / 'images' / 'frame12.png').write_bytes(b'')
     json_file, report = tmp_path / 'm.json', tmp_path / 'report'
     words = ['evaluate', str(folder), str(other), '--json', str(json_file), '-o', str(report)]
-    assert cli.main(words) == 2
+    assert main.main(words) == 2
     assert 'frame12.png does not decode' in capsys.readouterr().err
     first, second = json.loads(json_file.read_text())
     assert (first['frames'], first['tracked'], second['tracked']) == (5, 4, 5)
@@ -138,7 +137,7 @@ def test_evaluating_a_blank_wall_tells_that_nothing_was_tracked(folder, tmp_path
     for path in (folder / 'images').iterdir():
         cv2.imwrite(str(path), np.full((recordings.HEIGHT, recordings.WIDTH), 128, np.uint8))
     json_file = tmp_path / 'm.json'
-    assert cli.main(['evaluate', str(folder), '--baseline', 'orb', '--json', str(json_file)]) == 0
+    assert main.main(['evaluate', str(folder), '--baseline', 'orb', '--json', str(json_file)]) == 0
     metrics = json.loads(json_file.read_text())
     assert metrics.keys() >= METRICS
     assert (metrics['tracked'], metrics['ate_rmse_m'], metrics['weights']) == (0, None, 'orb')
@@ -146,7 +145,7 @@ def test_evaluating_a_blank_wall_tells_that_nothing_was_tracked(folder, tmp_path
 
 
 def parsed(*words):
-    return cli.make_parser().parse_args(['run', 'somewhere', *words])
+    return main.make_parser().parse_args(['run', 'somewhere', *words])
 
 
 def test_settings_are_options():
@@ -187,7 +186,7 @@ def test_match_gives_pixels_of_the_files(tmp_path, capsys):
     json_file, picture = tmp_path / 'm.json', tmp_path / 'm.png'
     words = ['match', str(tmp_path / 'a.png'), str(tmp_path / 'b.png'), '--device', 'cpu']
     words += ['--weights', 'random:compact', '--json', str(json_file), '-o', str(picture)]
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     found = json.loads(json_file.read_text())
     assert found.keys() == {'keypoints0', 'keypoints1', 'confidence'}
     assert len(found['keypoints0']) == len(found['keypoints1']) == len(found['confidence'])
@@ -208,7 +207,7 @@ def test_match_refines_on_the_full_pictures_unless_told_not_to(tmp_path):
     for option in ([], ['--no-refine']):
         words = ['match', str(tmp_path / 'a.png'), str(tmp_path / 'b.png'), '--device', 'cpu']
         words += ['--image-size', '320', '--json', str(tmp_path / 'm.json'), *option]
-        assert cli.main(words) == 0
+        assert main.main(words) == 0
         found = json.loads((tmp_path / 'm.json').read_text())
         motion = np.array(found['keypoints1']) - np.array(found['keypoints0'])
         assert len(motion) > 200
@@ -222,7 +221,7 @@ def test_match_takes_pictures_of_two_sizes(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), texture)
     cv2.imwrite(str(tmp_path / 'b.png'), texture[:200, :280])
     words = ['match', str(tmp_path / 'a.png'), str(tmp_path / 'b.png'), '--device', 'cpu']
-    assert cli.main([*words, '--json', str(tmp_path / 'm.json')]) == 0
+    assert main.main([*words, '--json', str(tmp_path / 'm.json')]) == 0
     found = json.loads((tmp_path / 'm.json').read_text())
     motion = np.array(found['keypoints1']) - np.array(found['keypoints0'])
     assert len(motion) > 100
@@ -230,13 +229,13 @@ def test_match_takes_pictures_of_two_sizes(tmp_path):
 
 
 def test_weights_are_listed(capsys):
-    assert cli.main(['weights', 'list']) == 0
+    assert main.main(['weights', 'list']) == 0
     listed = capsys.readouterr().out
     assert all(name in listed for name in ('compact', 'outdoor', 'indoor', 'indoor_new'))
 
 
 def test_unknown_weights_are_refused(folder, capsys):
-    assert cli.main(['weights', 'verify', 'huge']) == 2
+    assert main.main(['weights', 'verify', 'huge']) == 2
     error = capsys.readouterr().err
     assert error.startswith('loftr_vo: error: ')
     assert 'huge' in error
@@ -244,5 +243,5 @@ def test_unknown_weights_are_refused(folder, capsys):
 
 def test_words_that_are_no_command(capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.main(['fly'])
+        main.main(['fly'])
     assert caught.value.code == 2

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from experiments.rendered import follow
 from loftr_vo.config import Settings, replace
-from loftr_vo.estimate import Estimate, State
 from loftr_vo.evaluation.consistency import inside, normalised_errors
-from loftr_vo.evaluation.rendered import follow
+from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 WORLD = Rotation.from_euler('yxz', [50, 10, -20], degrees=True).as_matrix()

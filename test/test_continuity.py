@@ -7,8 +7,8 @@ import pytest
 from exact_world import pose
 from point_scenes import degrees_between
 
-from loftr_vo.continuity import Continuity
-from loftr_vo.course import Course
+from loftr_vo.odometry.tracking.motion_model import MotionModel
+from loftr_vo.odometry.tracking.odom_frame import OdomFrame
 
 SURE = 1e-8 * np.eye(6)
 PERIOD = 100_000_000  # nanoseconds
@@ -17,10 +17,10 @@ TWIST = np.array([1.0, 0, 0, 0, 0.2, 0])
 
 def going(speed=1.0, degrees=0.0, count=4):
     """Return the course of a camera that moves to its right, units and degrees a second."""
-    course = Course()
+    course = MotionModel()
     for index in range(count):
         seconds = index * PERIOD * 1e-9
-        course.note(index * PERIOD, pose((speed * seconds, 0, 0), (degrees * seconds, 0, 0)))
+        course.add_pose(index * PERIOD, pose((speed * seconds, 0, 0), (degrees * seconds, 0, 0)))
     return course
 
 
@@ -31,10 +31,10 @@ class TestCourse:
         assert there == pytest.approx(pose((0.8, 0, 0)))
 
     def test_a_turning_camera_is_predicted_along_its_bend(self):
-        course = Course()
+        course = MotionModel()
         for index in range(4):
             angle = 0.1 * index
-            course.note(
+            course.add_pose(
                 index * PERIOD,
                 pose((np.sin(angle), 0, 1 - np.cos(angle)), (-np.degrees(angle), 0, 0)),
             )
@@ -49,7 +49,7 @@ class TestCourse:
         course = going(count=1)
         assert not course.known
         assert not course.twist().any()
-        assert not course.is_sudden(pose((100, 0, 0)), 0.1, 1.0)
+        assert not course.is_jump(pose((100, 0, 0)), 0.1, 1.0)
 
     @pytest.mark.parametrize(
         ('step', 'within_reach'),
@@ -64,18 +64,18 @@ class TestCourse:
         assert going(1.0, 60).reaches(pose((0, 0, 0), (90, 0, 0)), 1.0, 1.0)
 
     def test_a_start_from_rest_is_no_jump(self):
-        assert not going(0.0).is_sudden(pose((0.2, 0, 0), (20, 0, 0)), 0.1, 1.0)
-        assert going(0.0).is_sudden(pose((0.4, 0, 0)), 0.1, 1.0)
+        assert not going(0.0).is_jump(pose((0.2, 0, 0), (20, 0, 0)), 0.1, 1.0)
+        assert going(0.0).is_jump(pose((0.4, 0, 0)), 0.1, 1.0)
 
     def test_two_frames_of_one_stamp_do_no_harm(self):
         course = going(1.0)
-        course.note(3 * PERIOD, pose((9.0, 0, 0)))
+        course.add_pose(3 * PERIOD, pose((9.0, 0, 0)))
         assert np.isfinite(course.twist()).all()
 
 
 class TestContinuity:
     def test_staying_leaves_the_pose_and_moves_the_map(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         shown, found = pose((1, 2, 3), (10, 0, 0)), pose((-4, 0, 1), (80, 5, 0))
         continuity.stay(shown, found, SURE)
         assert continuity.to_odom(found) == pytest.approx(shown)
@@ -85,7 +85,7 @@ class TestContinuity:
         assert continuity.to_odom(onward) == pytest.approx(shown @ pose((0.1, 0, 0)))
 
     def test_its_covariance_stays_from_then_on(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         continuity.stay(pose(), pose((1, 0, 0), (90, 0, 0)), 4 * np.eye(6))
         along_x = np.diag([1.0, 0, 0, 0, 0, 0])
         covariance = continuity.covariance_of(pose(), along_x)
@@ -93,7 +93,7 @@ class TestContinuity:
         assert covariance.diagonal() == pytest.approx([4, 4, 5, 4, 4, 4])
 
     def test_a_glide_starts_where_the_pose_was_and_ends_where_the_camera_is(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         shown, found = pose((1, 0, 0)), pose((1.5, 0.2, 0), (0, 5, 0))
         continuity.glide_from(shown, found)
         assert continuity.to_odom(found) == pytest.approx(shown)
@@ -109,7 +109,7 @@ class TestContinuity:
         assert count == pytest.approx(max(0.54 / 0.1, np.radians(5) / 0.02), abs=1)
 
     def test_a_glide_in_a_glide_ends_at_the_first_ones_goal(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         continuity.glide_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
         continuity.glide(pose((1.5, 0, 0)), TWIST, 0.1, 1.0)
         continuity.glide_from(pose((1, 0, 0)), pose((2.0, 0, 0)))
@@ -118,14 +118,14 @@ class TestContinuity:
         assert continuity.odom_from_map == pytest.approx(np.eye(4))
 
     def test_what_is_left_of_a_glide_is_in_the_covariance(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         continuity.glide_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
         covariance = continuity.covariance_of(pose((1.5, 0, 0)), np.zeros((6, 6)))
         assert covariance[0, 0] == pytest.approx(0.25)
         assert covariance[1, 1] == pytest.approx(0.0)
 
     def test_even_a_camera_that_rests_arrives(self):
-        continuity = Continuity()
+        continuity = OdomFrame()
         continuity.glide_from(pose(), pose((0.5, 0, 0)))
         for _ in range(101):
             continuity.glide(pose((0.5, 0, 0)), np.zeros(6), 0.1, 1.0)

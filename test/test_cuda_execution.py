@@ -15,14 +15,14 @@ import torch
 from deferred_runtime import DeferredRuntime
 from exact_world import World, pose
 
-from loftr_vo import cuda_graphs
 from loftr_vo.config import MatcherSettings
-from loftr_vo.cuda_execution import CudaExecution
-from loftr_vo.cuda_runtime import CudaRuntime
-from loftr_vo.device import DeviceMemoryError
-from loftr_vo.host_execution import HostExecution
-from loftr_vo.matcher import Matcher
-from loftr_vo.resizing import DeviceResizing
+from loftr_vo.matching import cuda_graphs
+from loftr_vo.matching.cpu_backend import CpuBackend
+from loftr_vo.matching.cuda_backend import CudaBackend
+from loftr_vo.matching.cuda_runtime import CudaRuntime
+from loftr_vo.matching.device import DeviceMemoryError
+from loftr_vo.matching.matcher import Matcher
+from loftr_vo.matching.resizing import DeviceResizing
 
 CPU = torch.device('cpu')
 SHAPE = (96, 128)
@@ -39,7 +39,7 @@ def pictures():
 @pytest.fixture(scope='module')
 def expected(pictures):
     """Matches of the first picture with each, one after the other."""
-    plain = HostExecution('compact', torch.float32)
+    plain = CpuBackend('compact', torch.float32)
     return matched_on_the_host(plain, pictures)
 
 
@@ -64,7 +64,7 @@ def same(pair, points):
 @pytest.mark.parametrize('seed', range(5))
 def test_whatever_runs_first_the_matches_are_the_same(pictures, expected, seed, graphs):
     runtime = DeferredRuntime(seed, graphs)
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     keyframe = execution.encode(pictures[0], SHAPE)
     pending = []
     for picture in pictures:
@@ -99,9 +99,9 @@ def test_pictures_are_resized_on_the_way(of_other_sizes, seed, graphs):
         DeviceResizing(each.shape, SHAPE, CPU)(torch.from_numpy(each)[None, None])[0, 0].numpy()
         for each in of_other_sizes
     ]
-    points = matched_on_the_host(HostExecution('compact', torch.float32), seen)
+    points = matched_on_the_host(CpuBackend('compact', torch.float32), seen)
     runtime = DeferredRuntime(seed, graphs)
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     keyframe = execution.encode(of_other_sizes[0], SHAPE)
     pending = []
     for picture in of_other_sizes:
@@ -119,8 +119,8 @@ def test_host_and_device_resize_alike(of_other_sizes):
     first, second = of_other_sizes[0], of_other_sizes[3]
     results = []
     for execution in (
-        HostExecution('compact', torch.float32),
-        CudaExecution('compact', torch.float32, CPU, DeferredRuntime()),
+        CpuBackend('compact', torch.float32),
+        CudaBackend('compact', torch.float32, CPU, DeferredRuntime()),
     ):
         features = [execution.encode(each, SHAPE) for each in (first, second)]
         results.append(points_of(execution.match(*features, SHAPE, SHAPE, COUNT).result()))
@@ -133,11 +133,11 @@ def test_host_and_device_resize_alike(of_other_sizes):
 
 def test_the_first_picture_may_change_from_match_to_match(pictures, expected):
     """Also back to one that was there before, and to one that is thrown away at once."""
-    plain = HostExecution('compact', torch.float32)
+    plain = CpuBackend('compact', torch.float32)
     other = matched_on_the_host(plain, pictures[1:])
     for seed in range(5):
         runtime = DeferredRuntime(seed)
-        execution = CudaExecution('compact', torch.float32, CPU, runtime)
+        execution = CudaBackend('compact', torch.float32, CPU, runtime)
         first = execution.encode(pictures[0], SHAPE)
         pending = [
             execution.match(
@@ -156,7 +156,7 @@ def test_the_first_picture_may_change_from_match_to_match(pictures, expected):
 
 def test_features_of_the_same_first_picture_are_copied_once(pictures):
     runtime = DeferredRuntime()
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     keyframe = execution.encode(pictures[0], SHAPE)
     frames = [execution.encode(picture, SHAPE) for picture in pictures[1:3]]
     execution.match(keyframe, frames[0], SHAPE, SHAPE, COUNT).result()
@@ -167,7 +167,7 @@ def test_features_of_the_same_first_picture_are_copied_once(pictures):
 
 def test_the_memory_of_features_waits_for_the_matches_that_read_them(pictures):
     runtime = DeferredRuntime()
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     features = execution.encode(pictures[0], SHAPE)
     execution.wait(features)
     for tensor in features.tensors:
@@ -180,7 +180,7 @@ def test_a_missing_wait_is_noticed(pictures, expected, dropped):
     wrong = 0
     for seed in range(5):
         runtime = DeferredRuntime(seed)
-        execution = CudaExecution('compact', torch.float32, CPU, runtime)
+        execution = CudaBackend('compact', torch.float32, CPU, runtime)
         stream = {
             'copy waits': execution._copy,
             'encode waits': execution._encode,
@@ -201,7 +201,7 @@ def test_a_missing_wait_is_noticed(pictures, expected, dropped):
 
 def test_nothing_waits_until_a_result_is_asked_for(pictures):
     runtime = DeferredRuntime()
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     features = [execution.encode(picture, SHAPE) for picture in pictures[:3]]
     pending = execution.match(features[0], features[2], SHAPE, SHAPE, COUNT)
     assert not any(event.passed for event in (each.ready for each in features))
@@ -211,7 +211,7 @@ def test_nothing_waits_until_a_result_is_asked_for(pictures):
 
 def test_memory_is_allocated_once_and_calls_are_recorded_once(pictures):
     runtime = DeferredRuntime()
-    execution = CudaExecution('compact', torch.float32, CPU, runtime)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
     keyframe = execution.encode(pictures[0], SHAPE)
     counts = []
     for turn in range(12):
@@ -224,7 +224,7 @@ def test_memory_is_allocated_once_and_calls_are_recorded_once(pictures):
 
 
 def test_few_sizes_are_kept(pictures):
-    execution = CudaExecution('compact', torch.float32, CPU, DeferredRuntime())
+    execution = CudaBackend('compact', torch.float32, CPU, DeferredRuntime())
     for height in range(32, 96, 8):
         execution.wait(execution.encode(pictures[0][:height], (height, SHAPE[1])))
     for width in range(32, 128, 8):
@@ -233,7 +233,7 @@ def test_few_sizes_are_kept(pictures):
 
 
 def test_threshold_changes_between_matches(pictures):
-    execution = CudaExecution('compact', torch.float32, CPU, DeferredRuntime())
+    execution = CudaBackend('compact', torch.float32, CPU, DeferredRuntime())
     features = [execution.encode(picture, SHAPE) for picture in pictures[:2]]
     many = execution.match(*features, SHAPE, SHAPE, COUNT)
     execution.set_threshold(0.8)
@@ -299,7 +299,7 @@ class TestOnGpu:
         device = torch.device('cuda')
         for graphs in (True, False):
             runtime = CudaRuntime(device, graphs)
-            execution = CudaExecution('compact', torch.float32, device, runtime)
+            execution = CudaBackend('compact', torch.float32, device, runtime)
             features = [execution.encode(picture, SHAPE) for picture in pictures]
             pending = [
                 execution.match(features[0], each, SHAPE, SHAPE, COUNT) for each in features

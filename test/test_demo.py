@@ -16,17 +16,17 @@ from PIL import Image
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('evo', reason='evo is not installed')
 
-from loftr_vo import demo
-from loftr_vo.demo_pictures import draw_pictures
+from loftr_vo.cli.demo import run
+from loftr_vo.cli.demo.pictures import draw_pictures
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 FRAMES = 24
 
 
 def run_demo(output, start=''):
     script = f'from pathlib import Path\nimport sys\nfrom loftr_vo import demo\n{start}\n'
-    script += f'sys.exit(demo.run_demo(Path({str(output)!r}), frames={FRAMES}))'
+    script += f'sys.exit(run.run_demo(Path({str(output)!r}), frames={FRAMES}))'
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     environment.pop('ROS_DOMAIN_ID', None)
     return subprocess.run(
@@ -45,8 +45,8 @@ def test_the_demo_tracks_a_camera_from_end_to_end(tmp_path):
     assert result.returncode == 0, result.stdout + result.stderr
     metrics = json.loads((tmp_path / 'metrics.json').read_text())
     assert (metrics['frames'], metrics['dropped']) == (FRAMES, 0)
-    assert metrics['tracked'] >= demo.LEAST_TRACKED * FRAMES
-    assert metrics['ate_percent'] <= demo.LARGEST_ERROR
+    assert metrics['tracked'] >= run.LEAST_TRACKED * FRAMES
+    assert metrics['ate_percent'] <= run.LARGEST_ERROR
     assert 0 < metrics['latency_ms_median'] <= metrics['latency_ms_p95']
     assert len(Trajectory.read_tum(tmp_path / 'trajectory.txt')) == FRAMES
     for row in ('tracked', 'dropped', 'error (ATE)', 'latency'):
@@ -88,7 +88,7 @@ def test_a_node_that_cannot_start_is_told_with_its_reason(tmp_path):
 )
 def test_poor_tracking_fails_the_demo(changes, words):
     metrics = {'frames': 100, 'tracked': 100, 'ate_percent': 1.0, **changes}
-    failures = demo._failures(metrics)
+    failures = run._failures(metrics)
     assert len(failures) == len(words)
     assert all(word in failure for word, failure in zip(words, failures, strict=True))
 

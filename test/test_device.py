@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from loftr_vo.config import MatcherSettings
-from loftr_vo.device import (
+from loftr_vo.loftr.fast import FastLoFTR
+from loftr_vo.matching.device import (
     DeviceError,
     DeviceLostError,
     DeviceMemoryError,
@@ -15,8 +16,7 @@ from loftr_vo.device import (
     resolve_device,
     resolve_precision,
 )
-from loftr_vo.loftr.fast import FastLoFTR
-from loftr_vo.matcher import Matcher
+from loftr_vo.matching.matcher import Matcher
 
 CUDA = torch.device('cuda:0')
 

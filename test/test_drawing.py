@@ -6,10 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.caption import BACKGROUND, Words, caption
-from loftr_vo.drawing import MAX_POINTS, MAX_WIDTH, draw_matches, heading
-from loftr_vo.estimate import State
-from loftr_vo.matches import Matches
+from loftr_vo.drawing.caption import BACKGROUND, Words, caption
+from loftr_vo.drawing.match_image import (
+    MAX_POINTS,
+    MAX_WIDTH,
+    draw_matches,
+    heading,
+)
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import State
 
 PHONE = 320  # pixels, the width of a small screen
 

@@ -17,15 +17,15 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.config import Settings
 from loftr_vo.datasets import open_sequence
-from loftr_vo.drawing import MAX_LINES, draw_matches
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.drawing.match_image import MAX_LINES, draw_matches
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.classical import ClassicalOdometry
 from loftr_vo.evaluation.html_report import Provenance
 from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
 from loftr_vo.evaluation.running import run_sequence
-from loftr_vo.matches import Matches
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Estimate, State
 
 
 def spiral(count=60, radius=10.0, start=1311868169163497925):

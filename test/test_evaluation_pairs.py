@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from paths import DATA
 
-from loftr_vo.camera import Camera
-from loftr_vo.evaluation.pairs import __main__ as table
-from loftr_vo.evaluation.pairs.cases import (
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.synthetic.blank_room import blank_room_pairs
+from loftr_vo.synthetic.sequence import SyntheticSequence
+from training.pairs import __main__ as table
+from training.pairs.cases import (
     Pair,
     blurred,
     darkened,
@@ -18,10 +20,8 @@ from loftr_vo.evaluation.pairs.cases import (
     strangers,
     thinned,
 )
-from loftr_vo.evaluation.pairs.methods import NONE, orb, sift
-from loftr_vo.evaluation.pairs.scoring import motion_errors, score_case
-from loftr_vo.synthetic.blank_room import blank_room_pairs
-from loftr_vo.synthetic.sequence import SyntheticSequence
+from training.pairs.methods import NONE, orb, sift
+from training.pairs.scoring import motion_errors, score_case
 
 
 @pytest.fixture(scope='module')

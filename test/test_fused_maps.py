@@ -9,7 +9,8 @@ pytest.importorskip('triton', reason='there is no Triton')
 
 from loftr_vo.loftr.backbone import upsampled
 from loftr_vo.loftr.fast.fused.maps import TritonKernels
-from loftr_vo.loftr.fast.kernels import Convolution, CudnnKernels, Kernels, choose_kernels
+from loftr_vo.loftr.fast.kernels import choose_kernels
+from loftr_vo.loftr.fast.torch_kernels import Convolution, CudnnKernels, Kernels
 
 DEVICE = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 

@@ -9,21 +9,21 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import (
-    TwoView,
-    essential_motion,
+from loftr_vo.geometry.epipolar import (
     inverse_depth,
-    inverse_transform,
     parallax,
-    planar_motions,
     rays_from_points,
+    translation_from_depth,
+)
+from loftr_vo.geometry.rigid_motion import (
+    inverse_transform,
     skew,
     split,
     transform,
-    translation_from_depth,
 )
-from loftr_vo.motion import _told_from_its_twin
-from loftr_vo.pose_refinement import Observations
+from loftr_vo.odometry.pose.initialisation import resolve_planar_ambiguity
+from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.pose.two_view import TwoView, essential_motion, planar_motions
 
 PIXEL = 1 / FOCAL
 
@@ -202,6 +202,6 @@ def test_what_stands_out_from_a_plane_tells_the_motion_from_its_twin(random):
     assert len(motions) == 2
     for rotation, direction in motions:
         start = TwoView(rotation, direction, np.ones(300, bool))
-        told = _told_from_its_twin(unknown, start, 1 / FOCAL)
+        told = resolve_planar_ambiguity(unknown, start, 1 / FOCAL)
         assert degrees_between(told.rotation, views.rotation) < 0.3
         assert degrees_apart(told.direction, views.translation) < 3.0

@@ -8,7 +8,7 @@ import pytest
 from exact_world import World, pose
 from paths import DATA
 
-from loftr_vo.benchmark.precision import HALF, agreement
+from experiments.precision import HALF, agreement
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where odometry is hard, with the shipped network on small rendered pictures.
 
-The figures over several seeds are made by ``python -m loftr_vo.evaluation.hard``.
+The figures over several seeds are made by ``python -m experiments.hard``.
 """
 
 import pytest
 
+from experiments import hard
 from loftr_vo.config import Settings, replace
-from loftr_vo.evaluation import hard
 from loftr_vo.synthetic import disturbance
 from loftr_vo.synthetic.disturbance import DisturbedSequence
 from loftr_vo.synthetic.sequence import SyntheticSequence

@@ -7,8 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.ros.health import Feed, Health, Level, Rate, diagnose
+from loftr_vo.odometry.estimate import Estimate, State
+from loftr_vo.ros.health import (
+    Feed,
+    Health,
+    Level,
+    Rate,
+    diagnose,
+)
 
 TIMEOUT = 2.0
 

@@ -12,16 +12,21 @@ import numpy as np
 import pytest
 import recordings
 
-from loftr_vo import cli
+from loftr_vo.cli import main
 from loftr_vo.config import KeyframeSettings, Settings
-from loftr_vo.estimate import State
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page, render_summary
-from loftr_vo.evaluation.page_data import MOST_FRAMES, View, plot_data, view_of
+from loftr_vo.evaluation.page_data import (
+    MOST_FRAMES,
+    View,
+    plot_data,
+    view_of,
+)
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.running import FrameRecord, Run
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.odometry.estimate import State
 
 BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('chrome')
 INIT, TRACKING, LOST = State.INITIALISING, State.TRACKING, State.LOST
@@ -180,7 +185,7 @@ def test_several_recordings_make_a_summary_with_links(tmp_path):
     first = recordings.write_folder(tmp_path / 'a' / 'walk')
     second = recordings.write_folder(tmp_path / 'b' / 'walk')
     words = ['evaluate', str(first), str(second), '--baseline', 'lk', '-o', str(tmp_path / 'out')]
-    assert cli.main(words) == 0
+    assert main.main(words) == 0
     page = Page((tmp_path / 'out' / 'summary.html').read_text())
     links = [value for tag, name, value in page.attributes if (tag, name) == ('a', 'href')]
     assert links == ['a-walk/report.html', 'b-walk/report.html']

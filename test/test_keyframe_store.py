@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from loftr_vo.config import RecoverySettings
-from loftr_vo.keyframe_store import KeyframeStore
+from loftr_vo.odometry.map.keyframe_store import KeyframeStore
 
 SECOND = 10**9
 

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from loftr_vo.live_node import LiveNodeError
-from loftr_vo.ros import latency
+from experiments import latency
+from loftr_vo.ros.node_process import LiveNodeError
 
 MILLISECOND = 10**6
 

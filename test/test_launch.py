@@ -36,9 +36,9 @@ from std_srvs.srv import Trigger
 
 from loftr_vo.datasets.bag_writing import BagOptions, write_bag
 from loftr_vo.evaluation.scoring import align, score_alignment
+from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.ros.odometry_listener import OdometryListener
 from loftr_vo.synthetic.sequence import SyntheticSequence
-from loftr_vo.trajectory import Trajectory
 
 # A part of the parameters; the others keep their defaults.
 PARAMETERS = '/**:\n  ros__parameters:\n    matcher.image_size: 320\n'

@@ -23,8 +23,8 @@ from recordings import write_bag as write_small_bag
 from ros_domain import isolate
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
 from loftr_vo.datasets.bag_writing import BagOptions, write_bag
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 FRAMES = 12

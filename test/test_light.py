@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.light import even_light
-from loftr_vo.matches import Matches
-from loftr_vo.subpixel import locate, texture_at
+from loftr_vo.imaging.contrast_normalisation import normalise_contrast
+from loftr_vo.matching.lucas_kanade import locate, texture_at
+from loftr_vo.matching.matches import Matches
 
 SHAPE = (240, 320)
 SHIFT = np.array([3.4, -2.3])
@@ -47,16 +47,16 @@ def half_in_the_shade(picture):
 def test_evened_pictures_hardly_differ_when_the_light_does(change):
     here, there = as_image(texture()), as_image(change(texture()))
     before = np.abs(here.astype(float) - there).mean()
-    after = np.abs(even_light(here).astype(float) - even_light(there)).mean()
+    after = np.abs(normalise_contrast(here).astype(float) - normalise_contrast(there)).mean()
     assert after < 0.25 * before
 
 
 def test_noise_on_a_blank_wall_does_not_become_texture():
     wall = as_image(np.random.default_rng(1).normal(120, 1, SHAPE))
-    evened = even_light(wall)
-    assert evened.dtype == np.uint8 and evened.shape == SHAPE
-    assert evened.std() < 20
-    assert (even_light(np.full(SHAPE, 7, np.uint8)) == 128).all()
+    normalised = normalise_contrast(wall)
+    assert normalised.dtype == np.uint8 and normalised.shape == SHAPE
+    assert normalised.std() < 20
+    assert (normalise_contrast(np.full(SHAPE, 7, np.uint8)) == 128).all()
 
 
 @pytest.mark.parametrize('change', [lambda picture: picture, darker, vignetted, half_in_the_shade])
@@ -74,7 +74,9 @@ def test_matches_are_refined_whatever_the_light(change):
         spread=np.full(count, 1.5, np.float32),
         cells=np.arange(count),
     )
-    located = locate(even_light(image0), texture_at(image0, points), even_light(image1), matches)
+    located = locate(
+        normalise_contrast(image0), texture_at(image0, points), normalise_contrast(image1), matches
+    )
     errors = np.linalg.norm(located.points - points - SHIFT, axis=1)
     assert located.tracked.mean() > 0.9
     assert np.median(errors) < 0.08

@@ -9,7 +9,8 @@ from used_modules import used
 from loftr_vo.loftr import LoFTR, LoFTRConfig
 from loftr_vo.loftr.correlation_head import CorrelationHead, corrected, correlation_volume
 from loftr_vo.loftr.fast.correlation import FastCorrelationHead
-from loftr_vo.loftr.fast.kernels import Kernels, choose_kernels
+from loftr_vo.loftr.fast.kernels import choose_kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.fine_matching import expected_offset
 
 CPU = torch.device('cpu')

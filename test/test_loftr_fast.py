@@ -15,8 +15,9 @@ from loftr_vo.loftr.backbone import ResNetFPN
 from loftr_vo.loftr.coarse_matching import inside_border, select_matches, similarity
 from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.fast.backbone import FastBackbone
-from loftr_vo.loftr.fast.kernels import Kernels, OneDnnKernels, choose_kernels
+from loftr_vo.loftr.fast.kernels import choose_kernels
 from loftr_vo.loftr.fast.selection import select_by_blocks
+from loftr_vo.loftr.fast.torch_kernels import Kernels, OneDnnKernels
 from loftr_vo.loftr.fast.transformer import FastEncoderLayer, FastTransformer
 from loftr_vo.loftr.fast.windows import cut_rows, lay_out
 from loftr_vo.loftr.fine_matching import cut_windows

@@ -13,12 +13,17 @@ from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr.coarse_matching import inside_border
 from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.fast import parts as parts_module
-from loftr_vo.loftr.fast.kernels import Kernels, choose_kernels
-from loftr_vo.loftr.fast.parts import choose_parts, fused_parts, plain_parts, select_plainly
+from loftr_vo.loftr.fast.fused.layer import FusedEncoderLayer
+from loftr_vo.loftr.fast.fused.selection import select_by_tiles
+from loftr_vo.loftr.fast.kernels import choose_kernels
+from loftr_vo.loftr.fast.parts import (
+    choose_parts,
+    fused_parts,
+    plain_parts,
+    select_plainly,
+)
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.transformer import EncoderLayer
-
-from loftr_vo.loftr.fast.fused.layer import FusedEncoderLayer  # isort: skip
-from loftr_vo.loftr.fast.fused.selection import select_by_tiles  # isort: skip
 
 DEVICE = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
 # NumPy, which Triton interprets with, has no bfloat16.

@@ -14,7 +14,7 @@ import torch
 from paths import ROOT
 
 from loftr_vo import LoFTR, LoFTRConfig
-from loftr_vo.benchmark.peer import kornia_config
+from loftr_vo.evaluation.timing.peer import kornia_config
 from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.model import Features, cell_position
 

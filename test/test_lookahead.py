@@ -7,16 +7,16 @@ import pytest
 from exact_world import HEIGHT, WIDTH, World, camera, pose
 
 from loftr_vo.config import Settings, replace
-from loftr_vo.frame import Frame
-from loftr_vo.lookahead import Lookahead
-from loftr_vo.matcher import PictureError
-from loftr_vo.odometry import VisualOdometry
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matcher import PictureError
+from loftr_vo.matching.prefetch import Prefetch
+from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 
 class Counting:
     """A matcher that only says what it was asked for."""
 
-    guesses_are_free = True
+    can_speculate = True
 
     def __init__(self):
         self.calls = []
@@ -43,7 +43,7 @@ def matcher():
 
 @pytest.fixture
 def ahead(matcher):
-    return Lookahead(lambda: matcher)
+    return Prefetch(lambda: matcher)
 
 
 def test_what_was_started_is_not_done_again(ahead, matcher):
@@ -112,9 +112,9 @@ def test_estimates_are_the_same_to_the_bit(walk, settings):
     assert sum(each.is_keyframe for each in expected) > 1, 'no guess is ever wrong'
     for guesses in (False, True):
         ahead = VisualOdometry(settings)
-        type(ahead._matcher).guesses_are_free, before = (
+        type(ahead._matcher).can_speculate, before = (
             guesses,
-            type(ahead._matcher).guesses_are_free,
+            type(ahead._matcher).can_speculate,
         )
         try:
             seen = [
@@ -122,7 +122,7 @@ def test_estimates_are_the_same_to_the_bit(walk, settings):
                 for each, upcoming in zip(walk, [*walk[1:], None], strict=True)
             ]
         finally:
-            type(ahead._matcher).guesses_are_free = before
+            type(ahead._matcher).can_speculate = before
         for ours, plain in zip(seen, expected, strict=True):
             assert np.array_equal(ours.pose, plain.pose)
             assert np.array_equal(ours.covariance, plain.covariance)

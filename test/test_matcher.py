@@ -12,15 +12,15 @@ from exact_world import World, camera, pose
 from loftr_vo.config import MatcherSettings
 from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr.model import Features
-from loftr_vo.matcher import (
-    EncodedPicture,
+from loftr_vo.matching.matcher import (
+    EncodedImage,
     Matcher,
     PictureError,
     _matches,
-    usual_size,
+    default_image_size,
     working_shape,
 )
-from loftr_vo.pair_matches import PairMatches
+from loftr_vo.matching.raw_matches import PairMatches
 
 ON_CPU = MatcherSettings(device='cpu')
 
@@ -38,8 +38,8 @@ def matcher():
 
 def test_only_large_networks_on_a_gpu_see_large_pictures():
     compact, outdoor = LoFTRConfig.compact().coarse_dim, LoFTRConfig.outdoor().coarse_dim
-    assert usual_size('cuda', outdoor) == 640
-    assert {usual_size('cpu', outdoor), usual_size('cuda', compact)} == {480}
+    assert default_image_size('cuda', outdoor) == 640
+    assert {default_image_size('cpu', outdoor), default_image_size('cuda', compact)} == {480}
     assert Matcher(ON_CPU).image_size == 480
     assert Matcher(dataclasses.replace(ON_CPU, image_size=320)).image_size == 320
 
@@ -81,15 +81,15 @@ def test_a_long_picture_shrunk_too_far_is_refused():
 
 
 def test_cells_of_a_picture_of_its_own_size_lie_on_their_first_pixel():
-    encoded = EncodedPicture(Features(torch.empty(1, 1, 2, 3), torch.empty(0)), (16, 24), (16, 24))
+    encoded = EncodedImage(Features(torch.empty(1, 1, 2, 3), torch.empty(0)), (16, 24), (16, 24))
     expected = [[0, 0], [8, 0], [16, 0], [0, 8], [8, 8], [16, 8]]
     assert np.array_equal(encoded.cell_centres(), expected)
 
 
 def test_cells_of_a_shrunk_picture_lie_in_the_middle_of_what_that_pixel_was():
     """Halved in x, a third in y: pixel 0 came from 0 and 1, and from 0, 1 and 2."""
-    encoded = EncodedPicture(Features(torch.empty(1, 1, 2, 2), torch.empty(0)), (48, 32), (16, 16))
-    assert np.array_equal(encoded.pixels_per_working_pixel, [2.0, 3.0])
+    encoded = EncodedImage(Features(torch.empty(1, 1, 2, 2), torch.empty(0)), (48, 32), (16, 16))
+    assert np.array_equal(encoded.image_pixels_per_network_pixel, [2.0, 3.0])
     expected = [[0.5, 1.0], [16.5, 1.0], [0.5, 25.0], [16.5, 25.0]]
     assert encoded.cell_centres() == pytest.approx(np.array(expected))
 
@@ -102,7 +102,7 @@ def test_pictures_of_one_size_share_their_cells_which_nobody_may_move(matcher, p
 
 
 def test_a_match_outside_the_picture_is_left_out():
-    picture = EncodedPicture(None, (60, 120), (32, 64))
+    picture = EncodedImage(None, (60, 120), (32, 64))
     inside = [0.0, 0.0], [63.0, 31.0], [30.0, 15.5]
     outside = [-0.5, 5.0], [64.0, 5.0], [5.0, -1.0], [5.0, 32.0]
     keypoints1 = np.array([outside[0], *inside, *outside[1:]], np.float32)

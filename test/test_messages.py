@@ -16,12 +16,17 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from visualization_msgs.msg import Marker
 
-from loftr_vo import image_messages
-from loftr_vo.camera import CalibrationError
-from loftr_vo.camera_info import camera_from_info, is_rectified
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.image_messages import ImageError, PictureReader, depth_image, grey_image
-from loftr_vo.matches import Matches
+from loftr_vo.imaging import image_messages
+from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.camera_info import camera_from_info, is_rectified
+from loftr_vo.imaging.image_messages import (
+    ImageError,
+    PictureReader,
+    depth_image,
+    grey_image,
+)
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health, Level
 from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers

@@ -7,16 +7,16 @@ import pytest
 from point_scenes import degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import transform
-from loftr_vo.motion import (
+from loftr_vo.geometry.rigid_motion import transform
+from loftr_vo.odometry.pose.frame_pose import (
     _PLENTY,
-    _as_sure_as_all,
-    _led_by_depth,
-    _lowest,
+    _lowest_cost,
+    _motion_from_known_depth,
     _other_starts,
-    _sampled,
+    _rescale_covariance,
+    _subsample,
 )
-from loftr_vo.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
 
 FOCAL, NOISE = 280.0, 0.3  # pixels
 COUNT = 100
@@ -53,7 +53,7 @@ def what_is_left_of_it(seed):
 def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
     matches = what_is_left_of_it(seed)
     alone = refine_pose(matches, ASTRAY[:3, :3], ASTRAY[:3, 3])
-    found = _lowest(matches, alone, _other_starts(matches, ASTRAY, 1 / FOCAL))
+    found = _lowest_cost(matches, alone, _other_starts(matches, ASTRAY, 1 / FOCAL))
     assert degrees_between(alone.rotation, TURN) > 10
     assert degrees_between(found.rotation, TURN) < 1
     assert np.linalg.norm(found.translation - WAY) < 0.03
@@ -61,13 +61,13 @@ def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
 
 def test_sampled_matches_come_evenly_from_all_that_are_chosen():
     chosen = np.random.default_rng(4).random(3000) < 0.8
-    sampled = _sampled(chosen)
+    sampled = _subsample(chosen)
     assert sampled.sum() == _PLENTY
     assert not (sampled & ~chosen).any()
     gaps = np.diff(np.flatnonzero(sampled[chosen]))
     assert set(gaps) == {2, 3}  # of 2400, each second or third
     few = np.arange(3000) < _PLENTY
-    np.testing.assert_array_equal(_sampled(few), few)
+    np.testing.assert_array_equal(_subsample(few), few)
 
 
 def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
@@ -85,12 +85,12 @@ def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
     all_of_them = np.ones(count, bool)
     start = scene.rotation, scene.translation
     plain = refine_pose(matches, *start)
-    sampled = refine_pose(matches.select(_sampled(all_of_them)), *start)
+    sampled = refine_pose(matches.select(_subsample(all_of_them)), *start)
     # Half of the matches know half as much: the poses differ by as much as that of all is unsure.
     turn = Rotation.from_matrix(sampled.rotation @ plain.rotation.T).as_rotvec()
     apart = np.concatenate([sampled.translation - plain.translation, turn])
     assert apart @ np.linalg.solve(plain.covariance, apart) < 16.8  # 99 % of chi-squared, six
-    of_all = np.diag(_as_sure_as_all(sampled, all_of_them).covariance)
+    of_all = np.diag(_rescale_covariance(sampled, all_of_them).covariance)
     np.testing.assert_allclose(of_all, np.diag(plain.covariance), rtol=0.15)
 
 
@@ -109,7 +109,7 @@ def test_known_depths_lead_at_rest_and_on_a_short_way_as_on_a_long_one(way):
         prior,
         (0.02 * prior) ** 2,
     )
-    led = _led_by_depth(matches, np.ones(count, bool), np.eye(4), 1.5 / FOCAL)
+    led = _motion_from_known_depth(matches, np.ones(count, bool), np.eye(4), 1.5 / FOCAL)
     assert led is not None
     (rotation, translation), two_view = led
     assert degrees_between(rotation, scene.rotation) < 0.05

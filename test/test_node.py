@@ -28,7 +28,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool, Trigger
 from visualization_msgs.msg import MarkerArray
 
-from loftr_vo.device import DeviceLostError
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.matching.device import DeviceLostError
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.loading import load_odometry
@@ -36,7 +37,6 @@ from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.node import VisualOdometryNode
 from loftr_vo.ros.outputs import Outputs
 from loftr_vo.ros.stream import Stream
-from loftr_vo.trajectory import Trajectory
 
 SECOND = 10**9
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE

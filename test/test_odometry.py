@@ -15,15 +15,15 @@ from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, World, camera, pose
 from paths import DATA
 from point_scenes import degrees_apart, degrees_between
 
-from loftr_vo import motion
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
-from loftr_vo.estimate import State
-from loftr_vo.frame import Frame
-from loftr_vo.geometry import essential_motion
-from loftr_vo.keyframe import Keyframe
-from loftr_vo.matcher import PictureError
-from loftr_vo.odometry import VisualOdometry
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matcher import PictureError
+from loftr_vo.odometry.estimate import State
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.pose import frame_pose
+from loftr_vo.odometry.pose.two_view import essential_motion
+from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu'})
@@ -299,10 +299,10 @@ class TestTracking:
             calls.append(None)
             return essential_motion(*arguments, **options)
 
-        monkeypatch.setattr(motion, 'essential_motion', counted)
+        monkeypatch.setattr(frame_pose, 'essential_motion', counted)
         short = list(odometry_in(world).stream(walk))
         by_ransac = len(calls)
-        monkeypatch.setattr(motion, '_led_by_depth', lambda *_: None)
+        monkeypatch.setattr(frame_pose, '_motion_from_known_depth', lambda *_: None)
         long = list(odometry_in(world).stream(walk))
         assert by_ransac <= 3
         assert len(calls) - by_ransac >= len(walk) - 1
@@ -613,7 +613,7 @@ class TestWithTheNetwork:
         program = (
             'import hashlib\n'
             'from loftr_vo.config import Settings, replace\n'
-            'from loftr_vo.odometry import VisualOdometry\n'
+            'from loftr_vo.odometry.visual_odometry import VisualOdometry\n'
             'from loftr_vo.synthetic.sequence import SyntheticSequence\n'
             "settings = replace(Settings(), {'matcher.device': 'cpu'})\n"
             "sequence = SyntheticSequence('room', frames=8, size=(120, 160))\n"

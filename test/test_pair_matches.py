@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from loftr_vo.loftr.model import RawMatches
-from loftr_vo.pair_matches import COLUMNS, pack, unpack, valid_matches
+from loftr_vo.matching.raw_matches import (
+    COLUMNS,
+    pack,
+    unpack,
+    valid_matches,
+)
 
 RAW = RawMatches(
     torch.tensor([[5, 16_000_001, 9]]),

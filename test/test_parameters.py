@@ -12,7 +12,13 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.parameter import Parameter
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 
-from loftr_vo.config import Description, NodeSettings, SettingError, Settings, describe
+from loftr_vo.config import (
+    Description,
+    NodeSettings,
+    SettingError,
+    Settings,
+    describe,
+)
 from loftr_vo.ros import parameters
 
 EVERY = [*describe(NodeSettings()), *describe(Settings())]

@@ -21,11 +21,11 @@ from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
-from loftr_vo import cli
-from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.cli import main
 from loftr_vo.config import MatcherSettings, Settings
 from loftr_vo.datasets import open_sequence
 from loftr_vo.evaluation.running import run_sequence
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.ros.messages import nanoseconds
 
 
@@ -139,25 +139,25 @@ def test_loop_goes_on_until_it_is_interrupted(bag, make_ears):
 
 
 def test_nobody_listens(bag, capsys):
-    assert cli.main(['play', str(bag), '--wait', '0.2']) == 2
+    assert main.main(['play', str(bag), '--wait', '0.2']) == 2
     assert 'nobody has subscribed' in capsys.readouterr().err
 
 
 def test_what_cannot_be_played(bag, tmp_path, capsys):
-    assert cli.main(['play', str(tmp_path)]) == 2
+    assert main.main(['play', str(tmp_path)]) == 2
     assert 'there is no bag' in capsys.readouterr().err
     (tmp_path / 'old.bag').write_bytes(b'#ROSBAG V2.0\n')
-    assert cli.main(['play', str(tmp_path / 'old.bag')]) == 2
+    assert main.main(['play', str(tmp_path / 'old.bag')]) == 2
     assert 'rosbags-convert' in capsys.readouterr().err
-    assert cli.main(['play', str(bag), '--start-offset', '3']) == 2
+    assert main.main(['play', str(bag), '--start-offset', '3']) == 2
     assert 'not within the 0.4' in capsys.readouterr().err
-    assert cli.main(['play', str(bag), '--topics', '/x']) == 2
+    assert main.main(['play', str(bag), '--topics', '/x']) == 2
     assert 'none of those named' in capsys.readouterr().err
 
 
 def test_without_rclpy_the_error_says_what_to_do(bag, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'rclpy', None)
-    assert cli.main(['play', str(bag)]) == 2
+    assert main.main(['play', str(bag)]) == 2
     error = capsys.readouterr().err
     assert 'needs ROS 2' in error
     assert 'source a ROS distribution' in error
@@ -167,9 +167,9 @@ def test_node_fed_by_a_played_bag_says_what_evaluate_says(tmp_path, make_ears):
     """The trajectory of the folder, of the bag, and of the bag streamed to the real node."""
     size = 160
     words = ['--frames', '8', '--size', '160x120', '--rate', '5']
-    assert cli.main(['render', 'room', '-o', str(tmp_path / 'walk'), *words]) == 0
-    assert cli.main(['record', str(tmp_path / 'walk'), '-o', str(tmp_path / 'bag')]) == 0
-    from loftr_vo.odometry import VisualOdometry
+    assert main.main(['render', 'room', '-o', str(tmp_path / 'walk'), *words]) == 0
+    assert main.main(['record', str(tmp_path / 'walk'), '-o', str(tmp_path / 'bag')]) == 0
+    from loftr_vo.odometry.visual_odometry import VisualOdometry
 
     settings = Settings(matcher=MatcherSettings(image_size=size, device='cpu'))
     trajectories = [

@@ -9,13 +9,13 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo import reprojection
-from loftr_vo.pose_refinement import (
+from loftr_vo.geometry import reprojection
+from loftr_vo.odometry.pose.pose_refinement import (
     Observations,
-    agreeing,
     approach_by_depth,
     better_start,
     excess_variance,
+    inlier_mask,
     pseudo_inverse,
     refine_depth,
     refine_pose,
@@ -70,14 +70,14 @@ def test_derivatives_are_those_of_the_residual(random):
     def residual(pose_step, depth_step):
         turn = Rotation.from_rotvec(pose_step[3:]).as_matrix()
         return reprojection.linearise(
-            observations.sightings,
+            observations.match_arrays,
             turn @ views.rotation,
             views.translation + pose_step[:3],
             depths + depth_step,
         ).residual
 
     linear = reprojection.linearise(
-        observations.sightings, views.rotation, views.translation, depths
+        observations.match_arrays, views.rotation, views.translation, depths
     )
     by_pose = numerical(lambda step: residual(step, 0.0), 6)
     by_depth = numerical(lambda step: residual(np.zeros(6), step), 1)[..., 0]
@@ -88,9 +88,9 @@ def test_derivatives_are_those_of_the_residual(random):
 def test_with_the_pose_held_the_depths_linearise_alike(random):
     views = two_views(random, 30)
     observations = observe(random, views, noise=2.0)
-    pose, depths = (observations.sightings, views.rotation, views.translation), 1 / views.depth
+    pose, depths = (observations.match_arrays, views.rotation, views.translation), 1 / views.depth
     linear = reprojection.linearise(*pose, depths)
-    along = reprojection.AlongDepth(*pose)
+    along = reprojection.DepthResidual(*pose)
     residual, by_depth = along.at(depths)
     assert residual == pytest.approx(linear.residual)
     assert by_depth == pytest.approx(linear.by_depth)
@@ -234,7 +234,7 @@ def test_outliers_do_not_move_it(random):
     sigma = np.sqrt(np.diag(clean.covariance))
     assert (np.abs(refined.translation - views.translation) < 6 * sigma[:3]).all()
     assert degrees_between(refined.rotation, views.rotation) < 6 * np.degrees(sigma[3:].max())
-    inliers = agreeing(refined, 1 / FOCAL)
+    inliers = inlier_mask(refined, 1 / FOCAL)
     assert inliers[~wrong].mean() > 0.98
     # Of those without known depth, an outlier along its epipolar line cannot be told.
     assert inliers[wrong].mean() < 0.2
@@ -275,8 +275,10 @@ def test_a_point_behind_the_camera_does_not_agree(random):
     views = two_views(random, 100)
     observations = observe(random, views, known=0.0)
     refined = refine_depth(observations, views.rotation, -views.translation)
-    assert not agreeing(refined, 1 / FOCAL).any()
-    assert agreeing(refine_depth(observations, views.rotation, views.translation), 1 / FOCAL).all()
+    assert not inlier_mask(refined, 1 / FOCAL).any()
+    assert inlier_mask(
+        refine_depth(observations, views.rotation, views.translation), 1 / FOCAL
+    ).all()
 
 
 def test_the_cauchy_weights_are_the_slope_of_the_cost():
@@ -309,7 +311,7 @@ def test_matches_show_how_much_they_overstate(random, times, known):
     observations = observe(random, views, known=known, noise=0.3 * times, stated=0.3)
     excess = excess_variance(observations, views.rotation, views.translation)
     assert excess == pytest.approx(times**2, rel=0.2)
-    again = observations.less_sure(excess)
+    again = observations.with_inflated_noise(excess)
     assert excess_variance(again, views.rotation, views.translation) == pytest.approx(1, abs=0.01)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.autograd import DeviceType
 
-from loftr_vo.benchmark.profiling import (
+from experiments.profiling import (
     STAGES,
     busiest,
     host_calls,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from loftr_vo import cli
+from loftr_vo.cli import main
 from loftr_vo.datasets.writing import write_sequence
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
@@ -62,13 +62,13 @@ def test_launch_tables_are_up_to_date(file):
 
 @pytest.mark.parametrize('words', commands_to_type(), ids=' '.join)
 def test_commands_to_type_are_understood(words):
-    assert callable(cli.make_parser().parse_args(words).command)
+    assert callable(main.make_parser().parse_args(words).command)
 
 
 @pytest.mark.parametrize('mention', commands_mentioned())
 def test_commands_mentioned_exist(mention):
     with pytest.raises(SystemExit) as end:
-        cli.make_parser().parse_args([*mention.split(), '--help'])
+        main.make_parser().parse_args([*mention.split(), '--help'])
     assert end.value.code == 0
 
 

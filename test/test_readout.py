@@ -10,10 +10,11 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.config import GeometrySettings, Settings, replace
-from loftr_vo.odometry import VisualOdometry
-from loftr_vo.readout import Readout, RollingShutter
+from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
+from loftr_vo.odometry.rolling_shutter.pose_and_turn import refine_pose_and_readout_rotation
+from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
+from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
-from loftr_vo.turn_refinement import refine_turning
 
 PERIOD = 1 / 30
 READOUT = 0.025
@@ -42,17 +43,17 @@ def follow_swings(shutter, readout, random, frames=60, noise=0.002, first=0):
         seconds = index * PERIOD
         frame = SimpleNamespace(stamp=round(seconds * 1e9) + 1)
         if keyframe is None or index % 10 == 1:
-            keyframe = SimpleNamespace(frame=last or frame, turn=np.zeros(3))
+            keyframe = SimpleNamespace(frame=last or frame, readout_rotation=np.zeros(3))
             of_keyframe = velocity_at(keyframe.frame.stamp * 1e-9)
         change = readout * (velocity_at(seconds) - of_keyframe) + random.normal(0, noise, 3)
-        seen = Readout(np.zeros(3), partial(np.copy, change), np.eye(4), np.zeros((6, 6)))
+        seen = ReadoutEstimate(np.zeros(3), partial(np.copy, change), np.eye(4), np.zeros((6, 6)))
         shutter.follow(frame, turned_at(seconds).as_matrix(), keyframe, seen)
         last = frame
 
 
 @pytest.mark.parametrize('readout', [0.01, 0.03, -0.02])
 def test_the_readout_is_learnt_from_turns(readout, random):
-    shutter = RollingShutter(GeometrySettings())
+    shutter = ReadoutTimeEstimator(GeometrySettings())
     assert not shutter.known
     follow_swings(shutter, readout, random)
     assert shutter.known
@@ -60,44 +61,44 @@ def test_the_readout_is_learnt_from_turns(readout, random):
 
 
 def test_a_global_shutter_is_told_from_a_rolling_one(random):
-    shutter = RollingShutter(GeometrySettings())
+    shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.0, random, frames=120)
     assert shutter.known
     assert shutter.seconds == 0.0
 
 
 def test_a_few_measurements_say_nothing(random):
-    shutter = RollingShutter(GeometrySettings())
+    shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.03, random, frames=8)
     assert not shutter.known
-    assert not np.any(shutter.expected_turn())
+    assert not np.any(shutter.expected_readout_rotation())
 
 
 def test_the_next_turn_is_expected_from_the_last_velocity(random):
-    shutter = RollingShutter(GeometrySettings(readout_time=READOUT))
+    shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)
     now = READOUT * velocity_at(40 * PERIOD)
-    assert shutter.expected_turn() == pytest.approx(now, abs=0.01)
+    assert shutter.expected_readout_rotation() == pytest.approx(now, abs=0.01)
     assert np.linalg.norm(now) > 0.02
 
 
 def test_the_turn_of_an_earlier_picture_is_that_of_its_own_velocity(random):
-    shutter = RollingShutter(GeometrySettings(readout_time=READOUT))
+    shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)
     seconds = 20 * PERIOD
-    there = shutter.turn_at(round(seconds * 1e9) + 1)
+    there = shutter.readout_rotation_at(round(seconds * 1e9) + 1)
     assert there == pytest.approx(READOUT * velocity_at(seconds), abs=0.001)
-    assert shutter.turn_at(12345) is None
+    assert shutter.readout_rotation_at(12345) is None
 
 
 def test_a_readout_that_is_given_is_not_learnt(random):
-    shutter = RollingShutter(GeometrySettings(readout_time=0.01))
+    shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=0.01))
     follow_swings(shutter, 0.03, random)
     assert shutter.seconds == 0.01
 
 
 def test_what_was_learnt_comes_back_when_the_setting_says_so(random):
-    shutter = RollingShutter(GeometrySettings())
+    shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.03, random)
     shutter.configure(GeometrySettings(readout_time=0.0))
     assert (shutter.known, shutter.seconds) == (True, 0.0)
@@ -106,10 +107,10 @@ def test_what_was_learnt_comes_back_when_the_setting_says_so(random):
 
 
 def test_no_velocity_is_taken_across_an_interruption(random):
-    shutter = RollingShutter(GeometrySettings(readout_time=READOUT))
+    shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=20)
     shutter.interrupt()
-    assert not np.any(shutter.expected_turn())
+    assert not np.any(shutter.expected_readout_rotation())
 
 
 @pytest.fixture(scope='module')
@@ -144,9 +145,11 @@ def test_no_pose_waits_for_a_turn_that_is_not_corrected_for(swung, monkeypatch):
 
     def counted(*arguments):
         measured.append(arguments)
-        return refine_turning(*arguments)
+        return refine_pose_and_readout_rotation(*arguments)
 
-    monkeypatch.setattr('loftr_vo.readout.refine_turning', counted)
+    monkeypatch.setattr(
+        'loftr_vo.odometry.rolling_shutter.readout_time.refine_pose_and_readout_rotation', counted
+    )
     odometry = VisualOdometry(replace(Settings(), {'scale.source': 'depth'}))
     for picture in swung[0][:10]:
         before = len(measured)

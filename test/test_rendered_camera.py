@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
 
-from loftr_vo.camera_info import camera_from_info
+from loftr_vo.imaging.camera_info import camera_from_info
 from loftr_vo.ros.rendered_camera import RenderedCamera, forth_and_back
 from loftr_vo.synthetic.sequence import SyntheticSequence
 

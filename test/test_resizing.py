@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from loftr_vo.resizing import DeviceResizing, filter_between, resized
+from loftr_vo.matching.resizing import DeviceResizing, filter_between, resized
 
 # (H, W) given, (H, W) seen, the share of pixels that may differ by one grey level.
 SHAPES = [

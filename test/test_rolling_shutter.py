@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.camera import Camera
-from loftr_vo.geometry import rays_from_points
-from loftr_vo.rolling_shutter import (
-    NO_TURN,
+from loftr_vo.geometry.epipolar import rays_from_points
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.odometry.rolling_shutter.model import (
+    NO_ROTATION,
     project_row_by_row,
     share_of_readout,
-    straighten,
+    to_middle_row,
 )
 
 TURN = np.array([0.02, -0.04, 0.03])
@@ -46,14 +46,14 @@ def test_straightened_rays_are_those_that_the_camera_has_at_the_middle_row(point
     # What a camera sees that has turned by a share of the turn.
     rows = Rotation.from_rotvec(share[:, None] * TURN)
     seen = rows.inv().apply(points)
-    straight = straighten(seen / seen[:, 2:], share, TURN)
+    straight = to_middle_row(seen / seen[:, 2:], share, TURN)
     assert straight == pytest.approx(points / points[:, 2:], abs=3e-5)
 
 
 def test_without_a_turn_nothing_is_changed(points, camera):
     rays = points / points[:, 2:]
-    assert straighten(rays, np.linspace(-0.5, 0.5, len(rays)), NO_TURN) is rays
-    assert np.array_equal(project_row_by_row(points, camera, NO_TURN), camera.project(points))
+    assert to_middle_row(rays, np.linspace(-0.5, 0.5, len(rays)), NO_ROTATION) is rays
+    assert np.array_equal(project_row_by_row(points, camera, NO_ROTATION), camera.project(points))
 
 
 def test_what_is_projected_row_by_row_is_straightened_to_where_it_was(points, camera):
@@ -61,5 +61,5 @@ def test_what_is_projected_row_by_row_is_straightened_to_where_it_was(points, ca
     moved = np.linalg.norm(pixels - camera.project(points), axis=1)
     assert np.median(moved) > 2.0
     share = share_of_readout(pixels[:, 1], camera.height)
-    rays = straighten(rays_from_points(camera.undistort(pixels)), share, TURN)
+    rays = to_middle_row(rays_from_points(camera.undistort(pixels)), share, TURN)
     assert rays == pytest.approx(points / points[:, 2:], abs=1e-4)  # a twentieth of a pixel

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.rotation import angle_of, quaternion, rotate_covariance, rotation_vector
+from loftr_vo.geometry.rotation import (
+    angle_of,
+    quaternion,
+    rotate_covariance,
+    rotation_vector,
+)
 
 AXES = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, -0.8, 0], [-0.48, 0.6, 0.64]])
 VECTORS = [angle * axis for axis in AXES for angle in (0.0, 1e-9, 1e-4, 0.5, 2.0, 3.0, 3.14159)]

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from exact_world import PERIOD, ExactMatcher, World, camera, pose
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
+from experiments.scale_sources import measure
 from loftr_vo.config import SettingError, Settings, replace
-from loftr_vo.estimate import State
-from loftr_vo.evaluation.scale_sources import measure
-from loftr_vo.frame import BasePose, RightPicture
-from loftr_vo.geometry import rays_from_points
-from loftr_vo.odometry import VisualOdometry
-from loftr_vo.scale.cell_depth import NoReading
-from loftr_vo.scale.ground import GroundScale, Tilt, fit_ground
-from loftr_vo.scale.running_scale import Reading, RunningScale, robust_mean
-from loftr_vo.scale.wheels import WheelScale
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.epipolar import rays_from_points
+from loftr_vo.imaging.frame import BasePose, RightPicture
+from loftr_vo.odometry.estimate import State
+from loftr_vo.odometry.scale.cell_depth import NoReading
+from loftr_vo.odometry.scale.ground_plane import GroundScale, Tilt, fit_ground
+from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter, robust_mean
+from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sensors import depth_camera
 
 
@@ -93,7 +93,7 @@ def largest_step(estimates):
 
 
 def test_the_first_reading_is_taken_whole_and_later_ones_by_how_sure_they_are():
-    scale = RunningScale()
+    scale = ScaleFilter()
     assert scale.correct(Reading(math.log(3.0), 0.1)) == pytest.approx(3.0)
     factor = scale.correct(Reading(0.1, 0.1))
     assert math.log(factor) == pytest.approx(0.05)
@@ -101,7 +101,7 @@ def test_the_first_reading_is_taken_whole_and_later_ones_by_how_sure_they_are():
 
 
 def test_an_outlier_is_left_out_unless_it_insists():
-    scale = RunningScale()
+    scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))
     said = [scale.correct(Reading(0.5, 0.01)) for _ in range(5)]
     assert said[:4] == [None] * 4
@@ -109,13 +109,13 @@ def test_an_outlier_is_left_out_unless_it_insists():
 
 
 def test_outliers_to_both_sides_never_insist():
-    scale = RunningScale()
+    scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))
     assert all(scale.correct(Reading((-1) ** n * 0.5, 0.01)) is None for n in range(20))
 
 
 def test_a_silent_source_leaves_the_scale_less_and_less_sure():
-    scale = RunningScale()
+    scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))
     before = scale.variance
     for _ in range(100):
@@ -309,7 +309,7 @@ def compare(camera_way, wheels):
     scale = WheelScale(BODY_FROM_OPTICAL)
     scale.add(wheels)
     for stamp, where in camera_way:
-        scale.follow(stamp, where, usual_depth=4.0)
+        scale.follow(stamp, where, reference_depth=4.0)
     return scale.reading()
 
 
@@ -359,7 +359,7 @@ def test_a_camera_off_the_base_goes_another_way_in_a_turn():
     for index, turn in enumerate(turns):
         seen = np.linalg.inv(mounted) @ turn @ mounted
         seen[:3, 3] *= 4
-        scale.follow(round(1e8 * index), seen, usual_depth=4.0)
+        scale.follow(round(1e8 * index), seen, reference_depth=4.0)
     assert math.exp(scale.reading().log_ratio) == pytest.approx(0.25, rel=1e-3)
 
 

@@ -16,11 +16,11 @@ from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
 from test_node import ERROR, OK, SECOND, WARN, Rig
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
 from loftr_vo.config import replace
-from loftr_vo.odometry import VisualOdometry
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.imaging.approximate_time import StampMatcher
+from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.ros import messages
-from loftr_vo.stamp_matcher import StampMatcher
 
 MILLISECOND = 10**6
 STEP = 0.06

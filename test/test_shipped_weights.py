@@ -11,8 +11,8 @@ import torch
 
 import loftr_vo
 from loftr_vo.loftr.weights import load_weights
-from loftr_vo.training.config import TrainingConfig
-from loftr_vo.training.validation import validate
+from training.config import TrainingConfig
+from training.validation import validate
 
 FOLDER = Path(loftr_vo.__file__).parent / 'weights'
 

@@ -5,7 +5,7 @@
 import numpy as np
 import pytest
 
-from loftr_vo.small_systems import solve
+from loftr_vo.geometry.linear_solve import solve
 
 
 @pytest.mark.parametrize('size', [3, 6, 9])

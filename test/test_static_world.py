@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 
-from loftr_vo.geometry import essential_motion
-from loftr_vo.pose_refinement import Observations
-from loftr_vo.static_world import prefer_static
+from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.pose.static_scene import prefer_static_scene
+from loftr_vo.odometry.pose.two_view import essential_motion
 
 THRESHOLD = 1 / FOCAL
 NOISE = 0.2  # pixels
@@ -49,10 +49,10 @@ def with_somebody(observations, moved, random):
     return joined, np.arange(here + count) < here
 
 
-def chosen(observations, known, agreed=None):
-    agreed = 5 * known if agreed is None else agreed
+def chosen(observations, known, agreement_count=None):
+    agreement_count = 5 * known if agreement_count is None else agreement_count
     found = essential_motion(observations.rays0, observations.rays1, THRESHOLD)
-    return found, prefer_static(observations, known, agreed, found, THRESHOLD)
+    return found, prefer_static_scene(observations, known, agreement_count, found, THRESHOLD)
 
 
 @pytest.mark.parametrize('crowd', [150, 200, 400])

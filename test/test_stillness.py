@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from exact_world import pose
 
-from loftr_vo.matches import Matches
-from loftr_vo.stillness import RestDetector
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.tracking.stationary import StationaryDetector
 
 COUNT = 200
 THRESHOLD = 0.3  # pixels
@@ -39,7 +39,7 @@ def shaken(random):
 
 
 def test_a_resting_camera_keeps_its_pose_bit_by_bit(random):
-    detector, first = RestDetector(), shaken(random)
+    detector, first = StationaryDetector(), shaken(random)
     held, resting = detector.settle(KEYFRAME, motion(random), first, THRESHOLD)
     assert not resting
     assert np.array_equal(held, first)
@@ -50,7 +50,7 @@ def test_a_resting_camera_keeps_its_pose_bit_by_bit(random):
 
 
 def test_a_step_is_followed_at_once(random):
-    detector = RestDetector()
+    detector = StationaryDetector()
     detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
     moved = shaken(random)
     held, resting = detector.settle(KEYFRAME, motion(random, 1.0), moved, THRESHOLD)
@@ -60,7 +60,7 @@ def test_a_step_is_followed_at_once(random):
 
 def test_a_creeping_camera_is_followed_in_the_end(random):
     """0.05 px a frame: never more behind than the threshold and what noise adds to it."""
-    detector = RestDetector()
+    detector = StationaryDetector()
     for frame in range(60):
         shift = 0.05 * frame
         where = pose((shift, 0.0, 0.0))
@@ -72,7 +72,7 @@ def test_a_creeping_camera_is_followed_in_the_end(random):
 @pytest.mark.parametrize('noise', [0.3, 0.6])
 def test_noise_is_no_motion(random, noise):
     """Two noisy positions differ by more than the threshold, in median, in both cases."""
-    detector, first = RestDetector(), shaken(random)
+    detector, first = StationaryDetector(), shaken(random)
     detector.settle(KEYFRAME, motion(random, noise=noise), first, THRESHOLD)
     for _ in range(50):
         seen = motion(random, noise=noise)
@@ -85,7 +85,7 @@ def test_noise_is_no_motion(random, noise):
 
 @pytest.mark.parametrize('kind', ['turn', 'zoom', 'roll'])
 def test_every_way_to_move_together_is_motion(random, kind):
-    detector = RestDetector()
+    detector = StationaryDetector()
     cells = np.arange(COUNT)
     places = np.stack([cells % 20 * 16.0, cells // 20 * 24.0], axis=1)
     moved = {
@@ -100,21 +100,21 @@ def test_every_way_to_move_together_is_motion(random, kind):
 
 
 def test_another_keyframe_ends_the_comparison(random):
-    detector = RestDetector()
+    detector = StationaryDetector()
     detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
     other = SimpleNamespace(rays=KEYFRAME.rays)
     assert not detector.settle(other, motion(random), shaken(random), THRESHOLD)[1]
 
 
 def test_too_few_common_cells_do_not_prove_rest(random):
-    detector = RestDetector()
+    detector = StationaryDetector()
     detector.settle(KEYFRAME, motion(random, cells=np.arange(0, 105)), np.eye(4), THRESHOLD)
     after = motion(random, cells=np.arange(95, COUNT))
     assert not detector.settle(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
 
 
 def test_outliers_have_no_say(random):
-    detector = RestDetector()
+    detector = StationaryDetector()
     detector.settle(KEYFRAME, motion(random), np.eye(4), THRESHOLD)
     after = motion(random)
     after.inliers[:120] = False
@@ -123,7 +123,7 @@ def test_outliers_have_no_say(random):
 
 
 def test_a_threshold_of_zero_never_rests(random):
-    detector = RestDetector()
+    detector = StationaryDetector()
     for _ in range(3):
         still = motion(random, noise=0.0)
         assert not detector.settle(KEYFRAME, still, np.eye(4), 0.0)[1]

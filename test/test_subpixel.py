@@ -6,18 +6,18 @@ import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.light import even_light
-from loftr_vo.matches import Matches
-from loftr_vo.subpixel import (
+from loftr_vo.geometry.matrix2x2 import with_variance_added
+from loftr_vo.imaging.contrast_normalisation import normalise_contrast
+from loftr_vo.matching.lucas_kanade import (
     _CRITERIA,
     _MODEL_SIGMA,
     WINDOW,
     _track,
-    by_network,
     locate,
+    network_locations,
     texture_at,
 )
-from loftr_vo.two_by_two import with_variance_added
+from loftr_vo.matching.matches import Matches
 
 SHAPE = (160, 200)
 SHIFT = np.array([2.37, -1.61])
@@ -85,7 +85,7 @@ def network_matches(random, points, shift=SHIFT):
 
 def located(image0, image1, matches):
     texture = texture_at(image0, matches.keypoints0)
-    return locate(even_light(image0), texture, even_light(image1), matches)
+    return locate(normalise_contrast(image0), texture, normalise_contrast(image1), matches)
 
 
 def test_a_shift_is_found_to_a_twentieth_of_a_pixel(random, points):
@@ -103,7 +103,7 @@ def test_it_is_surer_than_the_network_where_there_is_texture(random, points):
     matches = network_matches(random, points)
     found = located(image0, image1, matches)
     least = np.linalg.eigvalsh(found.information)[found.tracked, 0]
-    assert (least > 4 * by_network(matches).information[0, 0, 0]).all()
+    assert (least > 4 * network_locations(matches).information[0, 0, 0]).all()
 
 
 @pytest.mark.parametrize('noise', [0.5, 2.0])
@@ -132,7 +132,7 @@ def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
         found = located(image0, picture(blurred, random, 2.0), matches)
         information.append(np.median(found.information[found.tracked, 0, 0]))
     bound = with_variance_added(texture_at(image0, points).information, _MODEL_SIGMA**2)
-    network = by_network(matches).information
+    network = network_locations(matches).information
     assert information[0] == pytest.approx(np.median((bound + network)[:, 0, 0]), rel=0.1)
     assert information[0] > 1.2 * information[1] > 1.5 * information[2]
 
@@ -186,7 +186,7 @@ def test_noise_makes_texture_tell_less(random, points):
 def test_leaving_out_the_differences_of_grey_values_moves_no_point(random, points):
     image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
     start = network_matches(random, points).keypoints1
-    moved, found, _ = _track(image0, image1, points, start, _CRITERIA, only_places=True)
+    moved, found, _ = _track(image0, image1, points, start, _CRITERIA, positions_only=True)
     plain, plainly_found, _ = cv2.calcOpticalFlowPyrLK(
         image0,
         image1,
@@ -227,20 +227,22 @@ def test_the_network_is_not_believed_to_be_surer_than_it_can_be(random, points):
         np.full(len(points), 1e-4, np.float32),
         matches.cells,
     )
-    assert by_network(boast).information.max() < 100
+    assert network_locations(boast).information.max() < 100
 
 
 def test_noise_is_that_of_the_picture_in_even_light(random, points):
     image = picture(waves(), random, 6.0)
     noise = texture_at(image, points).noise
-    quiet = even_light(picture(waves(), random, 0.0)).astype(float)
+    quiet = normalise_contrast(picture(waves(), random, 0.0)).astype(float)
     x, y = points.astype(int).T
-    assert np.median(noise) == pytest.approx((even_light(image) - quiet)[y, x].std(), rel=0.3)
+    assert np.median(noise) == pytest.approx(
+        (normalise_contrast(image) - quiet)[y, x].std(), rel=0.3
+    )
 
 
 def test_a_selection_keeps_what_belongs_together(random, points):
-    found = by_network(network_matches(random, points)).select(np.array([3, 1]))
-    full = by_network(network_matches(np.random.default_rng(2), points))
+    found = network_locations(network_matches(random, points)).select(np.array([3, 1]))
+    full = network_locations(network_matches(np.random.default_rng(2), points))
     assert np.array_equal(found.points, full.points[[3, 1]])
     assert found.information.shape == (2, 2, 2)
     assert found.tracked.shape == (2,)
@@ -279,7 +281,7 @@ def test_a_picture_that_grows_is_followed_at_the_centre_of_texture(random, point
         points, start, np.ones(count, np.float32), np.ones(count, np.float32), np.arange(count)
     )
     texture = texture_at(image0, points)
-    found = locate(even_light(image0), texture, even_light(image1), matches)
+    found = locate(normalise_contrast(image0), texture, normalise_contrast(image1), matches)
     at_middle = np.linalg.norm(found.points - grown(points), axis=1)
     places = points + texture.centre
     at_centre = np.linalg.norm(found.points + texture.centre - grown(places), axis=1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from loftr_vo.cli import main
-from loftr_vo.commands import render as render_command
+from loftr_vo.cli import render as render_command
+from loftr_vo.cli.main import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.writing import write_sequence
 from loftr_vo.synthetic import disturbance

@@ -7,11 +7,11 @@ import json
 import pytest
 from recordings import STAMPS, tum_lines, write_bag
 
-from loftr_vo import cli
+from loftr_vo.cli import main
 
 
 def topics(capsys, *words):
-    assert cli.main(['topics', *map(str, words), '--json']) == 0
+    assert main.main(['topics', *map(str, words), '--json']) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -40,7 +40,7 @@ def test_ground_truth_in_a_file_is_told(tmp_path, capsys):
 
 def test_several_cameras_are_asked_for(tmp_path, capsys):
     bag = write_bag(tmp_path / 'bag', topics=('/left/image_raw', '/right/image_raw'))
-    assert cli.main(['topics', str(bag)]) == cli.BAD_INPUT
+    assert main.main(['topics', str(bag)]) == main.BAD_INPUT
     assert 'choose one with --image-topic' in capsys.readouterr().err
     assert topics(capsys, bag, '--image-topic', '/right/image_raw')['image'] == '/right/image_raw'
 
@@ -48,10 +48,10 @@ def test_several_cameras_are_asked_for(tmp_path, capsys):
 @pytest.mark.parametrize('name', ['absent', 'picture.png'])
 def test_what_is_no_bag_is_refused(tmp_path, capsys, name):
     (tmp_path / 'picture.png').write_bytes(b'no bag')
-    assert cli.main(['topics', str(tmp_path / name)]) == cli.BAD_INPUT
+    assert main.main(['topics', str(tmp_path / name)]) == main.BAD_INPUT
     assert 'no bag' in capsys.readouterr().err
 
 
 def test_words_for_people(tmp_path, capsys):
-    assert cli.main(['topics', str(write_bag(tmp_path / 'bag'))]) == 0
+    assert main.main(['topics', str(write_bag(tmp_path / 'bag'))]) == 0
     assert 'camera info     /camera/camera_info' in capsys.readouterr().out

@@ -19,16 +19,32 @@ from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.textures import TextureBank
-from loftr_vo.training import trainer as trainer_module
-from loftr_vo.training import validation
-from loftr_vo.training.config import Stage, TrainingConfig
-from loftr_vo.training.curve import draw_curve
-from loftr_vo.training.head_trainer import HeadTrainer
-from loftr_vo.training.losses import coarse_loss, fine_loss, spread_loss, unmatched_loss
-from loftr_vo.training.pool import PairPool, mirrored, swapped
-from loftr_vo.training.supervision import CELL, cells_around, estranged, supervise
-from loftr_vo.training.trainer import CHECKPOINT, LOG, WEIGHTS, RunningMean, Trainer
-from loftr_vo.training.window_pool import WindowPool, Windows
+from training import trainer as trainer_module
+from training import validation
+from training.config import Stage, TrainingConfig
+from training.curve import draw_curve
+from training.head_trainer import HeadTrainer
+from training.losses import (
+    coarse_loss,
+    fine_loss,
+    spread_loss,
+    unmatched_loss,
+)
+from training.pool import PairPool, mirrored, swapped
+from training.supervision import (
+    CELL,
+    cells_around,
+    estranged,
+    supervise,
+)
+from training.trainer import (
+    CHECKPOINT,
+    LOG,
+    WEIGHTS,
+    RunningMean,
+    Trainer,
+)
+from training.window_pool import WindowPool, Windows
 
 SIZE = (48, 64)
 TRAINING = Path(trainer_module.__file__).parent
@@ -735,7 +751,7 @@ def test_places_are_scored_as_the_network_and_as_lucas_kanade_leave_them(monkeyp
     }
     assert all(0 < error < 1 for error in scores.values())
     assert scores['clean_refined_error_px'] < scores['clean_working_error_px']
-    matched = validation.match_pair
+    matched = validation.match_and_refine
 
     def aside(*arguments, **options):
         matches = matched(*arguments, **options)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.trajectory import Trajectory, TrajectoryError, format_seconds, parse_seconds
+from loftr_vo.geometry.trajectory import (
+    Trajectory,
+    TrajectoryError,
+    format_seconds,
+    parse_seconds,
+)
 
 
 def random_trajectory(count=20, start=1311868169163497925):

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import split, transform
-from loftr_vo.pose_refinement import Observations, refine_pose
-from loftr_vo.reprojection import Sightings
-from loftr_vo.rolling_shutter import NO_TURN, straighten
-from loftr_vo.turn_refinement import _by_turn, refine_turning
+from loftr_vo.geometry.reprojection import MatchArrays
+from loftr_vo.geometry.rigid_motion import split, transform
+from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, to_middle_row
+from loftr_vo.odometry.rolling_shutter.pose_and_turn import (
+    _by_readout_rotation,
+    refine_pose_and_readout_rotation,
+)
 
 FOCAL = 400.0
 NOISE = 0.3  # pixels
@@ -27,14 +30,14 @@ def random():
     return np.random.default_rng(0)
 
 
-def seen_by_a_turning_camera(random, count=500, turn=TURN):
+def seen_by_a_turning_camera(random, count=500, readout_rotation=TURN):
     """Matches of known depth, and the share of the readout at which each is seen."""
     rays0 = np.column_stack([random.uniform(-0.6, 0.6, (count, 2)), np.ones(count)])
     depth = random.uniform(1.5, 6.0, count)
     rotation, translation = split(MOTION)
     points = (rays0 * depth[:, None]) @ rotation.T + translation
     share = points[:, 1] / points[:, 2] / 1.2
-    rows = Rotation.from_rotvec(share[:, None] * turn).inv().apply(points)
+    rows = Rotation.from_rotvec(share[:, None] * readout_rotation).inv().apply(points)
     rays1 = rows / rows[:, 2:]
     rays1[:, :2] += random.normal(0, NOISE / FOCAL, (count, 2))
     whitening = np.tile(np.eye(2) * FOCAL / NOISE, (count, 1, 1))
@@ -49,8 +52,10 @@ def errors(pose):
 
 def test_pose_and_turn_are_found_from_far(random):
     observations, share = seen_by_a_turning_camera(random)
-    found = refine_turning(observations, share, split(np.eye(4)), NO_TURN, 0.05)
-    assert found.turn == pytest.approx(TURN, abs=0.002)
+    found = refine_pose_and_readout_rotation(
+        observations, share, split(np.eye(4)), NO_ROTATION, 0.05
+    )
+    assert found.readout_rotation == pytest.approx(TURN, abs=0.002)
     turned, moved = errors(found)
     assert turned < 0.001
     assert moved < 0.003
@@ -65,33 +70,37 @@ def test_wrong_matches_do_not_count(random):
     wrong = random.choice(len(rays1), 150, replace=False)
     rays1[wrong, :2] += random.uniform(-0.3, 0.3, (150, 2))
     observations = replace(observations, rays1=rays1)
-    found = refine_turning(observations, share, split(np.eye(4)), NO_TURN, 0.05)
-    assert found.turn == pytest.approx(TURN, abs=0.003)
+    found = refine_pose_and_readout_rotation(
+        observations, share, split(np.eye(4)), NO_ROTATION, 0.05
+    )
+    assert found.readout_rotation == pytest.approx(TURN, abs=0.003)
 
 
 def test_a_shutter_without_rows_has_no_turn(random):
-    observations, share = seen_by_a_turning_camera(random, turn=NO_TURN)
-    found = refine_turning(observations, share, split(MOTION), NO_TURN, 0.05)
-    assert np.linalg.norm(found.turn) < 0.002
+    observations, share = seen_by_a_turning_camera(random, readout_rotation=NO_ROTATION)
+    found = refine_pose_and_readout_rotation(observations, share, split(MOTION), NO_ROTATION, 0.05)
+    assert np.linalg.norm(found.readout_rotation) < 0.002
 
 
 def test_what_is_expected_decides_where_the_picture_does_not(random):
     observations, share = seen_by_a_turning_camera(random, count=12)
     unsure = replace(observations, whitening=observations.whitening * 1e-4)
-    found = refine_turning(unsure, share, split(MOTION), np.array([0.0, 0.01, 0.0]), 0.001)
-    assert found.turn == pytest.approx([0.0, 0.01, 0.0], abs=1e-3)
+    found = refine_pose_and_readout_rotation(
+        unsure, share, split(MOTION), np.array([0.0, 0.01, 0.0]), 0.001
+    )
+    assert found.readout_rotation == pytest.approx([0.0, 0.01, 0.0], abs=1e-3)
 
 
 def test_the_derivatives_by_the_turn_are_those_of_the_residuals(random):
     observations, share = seen_by_a_turning_camera(random, count=40)
-    straight = straighten(observations.rays1, share, TURN)
+    straight = to_middle_row(observations.rays1, share, TURN)
 
-    def whitened(turn):
-        rays = straighten(straight, share, turn)
-        return Sightings.of(observations.rays0, rays, observations.whitening)
+    def whitened(readout_rotation):
+        rays = to_middle_row(straight, share, readout_rotation)
+        return MatchArrays.of(observations.rays0, rays, observations.whitening)
 
-    here = whitened(NO_TURN)
-    derivatives = _by_turn(here, share)
+    here = whitened(NO_ROTATION)
+    derivatives = _by_readout_rotation(here, share)
     for axis in range(3):
         step = np.zeros(3)
         step[axis] = 1e-6
@@ -101,17 +110,21 @@ def test_the_derivatives_by_the_turn_are_those_of_the_residuals(random):
 
 def test_what_the_turn_adds_to_the_covariance_makes_it_that_of_both_together(random):
     observations, share = seen_by_a_turning_camera(random)
-    found = refine_turning(observations, share, split(MOTION), NO_TURN, 0.05)
+    found = refine_pose_and_readout_rotation(observations, share, split(MOTION), NO_ROTATION, 0.05)
     information = np.linalg.inv(found.covariance)
     with_turn_held = np.linalg.inv(information[:6, :6])
-    assert with_turn_held + found.by_turn == pytest.approx(found.covariance[:6, :6], rel=1e-6)
+    assert with_turn_held + found.covariance_by_readout_rotation == pytest.approx(
+        found.covariance[:6, :6], rel=1e-6
+    )
 
 
 def test_the_covariance_is_that_of_the_errors(random):
     misses = []
     for _ in range(40):
         observations, share = seen_by_a_turning_camera(random, count=200)
-        found = refine_turning(observations, share, split(MOTION), NO_TURN, 0.5)
-        misses.append(found.turn - TURN)
+        found = refine_pose_and_readout_rotation(
+            observations, share, split(MOTION), NO_ROTATION, 0.5
+        )
+        misses.append(found.readout_rotation - TURN)
     shown = np.sqrt(np.diag(found.covariance)[6:])
     assert np.std(misses, axis=0) == pytest.approx(shown, rel=0.5)

@@ -9,20 +9,20 @@ import pytest
 from exact_world import pose
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import inverse_transform
-from loftr_vo.uncertainty import (
-    exactly_here,
-    handed_over,
+from loftr_vo.geometry.rigid_motion import inverse_transform
+from loftr_vo.odometry.map.covariance import (
+    correlation_inflation,
+    initial_covariance,
+    keyframe_covariance,
     pose_covariance,
     relative_covariance,
-    shared_errors,
 )
 
 MOTION = inverse_transform(pose((0.3, -0.1, 0.2), (5, -3, 2)))  # frame from keyframe
 
 
 def keyframe_at(where, covariance, pixels=1.0):
-    encoded = SimpleNamespace(pixels_per_working_pixel=np.full(2, pixels))
+    encoded = SimpleNamespace(image_pixels_per_network_pixel=np.full(2, pixels))
     return SimpleNamespace(pose=where, covariance=covariance, encoded=encoded)
 
 
@@ -54,7 +54,7 @@ def test_it_is_the_spread_of_poses_with_errors_drawn():
     of_motion = random_covariance(random, 6, 0.002)
     where = pose((1.0, 2.0, -1.0), (40, 10, -5))
     keyframe = keyframe_at(where, of_keyframe)
-    measured = motion_with(of_motion / shared_errors(keyframe))
+    measured = motion_with(of_motion / correlation_inflation(keyframe))
     expected = pose_covariance(keyframe, measured, relative_covariance(keyframe, measured))
     exact = where @ inverse_transform(MOTION)
     errors = []
@@ -72,37 +72,39 @@ def test_it_is_the_spread_of_poses_with_errors_drawn():
 
 
 def test_the_scale_is_less_sure_with_every_keyframe():
-    covariance = exactly_here()
+    covariance = initial_covariance()
     for _ in range(5):
         keyframe = keyframe_at(np.eye(4), covariance)
-        grown = handed_over(covariance, keyframe, motion_with(np.eye(6) * 1e-6))
+        grown = keyframe_covariance(covariance, keyframe, motion_with(np.eye(6) * 1e-6))
         assert grown[6, 6] > covariance[6, 6]
         assert np.array_equal(grown[:6], covariance[:6])
         covariance = grown
 
 
 def test_the_surer_of_baseline_and_depths_carries_the_scale():
-    keyframe = keyframe_at(np.eye(4), exactly_here())
+    keyframe = keyframe_at(np.eye(4), initial_covariance())
 
     def step(of_motion, relative):
         motion = motion_with(np.eye(6) * of_motion, relative=relative)
-        return np.sqrt(handed_over(keyframe.covariance, keyframe, motion)[6, 6])
+        return np.sqrt(keyframe_covariance(keyframe.covariance, keyframe, motion)[6, 6])
 
     by_depths = step(1.0, 0.03)
     assert by_depths == pytest.approx(
-        0.03 / np.sqrt(100) * np.sqrt(shared_errors(keyframe)), rel=0.01
+        0.03 / np.sqrt(100) * np.sqrt(correlation_inflation(keyframe)), rel=0.01
     )
     by_baseline = step(1e-10, 0.29)
     length = np.linalg.norm(MOTION[:3, 3])
-    assert by_baseline == pytest.approx(1e-5 / length * np.sqrt(shared_errors(keyframe)), rel=0.05)
+    assert by_baseline == pytest.approx(
+        1e-5 / length * np.sqrt(correlation_inflation(keyframe)), rel=0.05
+    )
 
 
 def test_without_any_depth_the_baseline_carries_the_scale():
-    keyframe = keyframe_at(np.eye(4), exactly_here())
+    keyframe = keyframe_at(np.eye(4), initial_covariance())
     motion = motion_with(np.eye(6) * 1e-6, count=0)
-    assert np.isfinite(handed_over(keyframe.covariance, keyframe, motion)).all()
+    assert np.isfinite(keyframe_covariance(keyframe.covariance, keyframe, motion)).all()
 
 
 def test_cells_smaller_than_the_window_are_wrong_together():
-    fine, coarse = (keyframe_at(np.eye(4), exactly_here(), pixels) for pixels in (1.0, 3.0))
-    assert shared_errors(fine) > 3 * shared_errors(coarse)
+    fine, coarse = (keyframe_at(np.eye(4), initial_covariance(), pixels) for pixels in (1.0, 3.0))
+    assert correlation_inflation(fine) > 3 * correlation_inflation(coarse)

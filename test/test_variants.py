@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.evaluation import variants
-from loftr_vo.evaluation.variants import Variant, Varied, darkened, differences, halved
+from experiments import variants
+from experiments.variants import (
+    Variant,
+    Varied,
+    darkened,
+    differences,
+    halved,
+)
+from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.synthetic.sequence import SyntheticSequence
-from loftr_vo.trajectory import Trajectory
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,7 @@ from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.health import Health, Level
 from loftr_vo.ros.messages import status_message
 from loftr_vo.ros.node import VisualOdometryNode

@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from rosbags.highlevel import AnyReader
 
-from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import is_rectified
 from loftr_vo.datasets.bag_file import (
     listing,
     lower_case,
@@ -33,9 +31,11 @@ from loftr_vo.datasets.camera_topics import (
 )
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.frame import BasePose, Frame, RightPicture
-from loftr_vo.image_messages import ImageError, PictureReader, depth_image
-from loftr_vo.stereo_rig import pair_from_infos
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera_info import is_rectified
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
+from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
+from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 
 # How far in nanoseconds what belongs to a picture may be from it; the two cameras of a pair are
 # triggered together, and odometry is taken as it comes.

@@ -13,10 +13,17 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.datasets.bag_file import listing, messages, opened, stamp_of, topic_types, topics_of
+from loftr_vo.datasets.bag_file import (
+    listing,
+    messages,
+    opened,
+    stamp_of,
+    topic_types,
+    topics_of,
+)
 from loftr_vo.datasets.frame_tree import FrameTree
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 ODOMETRY = 'nav_msgs/msg/Odometry'
 TF = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')

@@ -25,10 +25,10 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.frame import Frame
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 COMPRESSIONS = {

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from rosbags.highlevel import AnyReader
 
-from loftr_vo.datasets.bag_file import listing, lower_case, messages, topic_types, topics_of
+from loftr_vo.datasets.bag_file import (
+    listing,
+    lower_case,
+    messages,
+    topic_types,
+    topics_of,
+)
 from loftr_vo.datasets.sequence import DatasetError
 
 RAW = 'sensor_msgs/msg/Image'

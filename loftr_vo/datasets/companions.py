@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.frame import BasePose, Frame, RightPicture
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RightFiles:
             CalibrationError: it has another size than its calibration.
         """
         # Imported late: that module is built on this one.
-        from loftr_vo.datasets.pictures import read_grey
+        from loftr_vo.datasets.image_files import read_grey
 
         path = self.paths[index]
         if path is None:

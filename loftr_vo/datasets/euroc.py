@@ -12,12 +12,12 @@ import numpy as np
 import yaml
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.calibration_yaml import load_calibration
-from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.calibration_file import load_calibration
+from loftr_vo.imaging.camera import CalibrationError, Camera
 
 # EuRoC's names of the lens models, and ours.
 _MODELS = {'radial-tangential': 'plumb_bob', 'equidistant': 'equidistant'}

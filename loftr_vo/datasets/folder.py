@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from loftr_vo.camera import CalibrationError
 from loftr_vo.datasets.companions import Companions, DepthFiles, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import find_camera, read_ground_truth
-from loftr_vo.stereo_rig import right_from_left
+from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
 # Pictures without times are taken to come at this rate.
 NOMINAL_RATE = 30.0

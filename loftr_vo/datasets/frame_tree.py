@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 # Of the child in its parent: a (4, 4) pose if the link is rigid, else poses along time.
 Link = np.ndarray | Trajectory

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.companions import Companions, RightFiles
-from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_grey, read_times
+from loftr_vo.datasets.image_files import read_grey
+from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import DatasetError, find_camera
-from loftr_vo.stereo_rig import right_from_left
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
 
 def open_kitti(path: Path, camera: Path | None) -> PictureSequence:

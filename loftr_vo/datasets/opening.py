@@ -9,8 +9,8 @@ from pathlib import Path
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.euroc import open_euroc
 from loftr_vo.datasets.folder import open_folder, open_pictures
+from loftr_vo.datasets.image_files import SUFFIXES
 from loftr_vo.datasets.kitti import open_kitti
-from loftr_vo.datasets.pictures import SUFFIXES
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.datasets.tum import open_tum
 from loftr_vo.datasets.video import VideoSequence

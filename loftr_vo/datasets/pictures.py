@@ -9,16 +9,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from loftr_vo.camera import CalibrationError, Camera
 from loftr_vo.datasets.companions import Companions
+from loftr_vo.datasets.image_files import SUFFIXES, read_grey
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.frame import Frame
-from loftr_vo.trajectory import Trajectory, TrajectoryError, parse_seconds
-
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
+from loftr_vo.geometry.trajectory import Trajectory, TrajectoryError, parse_seconds
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.frame import Frame
 
 
 class PictureSequence(Sequence):
@@ -58,30 +54,6 @@ class PictureSequence(Sequence):
                 raise CalibrationError(f'{path}: {error}') from error
             yield self.companions.accompany(frame, index, before, self.provided)
             before = stamp
-
-
-def read_grey(path: Path) -> np.ndarray:
-    """Return a picture file as (H, W) uint8, its pixels as stored (no turning by EXIF).
-
-    Raises:
-        DatasetError: the file is absent or no picture.
-    """
-    if not path.is_file():
-        raise DatasetError(f'there is no picture {path}')
-    data = np.fromfile(path, np.uint8)
-    image = decode_grey(data)
-    if image is None:
-        raise DatasetError(
-            f'{path} does not decode as a picture; it is damaged or of another kind'
-        )
-    return image
-
-
-def decode_grey(data: np.ndarray) -> np.ndarray | None:
-    """Return the bytes of a picture file as (H, W) uint8, or None if they are no picture."""
-    if data.size == 0:
-        return None
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def list_pictures(folder: Path) -> list[Path]:

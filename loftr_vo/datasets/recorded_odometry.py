@@ -10,11 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from loftr_vo.datasets.bag_file import messages, opened, topic_types, topics_of
-from loftr_vo.datasets.bag_poses import ODOMETRY, Track, find_pose_topics, read_track
+from loftr_vo.datasets.bag_file import (
+    messages,
+    opened,
+    topic_types,
+    topics_of,
+)
+from loftr_vo.datasets.bag_poses import (
+    ODOMETRY,
+    Track,
+    find_pose_topics,
+    read_track,
+)
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.estimate import State
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.odometry.estimate import State
 
 _STATUS = 'diagnostic_msgs/msg/DiagnosticStatus'
 

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from rosbags.highlevel import AnyReader
 
-from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.datasets.bag_companions import (
     Pairing,
     attach_depth,
@@ -21,12 +19,20 @@ from loftr_vo.datasets.bag_companions import (
     read_pair,
     right_attacher,
 )
-from loftr_vo.datasets.bag_file import lower_case, messages, opened, stamp_of, topic_types
+from loftr_vo.datasets.bag_file import (
+    lower_case,
+    messages,
+    opened,
+    stamp_of,
+    topic_types,
+)
 from loftr_vo.datasets.camera_topics import choose_camera_info_topic, choose_image_topic
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.frame import JUMP_BACK, Frame
-from loftr_vo.image_messages import ImageError, PictureReader
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
+from loftr_vo.imaging.frame import JUMP_BACK, Frame
+from loftr_vo.imaging.image_messages import ImageError, PictureReader
 
 
 class BagSequence(Sequence):

@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from loftr_vo.camera import Camera
-from loftr_vo.frame import Frame
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
 
 
 class DatasetError(ValueError):

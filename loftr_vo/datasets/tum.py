@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.companions import Companions, DepthFiles, nearest
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
 from loftr_vo.datasets.sequence import DatasetError, find_camera, read_ground_truth
+from loftr_vo.imaging.camera import Camera
 
 # fx, fy, cx, cy and k1, k2, p1, p2, k3 of the colour cameras, as the data set's pages give them.
 _INTRINSICS = {

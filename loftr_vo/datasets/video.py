@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.sequence import DatasetError, Sequence, find_camera
-from loftr_vo.frame import Frame
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
 
 
 class VideoSequence(Sequence):

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import yaml
 
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.frame import BasePose, Frame
-from loftr_vo.trajectory import Trajectory, format_seconds
+from loftr_vo.geometry.trajectory import Trajectory, format_seconds
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import BasePose, Frame
 
 
 def write_sequence(

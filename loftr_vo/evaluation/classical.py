@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.camera import Camera
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.frame import Frame
-from loftr_vo.matches import Matches
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Estimate, State
 
 BASELINES = ('orb', 'sift', 'lk')
 

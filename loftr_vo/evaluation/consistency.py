@@ -22,7 +22,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.odometry.estimate import Estimate, State
 
 BOUNDS = tuple(chi2.ppf([0.025, 0.975], 6))
 

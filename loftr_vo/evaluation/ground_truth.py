@@ -15,7 +15,7 @@ from loftr_vo.datasets import Sequence
 from loftr_vo.datasets.frame_tree import FrameTree
 from loftr_vo.datasets.opening import is_bag
 from loftr_vo.evaluation.scoring import EvaluationError
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from loftr_vo.datasets.bag_poses import Track

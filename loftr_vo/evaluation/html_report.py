@@ -17,12 +17,18 @@ import cv2
 import numpy as np
 
 from loftr_vo.config import Settings, describe
-from loftr_vo.estimate import State
-from loftr_vo.evaluation.html_parts import Picture, document, figure, key, table
+from loftr_vo.evaluation.html_parts import (
+    Picture,
+    document,
+    figure,
+    key,
+    table,
+)
 from loftr_vo.evaluation.page_data import plot_data, view_of
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.evaluation.table import COLUMNS, format_row
+from loftr_vo.odometry.estimate import State
 
 # Of a recording that is lost again and again, this many stretches are told.
 _MOST_STRETCHES = 30

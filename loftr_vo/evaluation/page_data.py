@@ -13,7 +13,7 @@ import numpy as np
 from loftr_vo.evaluation.plots import length_ratios, rotation_errors, widest_axes
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 # Of more frames than this an even choice is shown: a page of a long recording stays small.
 MOST_FRAMES = 5000

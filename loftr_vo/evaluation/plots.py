@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
 
 _TRUE: dict[str, Any] = {'color': '#555555', 'linewidth': 2.5, 'label': 'ground truth'}
 _ESTIMATE: dict[str, Any] = {'color': '#d1495b', 'linewidth': 1.5, 'label': 'estimate'}

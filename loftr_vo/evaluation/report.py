@@ -16,12 +16,12 @@ import numpy as np
 import yaml
 
 from loftr_vo.config import Settings
-from loftr_vo.drawing import draw_matches
+from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page, render_summary
 from loftr_vo.evaluation.running import MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment, Scores
-from loftr_vo.trajectory import format_seconds
+from loftr_vo.geometry.trajectory import format_seconds
 
 _STATUS_COLUMNS = (
     'frame',

@@ -12,12 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from loftr_vo.camera import CalibrationError
 from loftr_vo.datasets import DatasetError, Sequence
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.frame import Frame
-from loftr_vo.matches import Matches
-from loftr_vo.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Estimate, State
 
 # Pairs of pictures kept for the report, evenly along the sequence.
 SAMPLES = 4

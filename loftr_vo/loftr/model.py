@@ -23,7 +23,7 @@ from loftr_vo.loftr.correlation_head import CorrelationHead
 from loftr_vo.loftr.fine_matching import FinePreprocess, cut_windows, expected_offset
 from loftr_vo.loftr.position_encoding import position_encoding
 from loftr_vo.loftr.transformer import LocalFeatureTransformer
-from loftr_vo.matches import Matches
+from loftr_vo.matching.matches import Matches
 
 COARSE_STRIDE = 8
 FINE_STRIDE = 2

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
-from loftr_vo.geometry import skew
-from loftr_vo.rotation import rotation_vector
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.rigid_motion import skew
+from loftr_vo.geometry.rotation import rotation_vector
 
 
 class Body:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from loftr_vo.camera import Camera
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.ros.messages import header
 
 OPTICAL_FRAME = 'camera_optical_frame'

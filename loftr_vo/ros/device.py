@@ -10,7 +10,7 @@ from typing import Any
 
 def is_device_fault(error: BaseException) -> bool:
     """Whether an error is the device's; unlike a picture's, the next picture fails too."""
-    device = sys.modules.get('loftr_vo.device')
+    device = sys.modules.get('loftr_vo.matching.device')
     return isinstance(error, getattr(device, 'DeviceLostError', ()))
 
 

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.odometry.estimate import Estimate, State
 
 # Under this share of the pictures worked on, the node says that it cannot keep up.
 _KEEPING_UP = 0.5

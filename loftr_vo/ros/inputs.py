@@ -12,9 +12,9 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.config import NodeSettings
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.mailbox import Mailbox

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.camera import Camera
 from loftr_vo.config import Settings
-from loftr_vo.frame import Frame
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame
 
 # Of the frames to warm up on where the setting leaves the size open; the matcher shrinks them.
 _WARM_UP_WIDTH = 640
@@ -33,8 +33,8 @@ def load_odometry(settings: Settings, report: Callable[[str], None]) -> Any:
     matcher = settings.matcher
     report(f'loading the weights {matcher.weights} for the device {matcher.device}')
     # torch takes seconds to import; the node is up and says what it does before that.
-    from loftr_vo.device import why_no_cuda
-    from loftr_vo.odometry import VisualOdometry
+    from loftr_vo.matching.device import why_no_cuda
+    from loftr_vo.odometry.visual_odometry import VisualOdometry
 
     odometry = VisualOdometry(settings)
     if matcher.device == 'auto' and odometry.device == 'cpu':

@@ -26,7 +26,7 @@ class Mailbox(Generic[Item]):
     def __init__(self, capacity: int, held: bool = False) -> None:
         self._items: deque[Item] = deque(maxlen=capacity)
         self._changed = threading.Condition()
-        self._held = held
+        self._with_pose = held
         self._closed = False
         self._dropped = 0
 
@@ -61,12 +61,12 @@ class Mailbox(Generic[Item]):
     def hold(self) -> None:
         """Keep items back from now on."""
         with self._changed:
-            self._held = True
+            self._with_pose = True
 
     def release(self) -> None:
         """Hand items out, those kept back first."""
         with self._changed:
-            self._held = False
+            self._with_pose = False
             self._changed.notify()
 
     def close(self) -> None:
@@ -78,7 +78,9 @@ class Mailbox(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or (self._items and not self._held))
+                self._changed.wait_for(
+                    lambda: self._closed or (self._items and not self._with_pose)
+                )
                 if self._closed:
                     return
                 item = self._items.popleft()

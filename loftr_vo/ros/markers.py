@@ -11,8 +11,8 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from loftr_vo.camera import Camera
-from loftr_vo.estimate import Estimate, State
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.odometry.estimate import Estimate, State
 
 # How far before a camera its picture is drawn, in units of length of the odometry.
 PICTURE_DEPTH = 0.5

@@ -18,11 +18,11 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from loftr_vo.estimate import Estimate
+from loftr_vo.geometry.rotation import quaternion
+from loftr_vo.odometry.estimate import Estimate
+from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.ros.device import memory_in_use
 from loftr_vo.ros.health import Health, Verdict
-from loftr_vo.rotation import quaternion
-from loftr_vo.scale.status import ScaleStatus
 
 _BIG_ENDIAN = sys.byteorder == 'big'
 

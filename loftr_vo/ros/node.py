@@ -24,8 +24,13 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
-from loftr_vo.openmp import wait_briefly
+from loftr_vo.config import (
+    NodeSettings,
+    SettingError,
+    Settings,
+    check_frames,
+)
+from loftr_vo.matching.openmp import wait_briefly
 from loftr_vo.ros import parameters
 from loftr_vo.ros.device import release_memory
 from loftr_vo.ros.executor import AsideExecutor

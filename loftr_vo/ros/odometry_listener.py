@@ -15,7 +15,7 @@ from rclpy.node import Node
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.ros.messages import nanoseconds
 
 _DEPTH = 100

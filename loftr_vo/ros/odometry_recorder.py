@@ -21,7 +21,7 @@ from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from loftr_vo.estimate import State
+from loftr_vo.odometry.estimate import State
 
 _DEPTH = 1000
 _TICK = 0.2  # seconds

@@ -14,16 +14,16 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.config import DEFAULT_BASE_FRAME, NodeSettings
-from loftr_vo.drawing import draw_matches, heading
-from loftr_vo.estimate import Estimate, State
-from loftr_vo.frame import Frame
-from loftr_vo.matches import Matches
+from loftr_vo.drawing.match_image import draw_matches, heading
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
 from loftr_vo.ros.transforms import make_broadcaster
 from loftr_vo.ros.velocity import Moment, VelocityMeter
-from loftr_vo.trajectory import Trajectory
 
 NO_MATCHES = Matches(
     np.empty((0, 2), np.float32),

@@ -15,7 +15,13 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from loftr_vo.config import Description, NodeSettings, Settings, describe, replace
+from loftr_vo.config import (
+    Description,
+    NodeSettings,
+    Settings,
+    describe,
+    replace,
+)
 
 _INT64 = 2**63 - 1
 

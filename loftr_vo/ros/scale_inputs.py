@@ -16,17 +16,17 @@ from rclpy.lifecycle import LifecycleNode
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.camera_info import is_rectified
 from loftr_vo.config import NodeSettings, ScaleSettings
-from loftr_vo.frame import BasePose, Frame, RightPicture
-from loftr_vo.image_messages import ImageError, PictureReader, depth_image
+from loftr_vo.imaging.approximate_time import StampMatcher
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera_info import is_rectified
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
+from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
+from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.messages import nanoseconds
 from loftr_vo.ros.subscribing import subscribe
-from loftr_vo.stamp_matcher import StampMatcher
-from loftr_vo.stereo_rig import pair_from_infos
 
 # Seconds that a picture waits for what belongs to it, while that keeps coming.
 _PATIENCE = 0.15

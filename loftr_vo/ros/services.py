@@ -10,8 +10,8 @@ from typing import Any
 
 from std_srvs.srv import SetBool, Trigger
 
+from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.ros.managed_node import ManagedNode
-from loftr_vo.trajectory import Trajectory
 
 
 class Services:

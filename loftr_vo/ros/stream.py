@@ -11,8 +11,8 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from loftr_vo.config import NodeSettings, ScaleSettings
-from loftr_vo.estimate import Estimate
-from loftr_vo.frame import Frame
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.mailbox import Mailbox

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.ros.body import twist
-from loftr_vo.rotation import rotate_covariance
 
 # Variance of a velocity that nothing is known of; as large as a filter takes without trouble.
 UNKNOWN = 1e4

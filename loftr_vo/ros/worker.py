@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from loftr_vo.camera import CalibrationError, Camera
-from loftr_vo.estimate import Estimate
-from loftr_vo.frame import JUMP_BACK, Frame
-from loftr_vo.image_messages import ImageError, PictureReader
+from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.frame import JUMP_BACK, Frame
+from loftr_vo.imaging.image_messages import ImageError, PictureReader
+from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.device import is_device_fault
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival

@@ -14,7 +14,13 @@ import torch
 
 from loftr_vo.synthetic.painters import plain_wall
 from loftr_vo.synthetic.render import render
-from loftr_vo.synthetic.scene import Rectangles, boxes, rectangles, rotation_from_vector, upright
+from loftr_vo.synthetic.scene import (
+    Rectangles,
+    boxes,
+    rectangles,
+    rotation_from_vector,
+    upright,
+)
 from loftr_vo.synthetic.textures import TextureBank
 
 _TEXTURE_SIZE = 256

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.datasets.sequence import Sequence
-from loftr_vo.frame import Frame
+from loftr_vo.imaging.frame import Frame
 
 Disturbance = Callable[[Frame, np.random.Generator], Frame]
 """What becomes of a frame; the generator is its own."""

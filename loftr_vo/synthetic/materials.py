@@ -14,7 +14,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from loftr_vo.synthetic.painters import dead_leaves, foliage, fractal_noise, writing
+from loftr_vo.synthetic.painters import (
+    dead_leaves,
+    foliage,
+    fractal_noise,
+    writing,
+)
 
 Painter = Callable[[np.random.Generator, tuple[int, int], float], np.ndarray]
 Rng = np.random.Generator

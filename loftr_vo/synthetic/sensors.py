@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.synthetic.camera_path import CameraPath
-from loftr_vo.trajectory import Trajectory
 
 # A depth camera by stereo or structured light: it measures a disparity, so that the noise of
 # depth grows with its square (Nguyen, Izadi, Lovell: Modeling Kinect Sensor Noise, 2012).

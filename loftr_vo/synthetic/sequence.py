@@ -15,12 +15,18 @@ import cv2
 import numpy as np
 import torch
 
-from loftr_vo.camera import Camera
 from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
-from loftr_vo.frame import Frame, RightPicture
-from loftr_vo.rolling_shutter import share_of_readout
-from loftr_vo.synthetic.camera_path import CameraPath, stopping, swinging, turning
+from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.frame import Frame, RightPicture
+from loftr_vo.odometry.rolling_shutter.model import share_of_readout
+from loftr_vo.synthetic.camera_path import (
+    CameraPath,
+    stopping,
+    swinging,
+    turning,
+)
 from loftr_vo.synthetic.passer_by import PasserBy
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
@@ -29,7 +35,6 @@ from loftr_vo.synthetic.sensors import depth_camera, wheel_odometry
 from loftr_vo.synthetic.stage import Stage
 from loftr_vo.synthetic.street import LONGEST_DRIVE, build_street, street_path
 from loftr_vo.synthetic.wall import build_wall, wall_path
-from loftr_vo.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

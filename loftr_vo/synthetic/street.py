@@ -13,7 +13,12 @@ import numpy as np
 from loftr_vo.synthetic import materials
 from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.painters import fractal_noise
-from loftr_vo.synthetic.stage import DOWN, TILE, Stage, light
+from loftr_vo.synthetic.stage import (
+    DOWN,
+    TILE,
+    Stage,
+    light,
+)
 
 SPEED = 5.0  # metres a second
 STRAIGHT, RADIUS, TURN = 32.0, 26.0, np.radians(65.0)

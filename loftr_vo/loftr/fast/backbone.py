@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from loftr_vo.loftr.backbone import ResidualBlock, ResNetFPN
-from loftr_vo.loftr.fast.kernels import Convolution, Kernels
+from loftr_vo.loftr.fast.torch_kernels import Convolution, Kernels
 
 
 class FastBackbone:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from loftr_vo.loftr.correlation_head import CorrelationHead
-from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 
 
 class FastCorrelationHead:

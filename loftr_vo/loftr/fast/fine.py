@@ -10,7 +10,7 @@ from torch import Tensor
 from loftr_vo.loftr.coarse_matching import CoarseMatches
 from loftr_vo.loftr.correlation_head import corrected, correlation_volume
 from loftr_vo.loftr.fast.correlation import FastCorrelationHead
-from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.fast.transformer import FastTransformer
 from loftr_vo.loftr.fast.windows import cut_rows
 from loftr_vo.loftr.fine_matching import FinePreprocess, expected_offset

@@ -12,8 +12,9 @@ from torch import Tensor
 from loftr_vo.loftr.coarse_matching import CoarseMatches, inside_border
 from loftr_vo.loftr.fast.backbone import FastBackbone
 from loftr_vo.loftr.fast.fine import fine_map
-from loftr_vo.loftr.fast.kernels import Kernels, choose_kernels
+from loftr_vo.loftr.fast.kernels import choose_kernels
 from loftr_vo.loftr.fast.parts import Parts, choose_parts
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.fast.windows import lay_out
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.loftr.position_encoding import position_encoding

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from loftr_vo.loftr.coarse_matching import CoarseMatches, select_matches, similarity
 from loftr_vo.loftr.fast.fine import FastFine
-from loftr_vo.loftr.fast.kernels import Kernels
 from loftr_vo.loftr.fast.selection import select_by_blocks
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.fast.transformer import FastTransformer
 from loftr_vo.loftr.model import LoFTR
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from loftr_vo.loftr.coarse_matching import CoarseMatches, first_of_column, select_best
-from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 
 # Rows worked on together: what one pass leaves in the cache, the next finds there.
 _BLOCK = 128

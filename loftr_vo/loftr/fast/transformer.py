@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.transformer import EncoderLayer, LocalFeatureTransformer, linear_attention
 
 # Of tokens (B, L, C) and those that they attend to, (B, S, C).

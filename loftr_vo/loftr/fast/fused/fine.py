@@ -18,7 +18,7 @@ from loftr_vo.loftr.correlation_head import corrected
 from loftr_vo.loftr.fast.correlation import FastCorrelationHead
 from loftr_vo.loftr.fast.fine import context_map
 from loftr_vo.loftr.fast.fused.language import feature_map, feed_forward, matrix
-from loftr_vo.loftr.fast.kernels import Kernels
+from loftr_vo.loftr.fast.torch_kernels import Kernels
 from loftr_vo.loftr.fast.transformer import LayerWeights
 from loftr_vo.loftr.fast.windows import CELL
 from loftr_vo.loftr.model import FINE_STRIDE, LoFTR

@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from loftr_vo.loftr.fast.kernels import Convolution, CudnnKernels
+from loftr_vo.loftr.fast.torch_kernels import Convolution, CudnnKernels
 
 # Numbers that one program works on.
 _ELEMENTS = 1024

@@ -1,0 +1,106 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from loftr_vo.config import (
+    MatcherSettings,
+    SettingError,
+    Settings,
+    describe,
+    replace,
+)
+from loftr_vo.datasets import Sequence, open_sequence
+from loftr_vo.datasets.companion_topics import CompanionTopics
+
+_TRUTH = {'true': True, 'yes': True, 'on': True, 'false': False, 'no': False, 'off': False}
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights`` and ``--device``."""
+    about = {name: description.text for name, _, description in describe(MatcherSettings())}
+    parser.add_argument('--weights', metavar='NAME|FILE', help=about['weights'])
+    parser.add_argument('--device', metavar='DEVICE', help=about['device'])
+
+
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--weights``, ``--device`` and ``--set``, from which ``read_settings`` reads."""
+    add_network_options(parser)
+    parser.add_argument(
+        '--set',
+        dest='assignments',
+        metavar='NAME=VALUE',
+        action='append',
+        default=[],
+        help='change a setting, for example --set matcher.image_size=320; may be repeated',
+    )
+
+
+def add_sequence_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``open_from`` reads."""
+    parser.add_argument(
+        '--camera',
+        type=Path,
+        metavar='FILE',
+        help="calibration (camera.yaml) to use in place of the recording's own",
+    )
+    parser.add_argument('--image-topic', metavar='TOPIC', help='of a bag with several')
+    parser.add_argument('--camera-info-topic', metavar='TOPIC', help='of a bag with several')
+    for name, source in (('depth', 'depth'), ('right-image', 'stereo'), ('odometry', 'odometry')):
+        parser.add_argument(
+            f'--{name}-topic', metavar='TOPIC', help=f'for scale.source {source}, likewise'
+        )
+
+
+def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
+    """Open the recording at ``path`` as the sequence options say; see ``open_sequence``."""
+    return open_sequence(
+        path,
+        arguments.camera,
+        arguments.image_topic,
+        arguments.camera_info_topic,
+        CompanionTopics(
+            arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
+        ),
+    )
+
+
+def read_settings(arguments: argparse.Namespace) -> Settings:
+    """Return the settings that the options make.
+
+    Raises:
+        SettingError: an unknown setting or an impossible value.
+    """
+    values = dict(_parse_assignment(text) for text in arguments.assignments)
+    if arguments.weights is not None:
+        values['matcher.weights'] = arguments.weights
+    if arguments.device is not None:
+        values['matcher.device'] = arguments.device
+    settings: Settings = replace(Settings(), values)
+    return settings
+
+
+def _parse_assignment(text: str) -> tuple[str, Any]:
+    name, equals, word = text.partition('=')
+    if not equals:
+        raise SettingError(f'--set takes NAME=VALUE, got {text!r}')
+    defaults = {known: value for known, value, _ in describe(Settings())}
+    # An unknown name is passed on: `replace` says which names there are.
+    return name, _parse_value(name, word, defaults.get(name, ''))
+
+
+def _parse_value(name: str, word: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if word.lower() not in _TRUTH:
+            raise SettingError(f'{name} must be true or false, got {word!r}')
+        return _TRUTH[word.lower()]
+    try:
+        return type(default)(word)
+    except ValueError as error:
+        kind = 'a whole number' if isinstance(default, int) else 'a number'
+        raise SettingError(f'{name} must be {kind}, got {word!r}') from error

@@ -1,0 +1,126 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``loftr_vo score``: a trajectory that was estimated earlier, against ground truth."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from loftr_vo.cli.thresholds import NOT_HELD, add_threshold_options, bounds_hold
+from loftr_vo.cli.truth_options import add_truth_options, read_truth_options, tell_doubt
+from loftr_vo.datasets import DatasetError
+from loftr_vo.datasets.opening import is_bag
+from loftr_vo.evaluation.ground_truth import (
+    GroundTruth,
+    TruthOptions,
+    carry,
+    transforms_of,
+    truth_track,
+)
+from loftr_vo.evaluation.report import write_json
+from loftr_vo.evaluation.scoring import (
+    EvaluationError,
+    align,
+    require_evo,
+    score_alignment,
+)
+from loftr_vo.evaluation.table import format_table
+from loftr_vo.geometry.trajectory import Trajectory
+
+
+@dataclasses.dataclass(frozen=True)
+class _Estimate:
+    """What is scored.
+
+    Attributes:
+        poses: of the same frame as the ground truth.
+        frames, tracked: how many frames were worked on, and how many of these have a pose.
+        metric: whether lengths are metres; None where that is not told.
+    """
+
+    poses: GroundTruth
+    frames: int
+    tracked: int
+    metric: bool | None
+
+
+def register(subparsers: Any) -> None:
+    """Add ``score`` to the parser."""
+    parser = subparsers.add_parser(
+        'score',
+        help='score a recorded trajectory against ground truth',
+        description='Score the odometry in a bag, or a trajectory file, against ground truth.',
+    )
+    parser.add_argument(
+        'path', type=Path, metavar='TRAJECTORY|BAG', help='a file (TUM format), or a bag'
+    )
+    parser.add_argument(
+        '--topic', metavar='TOPIC', help='the odometry, of a bag with several (nav_msgs/Odometry)'
+    )
+    add_truth_options(parser)
+    parser.add_argument(
+        '--metric',
+        action='store_true',
+        help="the trajectory's lengths are metres: align it without scaling",
+    )
+    parser.add_argument(
+        '--frames',
+        type=int,
+        metavar='N',
+        help='how many pictures there were, for --min-tracked (default: poses in the recording)',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
+    add_threshold_options(parser)
+    parser.set_defaults(command=score_command)
+
+
+def score_command(arguments: argparse.Namespace) -> int:
+    """Score the trajectory and print a row of figures."""
+    require_evo()
+    wanted = read_truth_options(arguments)
+    if not arguments.path.exists():
+        raise DatasetError(f'there is no trajectory or bag {arguments.path}')
+    estimate, truth = _both(arguments.path, arguments.topic, wanted)
+    tell_doubt(estimate.poses)
+    metric = arguments.metric or bool(estimate.metric)
+    scores = score_alignment(align(estimate.poses.trajectory, truth.trajectory, metric))
+    metrics = {
+        'sequence': arguments.path.resolve().stem,
+        'frames': estimate.frames if arguments.frames is None else arguments.frames,
+        'tracked': estimate.tracked,
+        **dataclasses.asdict(scores),
+        'metric': metric,
+    }
+    print(format_table([metrics]))
+    if arguments.json:
+        write_json(arguments.json, metrics)
+    return 0 if bounds_hold(arguments, metrics) else NOT_HELD
+
+
+def _both(path: Path, topic: str | None, wanted: TruthOptions) -> tuple[_Estimate, GroundTruth]:
+    """Return the estimate, carried to the frame of the ground truth, and the ground truth."""
+    from loftr_vo.datasets.bag_poses import Track
+    from loftr_vo.datasets.recorded_odometry import RecordedOdometry, read_recorded_odometry
+
+    truth_path = wanted.path or path
+    if is_bag(path):
+        recorded = read_recorded_odometry(path, topic, [wanted.topic] if wanted.topic else [])
+    else:
+        poses = Trajectory.read_tum(path)
+        recorded = RecordedOdometry(Track(poses, '', str(path)), '', len(poses), len(poses))
+    if is_bag(truth_path):
+        but = [recorded.topic] if truth_path == path else []
+        true = truth_track(truth_path, wanted, but)
+    elif wanted.path is None:
+        raise EvaluationError(f'name the ground truth of {path} with --ground-truth FILE|BAG')
+    else:
+        true = Track(Trajectory.read_tum(truth_path), '', str(truth_path))
+    tree = transforms_of({each for each in (path, truth_path) if is_bag(each)})
+    estimate = carry(recorded.track, true.frame, tree, wanted.extrinsics)
+    return (
+        _Estimate(estimate, recorded.frames, recorded.tracked, recorded.metric),
+        GroundTruth(true.trajectory, true.source),
+    )

@@ -1,0 +1,77 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``loftr_vo topics``: which topics of a bag the odometry takes, and whether it can be scored."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from loftr_vo.cli.options import add_sequence_options, open_from
+from loftr_vo.cli.truth_options import add_truth_options, read_truth_options
+from loftr_vo.datasets import DatasetError, Sequence
+from loftr_vo.datasets.opening import is_bag
+from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
+from loftr_vo.evaluation.scoring import EvaluationError
+
+_COMPRESSED = '/compressed'
+
+
+def register(subparsers: Any) -> None:
+    """Add ``topics`` to the parser."""
+    parser = subparsers.add_parser(
+        'topics',
+        help='say which topics of a bag the odometry takes',
+        description=(
+            "Say which topics of a bag are the camera's and the ground truth; they are found by "
+            'their types.'
+        ),
+    )
+    parser.add_argument('path', type=Path, metavar='BAG', help='rosbag2 folder, .mcap or .db3')
+    add_sequence_options(parser)
+    add_truth_options(parser)
+    parser.add_argument('--json', action='store_true', help='write them as JSON')
+    parser.set_defaults(command=topics_command)
+
+
+def topics_command(arguments: argparse.Namespace) -> int:
+    """Print the topics."""
+    if not arguments.path.exists():
+        raise DatasetError(f'there is no bag {arguments.path}')
+    if not is_bag(arguments.path):
+        raise DatasetError(
+            f'{arguments.path} is no bag: name a rosbag2 folder, .mcap or .db3 file'
+        )
+    sequence = open_from(arguments.path, arguments)
+    facts = {**_camera(sequence), **_truth(sequence, read_truth_options(arguments))}
+    if arguments.json:
+        print(json.dumps(facts))
+    else:
+        print('\n'.join(f'{name.replace("_", " "):<16}{value}' for name, value in facts.items()))
+    return 0
+
+
+def _camera(bag: Any) -> dict[str, Any]:
+    """Return what the node must be told of the camera; ``bag`` is a ``BagSequence``."""
+    topic = bag.image_topic
+    transport = 'compressed' if topic.endswith(_COMPRESSED) else 'raw'
+    return {
+        'image': topic.removesuffix(_COMPRESSED),
+        'image_transport': transport,
+        'camera_info': bag.camera_info_topic,
+        'camera_frame': bag.camera_frame,
+        'frames': len(bag),
+    }
+
+
+def _truth(sequence: Sequence, wanted: TruthOptions) -> dict[str, Any]:
+    """Return where the true poses come from; without that, why there are none."""
+    try:
+        truth = find_ground_truth(sequence, wanted)
+    except EvaluationError as error:
+        if wanted.path or wanted.topic or wanted.tf_frames:
+            raise
+        return {'ground_truth': None, 'no_ground_truth': str(error)}
+    return {'ground_truth': truth.source}

@@ -1,0 +1,71 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The options that say where the ground truth is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.evaluation.ground_truth import GroundTruth, TruthOptions
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+
+_EXTRINSICS = """\
+pose of the camera's optical frame on the robot, "X Y Z QX QY QZ QW" as tf2_echo prints it, or the
+word optical: a camera at the robot's origin that looks along its x axis"""
+
+
+def add_truth_options(parser: argparse.ArgumentParser) -> None:
+    """Add what ``read_truth_options`` reads."""
+    parser.add_argument(
+        '--ground-truth',
+        type=Path,
+        metavar='FILE|BAG',
+        help="true trajectory (TUM format), or a bag with it (default: the recording's own)",
+    )
+    parser.add_argument(
+        '--ground-truth-topic', metavar='TOPIC', help='of a bag with several topics of poses'
+    )
+    parser.add_argument(
+        '--ground-truth-tf',
+        nargs=2,
+        metavar=('WORLD', 'FRAME'),
+        help='take the true poses from the TF in a bag: those of FRAME in WORLD',
+    )
+    parser.add_argument('--extrinsics', type=_pose, metavar='POSE', help=_EXTRINSICS)
+
+
+def read_truth_options(arguments: argparse.Namespace) -> TruthOptions:
+    """Return what the options say."""
+    frames = arguments.ground_truth_tf
+    return TruthOptions(
+        path=arguments.ground_truth,
+        topic=arguments.ground_truth_topic,
+        tf_frames=None if frames is None else (frames[0], frames[1]),
+        extrinsics=arguments.extrinsics,
+    )
+
+
+def tell_doubt(truth: GroundTruth) -> None:
+    """Say on stderr what may be wrong with the ground truth."""
+    if truth.doubt:
+        print(f'loftr_vo: warning: {truth.doubt}', file=sys.stderr)
+
+
+def _pose(text: str) -> np.ndarray:
+    if text == 'optical':
+        return BODY_FROM_OPTICAL
+    try:
+        x, y, z, *quaternion = (float(word) for word in text.replace(',', ' ').split())
+        pose = np.eye(4)
+        pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f'expected "X Y Z QX QY QZ QW" or the word optical, got {text!r}'
+        ) from error
+    pose[:3, 3] = x, y, z
+    return pose

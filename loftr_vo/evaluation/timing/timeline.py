@@ -1,0 +1,76 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of a few streamed frames: what ran when, and what of it at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from loftr_vo.config import MatcherSettings, Settings
+from loftr_vo.evaluation.timing.comparing import render_frames
+from loftr_vo.matching.stage_trace import Span, Trace
+from loftr_vo.odometry.visual_odometry import VisualOdometry
+
+# From the bottom up: the device's lanes, then the host's.
+LANES = ('copy', 'encode', 'match', 'waiting', 'geometry')
+_COLOURS = ('tab:grey', 'tab:blue', 'tab:orange', 'lightgrey', 'tab:green')
+_WARM_UP, _SHOWN = 6, 5
+
+
+def trace_odometry(settings: MatcherSettings, size: tuple[int, int]) -> list[Span]:
+    """Return what ran while an odometry tracked a few frames, each with the next at hand.
+
+    Args:
+        settings: of the matcher.
+        size: (W, H) of the camera.
+    """
+    trace = Trace()
+    odometry = VisualOdometry(Settings(matcher=settings), trace=trace)
+    frames = render_frames(size, _WARM_UP + _SHOWN + 1)
+    for index, frame in enumerate(frames[:-1]):
+        if index == _WARM_UP:
+            trace.spans.clear()
+        odometry.track(frame, frames[index + 1])
+    odometry.settle()
+    return list(trace.spans)
+
+
+def overlap(spans: list[Span], lane: str, others: tuple[str, ...]) -> float:
+    """Return the share of a lane's time in which one of the others was busy too."""
+    total = sum(span.end - span.start for span in spans if span.lane == lane)
+    shared = sum(
+        max(0.0, min(span.end, other.end) - max(span.start, other.start))
+        for span in spans
+        if span.lane == lane
+        for other in spans
+        if other.lane in others
+    )
+    return shared / total if total else 0.0
+
+
+def draw_timeline(spans: list[Span], path: Path, title: str) -> None:
+    """Draw spans as bars, a row for each lane.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    origin = min(span.start for span in spans)
+    figure = Figure(figsize=(11, 3), layout='constrained')
+    axes = figure.add_subplot()
+    for row, (lane, colour) in enumerate(zip(LANES, _COLOURS, strict=True)):
+        bars = [
+            (1e3 * (span.start - origin), 1e3 * (span.end - span.start))
+            for span in spans
+            if span.lane == lane
+        ]
+        axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=colour, edgecolor='white')
+    axes.set_yticks(range(len(LANES)), LANES)
+    axes.set_xlabel('milliseconds')
+    axes.set_title(title, fontsize='medium')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        figure.savefig(path, dpi=130)
+    except ValueError as error:
+        raise OSError(f'cannot write {path}: {error}; name a .png, .svg or .pdf file') from error

@@ -1,0 +1,182 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The reprojection error of cells with inverse depth, its derivatives, and its robust cost.
+
+A cell along the ray x at inverse depth rho is seen by a camera at (R, t) in the direction of
+R x + rho t. Both the pose of one frame and a window of keyframes are refined on this error.
+
+It is computed in every step of every solve, so the N cells are the last axis of all arrays here:
+each operation then runs along memory, and the normal equations are matrix products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# A point must stay in front of the camera, in units of its first depth.
+_LEAST_DEPTH = 1e-3
+# Products summed at a time: few enough for BLAS to stay on one thread, since on a busy machine
+# several wait for each other longer than they work. OpenBLAS takes a second one for twice as many.
+_PRODUCTS = 2**17
+# The axes, and the first two again: those that follow each of them are slices.
+_AXES = np.array([0, 1, 2, 0, 1])
+
+
+@dataclass(frozen=True)
+class MatchArrays:
+    """N cells and where another camera sees them.
+
+    Attributes:
+        rays: (3, N) rays of the cells in the first camera, z = 1.
+        places: (2, N) where the second sees them, x and y of rays with z = 1.
+        whitening: (2, 2, N); the columns of what turns an error of ``places`` into standard
+            deviations: that of x, then that of y.
+    """
+
+    rays: np.ndarray
+    places: np.ndarray
+    whitening: np.ndarray
+
+    @classmethod
+    def of(cls, rays0: np.ndarray, rays1: np.ndarray, whitening: np.ndarray) -> MatchArrays:
+        """Arrange rays (N, 3) in both cameras and whitening (N, 2, 2), see ``Observations``."""
+        return cls(
+            np.ascontiguousarray(rays0.T),
+            np.ascontiguousarray(rays1[:, :2].T),
+            np.ascontiguousarray(whitening.transpose(2, 1, 0)),
+        )
+
+    def whitened(self, error: np.ndarray) -> np.ndarray:
+        """Errors (2, N) of places, in standard deviations."""
+        whitened: np.ndarray = self.whitening[0] * error[0] + self.whitening[1] * error[1]
+        return whitened
+
+
+@dataclass(frozen=True)
+class Linearised:
+    """Residuals and their derivatives, in standard deviations of the match.
+
+    Attributes:
+        residual: (2, N).
+        by_pose: (6, 2, N), by the translation and a left perturbation of the rotation.
+        by_depth: (2, N).
+        difference: (2, N), the residuals in units of z = 1.
+    """
+
+    residual: np.ndarray
+    by_pose: np.ndarray
+    by_depth: np.ndarray
+    difference: np.ndarray
+
+    @property
+    def error(self) -> np.ndarray:
+        """Length (N,) of the residuals."""
+        return vector_norms(self.residual)
+
+    @property
+    def distance(self) -> np.ndarray:
+        """(N,) the same in units of z = 1."""
+        return vector_norms(self.difference)
+
+
+def residuals(
+    match_arrays: MatchArrays,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> np.ndarray:
+    """Return the (2, N) residuals, in standard deviations of the match.
+
+    Args:
+        match_arrays: of N cells.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
+        inverse_depth: (N,) of the cells, in the first camera.
+    """
+    point = rotation @ match_arrays.rays + np.multiply.outer(translation, inverse_depth)
+    projected = point[:2] / np.maximum(point[2], _LEAST_DEPTH)
+    return match_arrays.whitened(projected - match_arrays.places)
+
+
+def linearise(
+    match_arrays: MatchArrays,
+    rotation: np.ndarray,
+    translation: np.ndarray,
+    inverse_depth: np.ndarray,
+) -> Linearised:
+    """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
+    turned = rotation.take(_AXES, axis=0) @ match_arrays.rays
+    point = turned[:3] + translation[:, None] * inverse_depth
+    z = np.maximum(point[2], _LEAST_DEPTH)
+    projected = point[:2] / z
+    difference = projected - match_arrays.places
+    by_point = np.empty((5, 2, len(z)))
+    np.divide(match_arrays.whitening, z, out=by_point[:2])  # d(x/z)/dx = 1/z
+    np.negative(by_point[0] * projected[0] + by_point[1] * projected[1], out=by_point[2])
+    by_point[3:] = by_point[:2]
+    by_pose = np.empty((6, 2, len(z)))
+    np.multiply(by_point[:3], inverse_depth, out=by_pose[:3])
+    # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
+    np.multiply(turned[1:4, None], by_point[2:], out=by_pose[3:])
+    by_pose[3:] -= turned[2:, None] * by_point[1:4]
+    return Linearised(
+        match_arrays.whitened(difference),
+        by_pose,
+        (translation @ by_point[:3].reshape(3, -1)).reshape(2, -1),
+        difference,
+    )
+
+
+class DepthResidual:
+    """The residuals of N cells by their depth, where the pose is held: a third of the work.
+
+    Places are whitened before they are projected, which is linear, and once for all depths.
+
+    Args:
+        match_arrays: of the cells.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
+    """
+
+    def __init__(
+        self, match_arrays: MatchArrays, rotation: np.ndarray, translation: np.ndarray
+    ) -> None:
+        self._sightings = match_arrays
+        self._turned = rotation @ match_arrays.rays
+        self._translation = translation
+        self._places = match_arrays.whitened(match_arrays.places)
+        self._start = match_arrays.whitened(self._turned)
+        self._way = match_arrays.whitened(translation)
+
+    def at(self, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``residual`` and ``by_depth`` at inverse depths (N,), see ``Linearised``."""
+        z = self._z(inverse_depth)
+        projected = (self._start + self._way * inverse_depth) / z
+        by_depth = (self._way - self._translation[2] * projected) / z
+        return projected - self._places, by_depth
+
+    def distance(self, inverse_depth: np.ndarray) -> np.ndarray:
+        """Return the length (N,) of the error at inverse depths (N,), in units of z = 1."""
+        point = self._turned[:2] + self._translation[:2, None] * inverse_depth
+        return vector_norms(point / self._z(inverse_depth) - self._sightings.places)
+
+    def _z(self, inverse_depth: np.ndarray) -> np.ndarray:
+        z = self._turned[2] + self._translation[2] * inverse_depth
+        return np.maximum(z, _LEAST_DEPTH)
+
+
+def vector_norms(residual: np.ndarray) -> np.ndarray:
+    """Length (N,) of vectors (2, N)."""
+    return np.sqrt(residual[0] ** 2 + residual[1] ** 2)
+
+
+def summed_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return ``left @ right.T``, (A, B), of (A, M) and (B, M) with many columns."""
+    columns = max(1, _PRODUCTS // max(1, len(left) * len(right)))
+    total = left[:, :columns] @ right[:, :columns].T
+    for start in range(columns, left.shape[1], columns):
+        part = slice(start, start + columns)
+        total += left[:, part] @ right[:, part].T
+    return total

@@ -1,0 +1,77 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""``sensor_msgs/CameraInfo`` as a camera."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from loftr_vo.imaging.camera import CalibrationError, Camera
+
+
+def camera_from_info(info: Any, rectified: bool = False) -> Camera:
+    """Return the camera of the pictures that come with a ``CameraInfo``.
+
+    The message describes the full picture of the sensor; the region of interest is cut from that
+    and then binned, as ``image_geometry`` does it.
+
+    Args:
+        info: the message.
+        rectified: whether the pictures were rectified already: then P describes them, and there
+            is no distortion.
+
+    Raises:
+        CalibrationError: the camera is not calibrated (K all zero), or the values are impossible.
+    """
+    matrix = _projection(info) if rectified else np.array(info.k).reshape(3, 3)
+    distortion = np.zeros(0) if rectified else np.array(info.d, np.float64)
+    # Simulators and rectified streams without distortion name their models as they like.
+    model = info.distortion_model if distortion.any() else 'plumb_bob'
+    width, height = info.width, info.height
+    region = info.roi
+    if region.width and region.height:
+        width, height = region.width, region.height
+        matrix[:2, 2] -= region.x_offset, region.y_offset
+    binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1)])
+    matrix[:2] /= binning[:, None]
+    return Camera(
+        width=width // int(binning[0]),
+        height=height // int(binning[1]),
+        matrix=matrix,
+        distortion_model=model,
+        distortion=distortion if distortion.any() else np.zeros(0),
+    )
+
+
+def _projection(info: Any) -> np.ndarray:
+    """Return the (3, 3) matrix of the rectified picture."""
+    projection = np.array(info.p).reshape(3, 4)[:, :3]
+    if projection.any():
+        return projection
+    # Some drivers of cameras without distortion fill in K alone.
+    if np.any(info.d):
+        raise CalibrationError(
+            'the topic is that of rectified pictures, and the projection matrix P, which '
+            'describes them, is all zero'
+        )
+    return np.array(info.k).reshape(3, 3)
+
+
+def is_rectified(topic: str) -> bool:
+    """Whether a topic carries rectified pictures, by the names that ``image_proc`` uses.
+
+    Rectified pictures come with the CameraInfo of the raw ones, so the name is all that tells.
+    """
+    return any(part.startswith('image_rect') for part in topic.split('/'))
+
+
+def same_camera(one: Camera, other: Camera) -> bool:
+    """Whether two calibrations are equal in every number."""
+    return (
+        (one.width, one.height, one.distortion_model)
+        == (other.width, other.height, other.distortion_model)
+        and np.array_equal(one.matrix, other.matrix)
+        and np.array_equal(one.distortion, other.distortion)
+    )

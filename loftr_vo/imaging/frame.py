@@ -1,0 +1,80 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A frame: one grey picture, when it was taken, and the camera that took it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.contrast_normalisation import normalise_contrast
+
+# A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
+JUMP_BACK = 10**9
+
+
+@dataclass(frozen=True)
+class RightPicture:
+    """What the right camera of a stereo pair saw at the same time.
+
+    Attributes:
+        image: (H, W) uint8, grey.
+        camera: its calibration.
+        right_from_left: (4, 4) float64 in metres, maps points of the left camera (the frame's) to
+            this one. Of a rectified pair it moves by the baseline along x and turns nothing.
+    """
+
+    image: np.ndarray
+    camera: Camera
+    right_from_left: np.ndarray
+
+
+@dataclass(frozen=True)
+class BasePose:
+    """Where another odometry had the robot's base: at ``stamp`` nanoseconds, (4, 4) in metres.
+
+    The base has x forward, y left, z up (REP 103).
+    """
+
+    stamp: int
+    pose: np.ndarray
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the stream, and what came with it.
+
+    Attributes:
+        image: (H, W) uint8, grey.
+        stamp: nanoseconds, as the source gave it.
+        camera: the calibration, for pictures of this size.
+        depth: (h, w) float32 in metres, 0 or NaN where unknown, registered to the picture: it
+            shows the same view, if not in as many pixels; or None.
+        depth_lag: nanoseconds by which the depth image was taken after the picture.
+        right: the right picture of a stereo pair, or None.
+        wheels: what another odometry said since the frame before, in the order of time.
+    """
+
+    image: np.ndarray
+    stamp: int
+    camera: Camera
+    depth: np.ndarray | None = None
+    depth_lag: int = 0
+    right: RightPicture | None = None
+    wheels: tuple[BasePose, ...] = ()
+
+    @cached_property
+    def normalised(self) -> np.ndarray:
+        """(H, W) uint8, the picture in even light; made when first asked for, and kept."""
+        return normalise_contrast(self.image)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2 or self.image.dtype != np.uint8:
+            raise ValueError(
+                f'a frame needs a grey (H, W) uint8 picture, got {self.image.dtype} '
+                f'of shape {self.image.shape}'
+            )
+        self.camera.check_size(self.image.shape)

@@ -1,0 +1,230 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The streaming matcher: pictures in, features kept, matches with a keyframe out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from loftr_vo.config import MatcherSettings
+from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
+from loftr_vo.matching.cpu_backend import CpuBackend
+from loftr_vo.matching.cuda_backend import CudaBackend
+from loftr_vo.matching.cuda_runtime import CudaRuntime
+from loftr_vo.matching.device import resolve_device, resolve_precision
+from loftr_vo.matching.matches import Matches, PendingMatches
+from loftr_vo.matching.raw_matches import PairMatches
+from loftr_vo.matching.stage_trace import Trace
+
+Backend = CpuBackend | CudaBackend
+
+# Where image_size leaves it open: the small network is no more exact on larger pictures, and sees
+# less far across them; the large ones were published for 640, which a CPU would be at for seconds.
+_DEFAULT_SIZE, _LARGE_SIZE = 480, 640
+_LARGE_NETWORK = 256  # width of the coarse tokens
+_SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
+# Sizes of picture whose cells are kept; a camera has one.
+_SIZES_KEPT = 8
+
+
+def default_image_size(device: str, width: int) -> int:
+    """Return the ``image_size`` that suits a type of device and a width of the coarse tokens."""
+    return _LARGE_SIZE if device != 'cpu' and width >= _LARGE_NETWORK else _DEFAULT_SIZE
+
+
+class PictureError(ValueError):
+    """A picture that the network cannot work on."""
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """What is kept of a picture: the features, which depend on no other picture.
+
+    Attributes:
+        features: on the matcher's device, or on their way; only the matcher knows their form.
+        shape: (H, W) of the picture as it was given.
+        working_shape: (H, W) of the picture that the network saw.
+    """
+
+    features: Any
+    shape: tuple[int, int]
+    working_shape: tuple[int, int]
+
+    @cached_property
+    def image_pixels_per_network_pixel(self) -> np.ndarray:
+        """(2,) by x and y."""
+        return _image_pixels_per_network_pixel(self.shape, self.working_shape)
+
+    def cell_centres(self) -> np.ndarray:
+        """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major.
+
+        Not to be written to: pictures of one size share it.
+        """
+        return _cell_centres(self.shape, self.working_shape)
+
+
+def _image_pixels_per_network_pixel(
+    shape: tuple[int, int], working_shape: tuple[int, int]
+) -> np.ndarray:
+    return np.array(shape[::-1]) / np.array(working_shape[::-1])
+
+
+@lru_cache(maxsize=_SIZES_KEPT)
+def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
+    rows, columns = (side // COARSE_STRIDE for side in working_shape)
+    y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
+    scale = _image_pixels_per_network_pixel(shape, working_shape)
+    centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * scale - 0.5
+    centres.flags.writeable = False
+    return centres
+
+
+class Matcher:
+    """Encodes each picture once and matches it with others.
+
+    Both calls return at once; what they started is waited for where its result is asked for.
+    """
+
+    def __init__(
+        self,
+        settings: MatcherSettings,
+        model: LoFTR | None = None,
+        trace: Trace | None = None,
+    ) -> None:
+        """Load the weights that ``settings`` name, unless a model is given.
+
+        Args:
+            settings: see there.
+            model: a network to use instead of the one that the settings name.
+            trace: notes when the device does what.
+
+        Raises:
+            WeightsError: the weights cannot be had.
+            DeviceError: the device cannot.
+            DeviceLostError: the device fails, or has too little memory for the weights.
+        """
+        self.settings = settings
+        self.device = resolve_device(settings.device)
+        self.dtype = resolve_precision(settings.precision, self.device)
+        weights = settings.weights if model is None else model
+        self._backend: Backend = (
+            CpuBackend(weights, self.dtype, trace)
+            if self.device.type == 'cpu'
+            else CudaBackend(
+                weights, self.dtype, self.device, CudaRuntime(self.device, trace=trace)
+            )
+        )
+        self.configure(settings)
+
+    def configure(self, settings: MatcherSettings) -> None:
+        """Take over the settings that may change while running."""
+        self.settings = settings
+        self._backend.set_threshold(settings.threshold)
+        self._backend.set_min_support(settings.min_support)
+
+    @property
+    def image_size(self) -> int:
+        """See the setting; zero resolved."""
+        width = self._backend.config.coarse_dim
+        return self.settings.image_size or default_image_size(self.device.type, width)
+
+    @property
+    def can_speculate(self) -> bool:
+        """Whether a match whose result is never asked for takes no time from others."""
+        return self.device.type != 'cpu'
+
+    def working_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return (H, W) that the network sees of a picture of (H, W).
+
+        Raises:
+            PictureError: a picture too small to match.
+        """
+        return working_shape(shape, self.image_size)
+
+    def encode(self, image: np.ndarray) -> EncodedImage:
+        """Start to run the CNN on an (H, W) uint8 picture.
+
+        Raises:
+            PictureError: a picture too small to match.
+            DeviceLostError: a GPU failed, or has too little memory.
+        """
+        shape = image.shape[0], image.shape[1]
+        working = self.working_shape(shape)
+        return EncodedImage(self._backend.encode(image, working), shape, working)
+
+    def match(self, keyframe: EncodedImage, frame: EncodedImage) -> PendingMatches:
+        """Start to match the keyframe, whose points stay on its grid, with a frame.
+
+        Returns:
+            The matches to come, in pixels of the pictures as they were given; asking for them
+            raises ``DeviceLostError`` if the device failed at them, or at the features.
+        """
+        raw = self._backend.match(
+            keyframe.features,
+            frame.features,
+            keyframe.working_shape,
+            frame.working_shape,
+            self.settings.max_matches,
+        )
+        return PendingMatches(lambda: _matches(raw.result(), keyframe, frame))
+
+    def settle(self) -> None:
+        """Wait until all that was started is done; only who measures time needs to.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        self._backend.settle()
+
+    def wait(self, picture: EncodedImage) -> None:
+        """Wait until a picture is encoded; only who measures time needs to.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        self._backend.wait(picture.features)
+
+
+def _matches(pair: PairMatches, keyframe: EncodedImage, frame: EncodedImage) -> Matches:
+    """Turn one pair's matches into pixels of the pictures as they were given."""
+    scale = frame.image_pixels_per_network_pixel
+    keypoints1 = (pair.keypoints1 + 0.5) * scale - 0.5
+    inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
+    matches = Matches(
+        keypoints0=keyframe.cell_centres().take(pair.cells0, axis=0).astype(np.float32),
+        keypoints1=keypoints1.astype(np.float32, order='C'),
+        confidence=pair.confidence,
+        spread=(pair.spread * scale.mean()).astype(np.float32),
+        cells=pair.cells0,
+    )
+    return matches if inside.all() else matches.select(np.flatnonzero(inside))
+
+
+def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:
+    """(H, W) that the network sees, both multiples of 8.
+
+    The area is bounded, not a side: a wide picture has as many cells as a square one. Each side is
+    rounded by itself, which stretches the picture by a few pixels and spares the network padding
+    and masks.
+
+    Args:
+        shape: (H, W) of the picture.
+        image_size: width of a 4:3 picture of the largest area.
+
+    Raises:
+        PictureError: less than four cells along a side.
+    """
+    area = shape[0] * shape[1]
+    shrink = min(1.0, math.sqrt(0.75 * image_size**2 / max(area, 1)))
+    height, width = (round(side * shrink / COARSE_STRIDE) * COARSE_STRIDE for side in shape)
+    if min(height, width) < _SMALLEST_SIDE:
+        raise PictureError(
+            f'a picture of {shape[1]}x{shape[0]} pixels is too small to match: the network would '
+            f'see {width}x{height}, and needs {_SMALLEST_SIDE} on each side'
+        )
+    return height, width

@@ -1,0 +1,84 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The matcher's work, started before its result is needed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matcher import EncodedImage, Matcher, PictureError
+from loftr_vo.matching.matches import Matches, PendingMatches
+
+# The frame in work and the one after it.
+_FRAMES = 2
+
+
+@dataclass
+class _Started:
+    """What was started for a frame."""
+
+    frame: Frame
+    encoded: EncodedImage
+    keyframe: EncodedImage | None = None
+    matches: PendingMatches | None = None
+
+
+class Prefetch:
+    """Encodes frames, and matches them with the keyframe of the moment, ahead of time.
+
+    Which keyframe a frame will need is not known before the frame ahead of it is done. The match
+    is started with the present one all the same, and made anew if the guess was wrong.
+
+    Args:
+        matcher: returns what does the work.
+    """
+
+    def __init__(self, matcher: Callable[[], Matcher]) -> None:
+        self._matcher = matcher
+        self._started: deque[_Started] = deque(maxlen=_FRAMES)
+
+    def forget(self) -> None:
+        """Drop all that was started."""
+        self._started.clear()
+
+    def start(self, frame: Frame, keyframe: EncodedImage | None) -> None:
+        """Start to encode a frame, and to match it if there is a keyframe to guess.
+
+        A frame that cannot be matched is left alone; ``encoded`` says why when its turn comes.
+        """
+        try:
+            started = self._find(frame)
+        except PictureError:
+            return
+        if keyframe is not None and started.matches is None:
+            started.keyframe = keyframe
+            started.matches = self._matcher().match(keyframe, started.encoded)
+
+    def encoded(self, frame: Frame) -> EncodedImage:
+        """Return a frame's features, or those to come.
+
+        Raises:
+            PictureError: a picture too small to match.
+        """
+        return self._find(frame).encoded
+
+    def matches(self, keyframe: EncodedImage, frame: Frame) -> Matches:
+        """Return the matches of the keyframe with a frame, waiting for them.
+
+        Raises:
+            DeviceLostError: the device failed.
+        """
+        started = self._find(frame)
+        if started.matches is not None and started.keyframe is keyframe:
+            return started.matches.result()
+        return self._matcher().match(keyframe, started.encoded).result()
+
+    def _find(self, frame: Frame) -> _Started:
+        for started in self._started:
+            if started.frame is frame:
+                return started
+        self._started.append(_Started(frame, self._matcher().encode(frame.image)))
+        return self._started[-1]

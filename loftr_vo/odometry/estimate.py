@@ -1,0 +1,132 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the odometry says of one frame."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.scale.status import ScaleStatus
+
+
+class State(enum.Enum):
+    """How the odometry stands after a frame."""
+
+    INITIALISING = 'initialising'
+    TRACKING = 'tracking'
+    LOST = 'lost'
+
+
+class Cloud:
+    """Points and how sure they are; made when first asked for, since seldom anyone does.
+
+    Args:
+        make: returns points (P, 3) and their confidence (P,); called at most once.
+    """
+
+    def __init__(self, make: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+        self._make: Callable[[], tuple[np.ndarray, np.ndarray]] | None = make
+        self._made = np.empty((0, 3)), np.empty(0)
+
+    @classmethod
+    def empty(cls) -> Cloud:
+        """Return one without points."""
+        return cls(lambda: (np.empty((0, 3)), np.empty(0)))
+
+    def made(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return points (P, 3) and confidence (P,), both float32."""
+        if self._make is not None:
+            make, self._make = self._make, None
+            points, confidence = make()
+            self._made = points.astype(np.float32), confidence.astype(np.float32)
+        return self._made
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The pose after one frame, how sure it is, and why.
+
+    The world is the optical frame of the camera (x right, y down, z forward) at the first frame.
+    Lengths are metres if ``metric``, else in the median depth of what the first keyframe saw.
+
+    Attributes:
+        stamp: nanoseconds, the frame's.
+        state: see ``State``.
+        reason: one short clause: why the state is what it is; never empty when not tracking.
+        pose: (4, 4) float64, world from camera (maps points in the camera to the world).
+        covariance: (6, 6) float64 of (x, y, z, rotation about x, y, z) in world axes, the
+            rotation a left perturbation: R_true = exp(r) R.
+        relative_covariance: (6, 6), the part of it that is of the motion since the keyframe alone;
+            what two poses against one keyframe do not have in common. None where there is no
+            such motion.
+        scale_deviation: standard deviation of the scale, relative, since the start.
+        matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
+        inliers: (N,) bool, which of ``matches`` agree with the pose.
+        cloud: triangulated cells of the keyframe, in the world; see ``points``.
+        parallax: degrees, median over inliers, rotation taken out.
+        keyframe_id: counts the keyframes made so far, from 0.
+        keyframe_pose: (4, 4) float64, world from keyframe.
+        keyframe_image: (H, W) uint8, the keyframe's picture.
+        is_keyframe: whether this frame became the keyframe.
+        restarts: new starts made so far because the camera was not found again.
+        scale_carried: whether the scale is only carried over from before a new start.
+        silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
+        readout_time: seconds in which a rolling shutter reads the rows; 0 for a global one, NaN as
+            long as it is not known.
+        scale: whether lengths are metres, how sure that is, and why they are not.
+        timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, which is
+            what the frame before left to do after its estimate, see ``VisualOdometry.finish``.
+    """
+
+    stamp: int
+    state: State
+    reason: str
+    pose: np.ndarray
+    covariance: np.ndarray
+    relative_covariance: np.ndarray | None = None
+    scale_deviation: float = 0.0
+    matches: Matches | None = None
+    inliers: np.ndarray | None = None
+    cloud: Cloud = field(default_factory=Cloud.empty)
+    parallax: float = 0.0
+    keyframe_id: int = 0
+    keyframe_pose: np.ndarray = field(default_factory=lambda: np.eye(4))
+    keyframe_image: np.ndarray | None = None
+    is_keyframe: bool = False
+    restarts: int = 0
+    scale_carried: bool = False
+    silent: bool = False
+    readout_time: float = math.nan
+    scale: ScaleStatus = field(default_factory=ScaleStatus)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def points(self) -> np.ndarray:
+        """(P, 3) float32, triangulated cells of the keyframe, in the world."""
+        return self.cloud.made()[0]
+
+    @property
+    def point_confidence(self) -> np.ndarray:
+        """(P,) float32 in [0, 1]."""
+        return self.cloud.made()[1]
+
+    @property
+    def metric(self) -> bool:
+        """Whether lengths are metres."""
+        return self.scale.metric
+
+    @property
+    def match_count(self) -> int:
+        """Number of matches with the keyframe."""
+        return 0 if self.matches is None else len(self.matches)
+
+    @property
+    def inlier_count(self) -> int:
+        """Number of matches that agree with the pose."""
+        return 0 if self.inliers is None else int(self.inliers.sum())

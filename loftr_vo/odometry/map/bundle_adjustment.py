@@ -1,0 +1,257 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""A window of keyframes refined together: their poses and their cells' depths.
+
+A cell of keyframe a, with inverse depth rho along the ray x, is seen in keyframe j in the
+direction of R_j^T (R_a x + rho (p_a - p_j)). All poses (R, p), world from keyframe, and all rho
+are adjusted so that this is where the matches lie (Triggs et al., Bundle Adjustment, 2000). Every
+depth is seen by few poses, so the depths are eliminated first and what is left is small. What the
+frames between two keyframes taught of depth comes in as a weak prior.
+
+Estimating depth and motion one after the other, each taking the other as exact, makes the scale
+shrink where parallax is small (regression dilution); estimating them together does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.linalg import block_diag
+
+from loftr_vo.geometry.reprojection import (
+    MatchArrays,
+    linearise,
+    residuals,
+    summed_products,
+    vector_norms,
+)
+from loftr_vo.geometry.rigid_motion import skew, transform
+from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.pose.pose_refinement import directions_keeping_length
+
+_ITERATIONS = 8
+_CONVERGED = 1e-4
+
+
+@dataclass
+class _State:
+    """What is adjusted: K poses and the inverse depths of each keyframe's cells."""
+
+    rotations: list[np.ndarray]
+    positions: list[np.ndarray]
+    depths: list[np.ndarray]
+
+    def relative(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rotation (3, 3) and translation (3,), the other keyframe from the anchor."""
+        back = self.rotations[other].T
+        return (
+            back @ self.rotations[anchor],
+            back @ (self.positions[anchor] - self.positions[other]),
+        )
+
+    def relative_by_poses(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+        """Derivatives (6, 6) of the relative motion by the anchor's and by the other's pose."""
+        back = self.rotations[other].T
+        baseline = skew(self.positions[anchor] - self.positions[other])
+        by_anchor, by_other = np.zeros((2, 6, 6))
+        by_anchor[:3, :3] = by_anchor[3:, 3:] = back
+        by_other[:3, :3] = by_other[3:, 3:] = -back
+        by_other[:3, 3:] = back @ baseline
+        return by_anchor, by_other
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Cells of one keyframe of the window, the anchor, seen in another; see ``Link``."""
+
+    anchor: int
+    other: int
+    cells: np.ndarray
+    match_arrays: MatchArrays
+
+
+@dataclass(frozen=True)
+class _System:
+    """Normal equations: of F free poses, and by keyframe of their C cells' depths."""
+
+    hessian: np.ndarray  # (6F, 6F)
+    gradient: np.ndarray  # (6F,)
+    pose_depth: list[np.ndarray]  # (6F, C)
+    depth_depth: list[np.ndarray]  # (C,)
+    depth_gradient: list[np.ndarray]  # (C,)
+
+    def without_depths(self) -> tuple[np.ndarray, np.ndarray]:
+        """Hessian and gradient of the poses once the depths are eliminated."""
+        hessian, gradient = self.hessian.copy(), self.gradient.copy()
+        for block, diagonal, slope in zip(
+            self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
+        ):
+            scaled = block / diagonal
+            gradient -= scaled @ slope
+            hessian -= summed_products(scaled, block)
+        return hessian, gradient
+
+
+def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
+    """Adjust poses and depths of keyframes by the links between them, in place.
+
+    Args:
+        window: keyframes, the oldest first.
+        fixed: how many of the oldest keep their pose; at least one. With only one, the length of
+            the first baseline is kept too, since nothing else holds the scale.
+    """
+    problem = _Problem(window, fixed)
+    problem.solve()
+    problem.write_back()
+
+
+class _Problem:
+    def __init__(self, window: Sequence[Keyframe], fixed: int) -> None:
+        self.window = window
+        self.fixed = fixed
+        self.free = len(window) - fixed
+        number = {id(keyframe): index for index, keyframe in enumerate(window)}
+        self.tracks = [
+            _Track(
+                number[id(keyframe)],
+                number[id(link.other)],
+                link.cells,
+                MatchArrays.of(keyframe.rays[link.cells], link.rays1, link.whitening),
+            )
+            for keyframe in window
+            for link in keyframe.links
+            if id(link.other) in number
+        ]
+        self.state = _State(
+            [keyframe.pose[:3, :3].copy() for keyframe in window],
+            [keyframe.pose[:3, 3].copy() for keyframe in window],
+            [keyframe.inverse_depth.copy() for keyframe in window],
+        )
+
+    def solve(self) -> None:
+        """Levenberg-Marquardt."""
+        cost, damping = self._cost(self.state), 1e-4
+        for _ in range(_ITERATIONS):
+            system = self._normal_equations()
+            candidate = self._stepped(system, damping)
+            candidate_cost = self._cost(candidate)
+            if candidate_cost < cost:
+                converged = cost - candidate_cost < _CONVERGED * cost
+                self.state, cost = candidate, candidate_cost
+                damping = max(damping / 10, 1e-8)
+                if converged:
+                    return
+            else:
+                damping *= 10
+                if damping > 1e2:
+                    return
+
+    def write_back(self) -> None:
+        """Give the keyframes their poses, depths and variances."""
+        system = self._normal_equations()
+        reduced, _ = system.without_depths()
+        basis = self._free_directions()
+        covariance = basis @ np.linalg.pinv(basis.T @ reduced @ basis, hermitian=True) @ basis.T
+        for index, keyframe in enumerate(self.window):
+            if index >= self.fixed:
+                keyframe.pose = transform(self.state.rotations[index], self.state.positions[index])
+            seen = self._seen(index)
+            scaled = system.pose_depth[index][:, seen] / system.depth_depth[index][seen]
+            # Not by BLAS, see ``summed_products``.
+            by_pose = np.sum(scaled * np.einsum('ij,jc->ic', covariance, scaled), axis=0)
+            keyframe.inverse_depth[seen] = self.state.depths[index][seen]
+            keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
+
+    def _seen(self, index: int) -> np.ndarray:
+        cells = [track.cells for track in self.tracks if track.anchor == index]
+        return np.unique(np.concatenate(cells)) if cells else np.empty(0, int)
+
+    def _normal_equations(self) -> _System:
+        size = 6 * self.free
+        hessian, gradient = np.zeros((size, size)), np.zeros(size)
+        pose_depth = [np.zeros((size, len(depths))) for depths in self.state.depths]
+        depth_depth = [1 / keyframe.filtered_variance for keyframe in self.window]
+        depth_gradient = [
+            (depths - keyframe.filtered_depth) / keyframe.filtered_variance
+            for depths, keyframe in zip(self.state.depths, self.window, strict=True)
+        ]
+        for track in self.tracks:
+            anchor, other, cells = track.anchor, track.other, track.cells
+            linear = linearise(track.match_arrays, *self._where(track, self.state))
+            weight = huber_weights(linear.error)
+            depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
+            depth_gradient[anchor][cells] += weight * np.sum(
+                linear.by_depth * linear.residual, axis=0
+            )
+            weighted = linear.by_pose * weight
+            flat = weighted.reshape(6, -1)
+            by_relative = summed_products(flat, linear.by_pose.reshape(6, -1))
+            slope = flat @ linear.residual.ravel()
+            with_depth = np.sum(weighted * linear.by_depth, axis=1)
+            blocks = [
+                (slice(6 * (index - self.fixed), 6 * (index - self.fixed) + 6), by_pose)
+                for index, by_pose in zip(
+                    (anchor, other), self.state.relative_by_poses(anchor, other), strict=True
+                )
+                if index >= self.fixed
+            ]
+            for rows, by_pose in blocks:
+                gradient[rows] += by_pose.T @ slope
+                pose_depth[anchor][rows, cells] += by_pose.T @ with_depth
+                for columns, by_second in blocks:
+                    hessian[rows, columns] += by_pose.T @ by_relative @ by_second
+        return _System(hessian, gradient, pose_depth, depth_depth, depth_gradient)
+
+    def _where(self, track: _Track, state: _State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rotation and translation between a track's keyframes, and its cells' depths."""
+        return (
+            *state.relative(track.anchor, track.other),
+            state.depths[track.anchor][track.cells],
+        )
+
+    def _free_directions(self) -> np.ndarray:
+        """Basis of the steps (6F, D); one direction less where a baseline keeps its length."""
+        if self.fixed > 1:
+            return np.eye(6 * self.free)
+        return block_diag(
+            directions_keeping_length(self.state.positions[1] - self.state.positions[0]),
+            np.eye(6 * (self.free - 1)),
+        )
+
+    def _stepped(self, system: _System, damping: float) -> _State:
+        reduced, right = system.without_depths()
+        basis = self._free_directions()
+        hessian = basis.T @ system.hessian @ basis
+        damped = basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian))
+        # Least squares, since a keyframe without links leaves its pose open.
+        step = basis @ np.linalg.lstsq(damped, -basis.T @ right, rcond=None)[0]
+        rotations, positions = list(self.state.rotations), list(self.state.positions)
+        for index in range(self.fixed, len(self.window)):
+            part = step[6 * (index - self.fixed) :][:6]
+            rotations[index] = cv2.Rodrigues(part[3:])[0] @ rotations[index]
+            positions[index] = positions[index] + part[:3]
+        depths = [
+            value - (slope + step @ block) / diagonal
+            for value, slope, block, diagonal in zip(
+                self.state.depths,
+                system.depth_gradient,
+                system.pose_depth,
+                system.depth_depth,
+                strict=True,
+            )
+        ]
+        return _State(rotations, positions, depths)
+
+    def _cost(self, state: _State) -> float:
+        total = 0.0
+        for track in self.tracks:
+            error = residuals(track.match_arrays, *self._where(track, state))
+            total += float(huber_cost(vector_norms(error)).sum())
+        for depths, keyframe in zip(state.depths, self.window, strict=True):
+            squared = (depths - keyframe.filtered_depth) ** 2
+            total += float(np.sum(squared / keyframe.filtered_variance))
+        return total

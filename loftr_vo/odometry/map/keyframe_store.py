@@ -1,0 +1,208 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The keyframes that are kept: those in use, and those that a lost camera may see again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from loftr_vo.config import RecoverySettings
+from loftr_vo.odometry.map.keyframe import Keyframe
+
+# Maps kept besides the one in use: there and back, and one more.
+_OLD_MAPS = 2
+_THUMBNAIL = (16, 12)
+
+
+@dataclass
+class _Map:
+    """Keyframes in one system of coordinates, in the order in which they were used.
+
+    Attributes:
+        window: those refined together; frames are matched with the last.
+        before: those that left the window.
+        scale_carried: whether its scale is a guess, carried over from the map before.
+        given_up: nanoseconds, when it was; None while it is in use.
+    """
+
+    window: list[Keyframe] = field(default_factory=list)
+    before: list[Keyframe] = field(default_factory=list)
+    scale_carried: bool = False
+    given_up: int | None = None
+
+    @property
+    def keyframes(self) -> list[Keyframe]:
+        """All, the oldest first."""
+        return self.before + self.window
+
+    def trim(self, length: int) -> None:
+        """Keep ``length`` keyframes in the window and as many before it, the newest."""
+        self.before = (self.before + self.window[:-length])[-length:]
+        self.window = self.window[-length:]
+
+    def make_newest(self, keyframe: Keyframe, length: int) -> None:
+        """Go on from a keyframe further back; see ``trim``."""
+        if keyframe in self.window:
+            self.window.remove(keyframe)
+        else:
+            # The window stays a chain of neighbours: nothing else would hold it together.
+            index = self.before.index(keyframe)
+            later = self.before[index + 1 :] + self.window
+            self.before, self.window = later, self.before[:index]
+        self.window.append(keyframe)
+        self.trim(length)
+
+
+class KeyframeStore:
+    """A window of keyframes in use, those before it, and what is left of maps given up.
+
+    Memory is bounded: a window, as many again before it, and both once more for each of two old
+    maps, which are forgotten after a time.
+    """
+
+    def __init__(self, settings: RecoverySettings) -> None:
+        """Start with no keyframes."""
+        self._settings = settings
+        self._map = _Map()
+        self._old_maps: list[_Map] = []
+        self._round_robin_index = 0
+        self._thumbnails: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._map.window)
+
+    @property
+    def window(self) -> list[Keyframe]:
+        """Those refined together, the newest last."""
+        return list(self._map.window)
+
+    @property
+    def newest(self) -> Keyframe:
+        """The one that frames are matched with."""
+        return self._map.window[-1]
+
+    @property
+    def of_map(self) -> list[Keyframe]:
+        """All of the map in use, the newest last."""
+        return self._map.keyframes
+
+    @property
+    def scale_carried(self) -> bool:
+        """Whether the scale of the map in use is a guess, carried over from the map before."""
+        return self._map.scale_carried
+
+    def configure(self, settings: RecoverySettings) -> None:
+        """Take over changed settings; the newest keyframes stay."""
+        self._settings = settings
+        for each in (self._map, *self._old_maps):
+            each.trim(settings.keyframes)
+        self._let_go()
+
+    def add(self, keyframe: Keyframe) -> None:
+        """Make a keyframe the newest, and forget old maps whose time is over."""
+        self._map.window.append(keyframe)
+        self._map.trim(self._settings.keyframes)
+        oldest = keyframe.frame.stamp - round(self._settings.remember * 1e9)
+        self._old_maps = [each for each in self._old_maps if (each.given_up or 0) >= oldest]
+        self._let_go()
+
+    def start_anew(self, stamp: int, keep: bool) -> None:
+        """Begin a map without keyframes.
+
+        Args:
+            stamp: nanoseconds now.
+            keep: whether the map in use is kept as an old one.
+        """
+        carried = keep or self._map.scale_carried
+        if keep and self._settings.remember > 0:
+            self._put_away(stamp)
+        self._map = _Map(scale_carried=carried)
+        self._let_go()
+
+    def scale_is_known(self) -> None:
+        """Have the scale of the map in use be no guess any longer."""
+        self._map.scale_carried = False
+
+    def forget_old_maps(self) -> None:
+        """Forget all maps but the one in use."""
+        self._old_maps = []
+        self._let_go()
+
+    def go_back_to(self, keyframe: Keyframe, stamp: int) -> bool:
+        """Make a keyframe that is kept the newest again.
+
+        Returns:
+            Whether it is of another map than the one in use, which becomes an old one.
+        """
+        changed = keyframe not in self._map.keyframes
+        if changed:
+            home = next(each for each in self._old_maps if keyframe in each.keyframes)
+            self._old_maps.remove(home)
+            self._put_away(stamp)
+            self._map, home.given_up = home, None
+        self._map.make_newest(keyframe, self._settings.keyframes)
+        self._let_go()
+        return changed
+
+    def candidates(self, image: np.ndarray) -> Iterator[Keyframe]:
+        """Keyframes that a lost frame may show: the one most like it, and the next in turn.
+
+        Two a frame, so that a lost camera costs no more than a few matches however much is kept;
+        one that looks alike is found at once, and every other within as many frames.
+
+        Args:
+            image: (H, W) uint8, the frame's picture.
+        """
+        others = [
+            keyframe
+            for each in (self._map, *self._old_maps)
+            for keyframe in reversed(each.keyframes)
+            if keyframe is not self.newest
+        ]
+        yield from self._chosen(others, image)
+
+    def old_candidates(self, image: np.ndarray) -> Iterator[Keyframe]:
+        """Return the same of old maps only."""
+        yield from self._chosen(
+            [keyframe for each in self._old_maps for keyframe in reversed(each.keyframes)], image
+        )
+
+    def _chosen(self, keyframes: list[Keyframe], image: np.ndarray) -> Iterator[Keyframe]:
+        if not keyframes:
+            return
+        seen = _thumbnail(image)
+        alike = max(keyframes, key=lambda each: float(np.sum(seen * self._thumbnail_of(each))))
+        yield alike
+        self._round_robin_index += 1
+        next_one = keyframes[self._round_robin_index % len(keyframes)]
+        if next_one is not alike:
+            yield next_one
+
+    def _thumbnail_of(self, keyframe: Keyframe) -> np.ndarray:
+        if keyframe.number not in self._thumbnails:
+            self._thumbnails[keyframe.number] = _thumbnail(keyframe.frame.image)
+        return self._thumbnails[keyframe.number]
+
+    def _put_away(self, stamp: int) -> None:
+        self._map.given_up = stamp
+        self._old_maps = [*self._old_maps, self._map][-_OLD_MAPS:]
+
+    def _let_go(self) -> None:
+        """Drop what refers to keyframes that are kept no longer; it would keep their pictures."""
+        kept = [key for each in (self._map, *self._old_maps) for key in each.keyframes]
+        numbers = {keyframe.number for keyframe in kept}
+        for keyframe in kept:
+            keyframe.links = [link for link in keyframe.links if link.other.number in numbers]
+        self._thumbnails = {n: seen for n, seen in self._thumbnails.items() if n in numbers}
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    """(12, 16) float64 of length one: what a picture shows, whatever its light and contrast."""
+    small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64)
+    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
+    contrast = smooth - smooth.mean()
+    return contrast / max(float(np.linalg.norm(contrast)), 1e-9)

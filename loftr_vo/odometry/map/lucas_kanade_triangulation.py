@@ -1,0 +1,94 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth for the cells of a new keyframe, from the keyframes before it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loftr_vo.config import GeometrySettings
+from loftr_vo.geometry.rigid_motion import inverse_transform, split
+from loftr_vo.matching.lucas_kanade import LocatedMatches, locate
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.map.keyframe import Keyframe, Link
+from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
+from loftr_vo.odometry.rolling_shutter.model import project_row_by_row
+
+# Fewer cells than this in view, and looking back at a keyframe does not pay.
+_FEWEST_IN_VIEW = 20
+_FARTHEST_PREDICTION = 6.0  # pixels; where a cell should be seen must be known to this
+
+
+def triangulate_by_tracking(
+    keyframe: Keyframe, older: Keyframe, settings: GeometrySettings
+) -> None:
+    """Improve the depth of cells seen in an older keyframe too, and link the keyframes.
+
+    Both poses are taken as known. Cells whose depth is known say where they should be seen there;
+    Lucas-Kanade says where they are. The network is not asked: its errors in the keyframe before
+    are those of the match that the pose and the depths are from already, and would only confirm
+    them.
+
+    Args:
+        keyframe: the new one, with what depth it has.
+        older: another one.
+        settings: thresholds.
+    """
+    expected = _expected_matches(keyframe, older)
+    if len(expected) < _FEWEST_IN_VIEW:
+        return
+    located = locate(
+        keyframe.frame.normalised,
+        keyframe.texture.select(expected.cells),
+        older.frame.normalised,
+        expected,
+    )
+    _update(
+        keyframe, older, expected.cells[located.tracked], located.select(located.tracked), settings
+    )
+
+
+def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
+    rotation, translation = split(inverse_transform(older.pose) @ keyframe.pose)
+    cells = np.flatnonzero(keyframe.known)
+    rho = keyframe.inverse_depth[cells]
+    points = keyframe.rays[cells] @ rotation.T / rho[:, None] + translation
+    # A standard deviation of rho moves the picture of the point by about this much.
+    moved = np.linalg.norm(translation) * np.sqrt(keyframe.variance[cells])
+    sigma = older.frame.camera.focal * moved / np.maximum(points[:, 2] * rho, 1e-6)
+    seen = (points[:, 2] * rho > 0.1) & (sigma < _FARTHEST_PREDICTION)
+    cells, points, sigma = cells[seen], points[seen], sigma[seen]
+    pixels = project_row_by_row(points, older.frame.camera, older.readout_rotation)
+    pixels -= keyframe.offsets[cells]
+    height, width = older.frame.image.shape
+    inside = ((pixels >= 0) & (pixels <= (width - 1, height - 1))).all(axis=1)
+    cells = cells[inside]
+    return Matches(
+        keyframe.encoded.cell_centres()[cells].astype(np.float32),
+        pixels[inside].astype(np.float32),
+        np.ones(len(cells), np.float32),
+        sigma[inside].astype(np.float32),
+        cells,
+    )
+
+
+def _update(
+    keyframe: Keyframe,
+    older: Keyframe,
+    cells: np.ndarray,
+    located: LocatedMatches,
+    settings: GeometrySettings,
+) -> None:
+    camera = older.frame.camera
+    observations = keyframe.observed(cells, located, camera, older.readout_rotation)
+    motion = split(inverse_transform(older.pose) @ keyframe.pose)
+    observations = observations.with_inflated_noise(excess_variance(observations, *motion))
+    refined = refine_depth(observations, *motion)
+    good = inlier_mask(refined, keyframe.threshold(settings) / camera.focal)
+    good &= refined.inverse_depth > 0
+    cells = cells[good]
+    keyframe.inverse_depth[cells] = refined.inverse_depth[good]
+    keyframe.variance[cells] = refined.depth_variance[good]
+    keyframe.links.append(
+        Link(older, cells, observations.rays1[good], observations.whitening[good])
+    )

@@ -1,0 +1,97 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The motion of a frame against its keyframe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from loftr_vo.geometry.rigid_motion import inverse_transform, split
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known
+from loftr_vo.odometry.pose.pose_refinement import (
+    Observations,
+)
+from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
+
+
+class MotionError(ValueError):
+    """A frame that no motion explains; the message says why.
+
+    Attributes:
+        agreeing: how many matches agree with one motion, at most; None where that is not the
+            matter.
+    """
+
+    def __init__(self, message: str, agreeing: int | None = None) -> None:
+        super().__init__(message)
+        self.agreeing = agreeing
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a frame lies to its keyframe.
+
+    Attributes:
+        frame_from_keyframe: (4, 4).
+        covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
+        matches: N matches, keypoints0 in the keyframe.
+        inliers: (N,) bool.
+        inverse_depth: (N,) posterior, seen from the keyframe.
+        depth_variance: (N,).
+        measured_variance: (N,), of this measurement of depth alone.
+        observations: what the motion was found from.
+        places: (N, 2) pixels of the frame, where the points are that the cells stand for.
+        parallax: degrees, median over inliers.
+        remark: what keeps the depth from being known, else empty.
+        readout: how the camera turned while the frame's rows were read.
+    """
+
+    frame_from_keyframe: np.ndarray
+    covariance: np.ndarray
+    matches: Matches
+    inliers: np.ndarray
+    inverse_depth: np.ndarray
+    depth_variance: np.ndarray
+    measured_variance: np.ndarray
+    observations: Observations
+    places: np.ndarray
+    parallax: float
+    remark: str
+    readout: ReadoutEstimate
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether the length of the translation and the depths are of one scale."""
+        return not self.remark
+
+    def pose_from(self, keyframe: Keyframe) -> np.ndarray:
+        """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
+        return keyframe.pose @ self._keyframe_from_frame
+
+    @cached_property
+    def _keyframe_from_frame(self) -> np.ndarray:
+        return inverse_transform(self.frame_from_keyframe)
+
+    @property
+    def seen(self) -> np.ndarray:
+        """(N,) bool, inliers whose depth is known."""
+        return self.inliers & is_known(self.inverse_depth, self.depth_variance)
+
+    def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``seen`` in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
+        chosen = self.seen
+        rotation, translation = split(self.frame_from_keyframe)
+        rho = self.inverse_depth[chosen]
+        turned_z = self.observations.rays0[chosen] @ rotation[2]
+        z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
+        slope = turned_z / z**2
+        return self.places[chosen], rho / z, slope**2 * self.depth_variance[chosen]
+
+    def link_to(self, frame: Keyframe) -> Link:
+        """Return where the keyframe's cells are seen in ``frame``, this motion's frame."""
+        seen = self.observations.select(self.inliers)
+        return Link(frame, self.matches.cells[self.inliers], seen.rays1, seen.whitening)

@@ -1,0 +1,137 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whose motion it is, where two compete: the world's at rest, or that of something before it.
+
+An essential matrix counts matches, and what moves can have more of them: a patterned coat before a
+dull wall. It can even bend the motion so that both agree in part, for a plane agrees with many.
+Depth that is known from before tells them apart: the world's cells have it and have it right,
+since they are the ones that agreed with the motions until now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from loftr_vo.geometry.epipolar import inverse_depth
+from loftr_vo.geometry.rigid_motion import skew
+from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
+from loftr_vo.odometry.pose.two_view import TwoView
+
+# Frames in a row that a cell's depth must have agreed in to bear witness.
+_MIN_AGREEMENTS = 3
+# Of the cells that bear witness: while more agree with the essential matrix, nothing competes.
+_CLEAR_INLIER_RATIO = 0.9
+_FEWEST = 15
+# The motion by depth must explain more of these cells than the other, by this factor.
+_CLEAR_SUPPORT_RATIO = 1.08
+# Known depths are a little wrong: of the essential matrix's threshold.
+DEPTH_THRESHOLD_RATIO = 3.0
+_CONFIDENCE, _ROUNDS = 0.999, 200
+
+
+def prefer_static_scene(
+    observations: Observations,
+    known: np.ndarray,
+    agreement_count: np.ndarray,
+    two_view: TwoView | None,
+    threshold: float,
+) -> TwoView | None:
+    """Return the motion of what is at rest, where another has won the matches.
+
+    Args:
+        observations: N matches.
+        known: (N,) bool, whose depth is known.
+        agreement_count: (N,) int, in how many frames in a row the depth agreed. Only cells that
+            did so for several frames vote, if there are enough: for a moment, a moving object can
+            pass for a point at some depth.
+        two_view: by the essential matrix; None if there is none.
+        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+    """
+    tried = known & (agreement_count >= _MIN_AGREEMENTS)
+    witness = tried if tried.sum() >= _FEWEST else known
+    if witness.sum() < _FEWEST:
+        return two_view
+    before = observations.select(witness)
+    explained = (
+        0
+        if two_view is None
+        else _explained_by(two_view, before, DEPTH_THRESHOLD_RATIO * threshold)
+    )
+    if explained > _CLEAR_INLIER_RATIO * len(before.prior):
+        return two_view
+    found = motion_by_depth(before, DEPTH_THRESHOLD_RATIO * threshold)
+    if found is None or found.support < _CLEAR_SUPPORT_RATIO * explained:
+        return two_view
+    return found.as_two_view(observations, known, threshold)
+
+
+@dataclass(frozen=True)
+class MotionByDepth:
+    """A motion (R, t), frame from keyframe, and how many cells agree with it."""
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    support: int
+
+    def as_two_view(
+        self, observations: Observations, known: np.ndarray, threshold: float
+    ) -> TwoView:
+        """Return it with its inliers; cells of known depth must be where that has them."""
+        inliers = _epipolar_distance(observations, self.rotation, self.translation) < threshold
+        away = distance_by_depth(observations, self.rotation, self.translation)
+        inliers &= ~known | (away < DEPTH_THRESHOLD_RATIO * threshold)
+        length = max(float(np.linalg.norm(self.translation)), 1e-12)
+        return TwoView(self.rotation, self.translation / length, inliers)
+
+
+def motion_by_depth(observations: Observations, threshold: float) -> MotionByDepth | None:
+    """The motion that most cells of known depth agree with (P3P, RANSAC), refined on these."""
+    if len(observations.prior) < _FEWEST:
+        return None
+    points = observations.rays0 / observations.prior[:, None]
+    # OpenCV's generator has a constant seed here.
+    found, turn, translation, inliers = cv2.solvePnPRansac(
+        points,
+        np.ascontiguousarray(observations.rays1[:, :2]),
+        np.eye(3),
+        np.zeros(4),
+        iterationsCount=_ROUNDS,
+        reprojectionError=threshold,
+        confidence=_CONFIDENCE,
+        flags=cv2.SOLVEPNP_AP3P,
+    )
+    if not found or inliers is None or len(inliers) < _FEWEST:
+        return None
+    refined = refine_pose(
+        observations.select(inliers[:, 0]), cv2.Rodrigues(turn)[0], translation[:, 0]
+    )
+    return MotionByDepth(refined.rotation, refined.translation, len(inliers))
+
+
+def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> int:
+    """Number of cells of known depth that a motion explains, if its length is what suits them."""
+    rotation = two_view.rotation
+    length = float(
+        np.median(
+            inverse_depth(known.rays0, known.rays1, rotation, two_view.direction) / known.prior
+        )
+    )
+    away = distance_by_depth(known, rotation, length * two_view.direction)
+    return int((away < threshold).sum())
+
+
+def _epipolar_distance(
+    observations: Observations, rotation: np.ndarray, translation: np.ndarray
+) -> np.ndarray:
+    """Distance (N,) of each match from its epipolar line; of a pure turn, from its point."""
+    turned = observations.rays0 @ rotation.T
+    if np.linalg.norm(translation) < 1e-9:
+        away = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
+        return np.linalg.norm(away, axis=1)
+    line = turned @ skew(translation).T
+    across = np.abs(np.sum(line * observations.rays1, axis=1))
+    distance: np.ndarray = across / np.maximum(np.linalg.norm(line[:, :2], axis=1), 1e-12)
+    return distance

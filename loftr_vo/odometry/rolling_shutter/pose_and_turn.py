@@ -1,0 +1,108 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The pose of a frame together with how its camera turned while a rolling shutter read the rows.
+
+A turn moves each row by another amount, which no pose can do, so both are seen in one picture:
+nine unknowns, and cells of known depth by the hundred. No gyroscope is needed, and no guess of how
+the camera moved between two pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from loftr_vo.geometry.linear_solve import solve
+from loftr_vo.geometry.reprojection import MatchArrays, linearise, summed_products
+from loftr_vo.odometry.pose.pose_refinement import Observations, approaching_weights
+from loftr_vo.odometry.rolling_shutter.model import to_middle_row
+
+_ITERATIONS = 10
+# A step of fewer standard deviations is the last.
+_NEGLIGIBLE = 0.3
+
+
+@dataclass(frozen=True)
+class PoseAndReadoutRotation:
+    """The solution.
+
+    Attributes:
+        rotation: (3, 3), frame from keyframe, at the middle row.
+        translation: (3,), frame from keyframe.
+        readout_rotation: (3,) radians, see ``rolling_shutter``.
+        covariance: (9, 9) of (translation, rotation, turn); of the rotation, a left perturbation.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    readout_rotation: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def covariance_by_readout_rotation(self) -> np.ndarray:
+        """(6, 6), what of the pose's covariance is owed to that of the turn.
+
+        It is what a pose with the turn held lacks (the Schur complement's difference).
+        """
+        across, of_turn = self.covariance[:6, 6:], self.covariance[6:, 6:]
+        owed: np.ndarray = across @ np.linalg.solve(of_turn, across.T)
+        return (owed + owed.T) / 2
+
+
+def refine_pose_and_readout_rotation(
+    observations: Observations,
+    share: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    expected: np.ndarray,
+    deviation: float,
+) -> PoseAndReadoutRotation:
+    """Gauss-Newton on where cells of known depth are seen, their depths taken as they are.
+
+    Errors count up to their own spread, so that most of them count from afar and outliers do not
+    when near; as ``pose_refinement.approach_by_depth`` has it for a shutter without rows.
+
+    Args:
+        observations: N matches, not fewer than six; ``rays1`` as the picture has them, the
+            keyframe's straightened.
+        share: (N,) of the readout, see ``rolling_shutter``.
+        start: rotation and translation, frame from keyframe.
+        expected: (3,) turn, to start from.
+        deviation: how far from it the turn may be, a standard deviation in radians.
+    """
+    rotation, translation = start
+    readout_rotation = expected
+    for _ in range(_ITERATIONS):
+        straight = to_middle_row(observations.rays1, share, readout_rotation)
+        match_arrays = MatchArrays.of(observations.rays0, straight, observations.whitening)
+        linear = linearise(match_arrays, rotation, translation, observations.prior)
+        by_all = np.concatenate([linear.by_pose, _by_readout_rotation(match_arrays, share)])
+        weighted = by_all * approaching_weights(linear, observations.variance)
+        flat = weighted.reshape(9, -1)
+        hessian = summed_products(flat, by_all.reshape(9, -1))
+        gradient = flat @ linear.residual.ravel()
+        hessian[6:, 6:] += np.eye(3) / deviation**2
+        gradient[6:] += (readout_rotation - expected) / deviation**2
+        step = -solve(hessian, gradient)
+        translation = translation + step[:3]
+        rotation = cv2.Rodrigues(step[3:6])[0] @ rotation
+        readout_rotation = readout_rotation + step[6:]
+        if -step @ gradient < _NEGLIGIBLE**2:
+            break
+    return PoseAndReadoutRotation(rotation, translation, readout_rotation, np.linalg.inv(hessian))
+
+
+def _by_readout_rotation(match_arrays: MatchArrays, share: np.ndarray) -> np.ndarray:
+    """Derivatives (3, 2, N) of the residuals by the turn.
+
+    A small turn w moves the straightened ray r by share * (w x r), and the place with it; the
+    residual is what is projected less the place.
+    """
+    x, y = match_arrays.places
+    by_place = (
+        np.stack([-x * y, -(1 + y * y)]),
+        np.stack([1 + x * x, x * y]),
+        np.stack([-y, x]),
+    )
+    return np.stack([-share * match_arrays.whitened(each) for each in by_place])

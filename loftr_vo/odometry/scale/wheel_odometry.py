@@ -1,0 +1,179 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scale from another odometry: the length of the same way by both."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.geometry.rigid_motion import inverse_transform, transform
+from loftr_vo.imaging.frame import BasePose
+from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
+from loftr_vo.odometry.scale.scale_filter import Reading, robust_mean
+
+# A stretch ends when the camera has moved by this share of the scene's usual depth: its length is
+# then sure to a few percent.
+_STRETCH = 0.03
+# Seconds after which a camera that hardly moves begins a new one.
+_LONGEST = 5.0
+# Metres; wheels that turned less stood still.
+_STANDING = 0.005
+# Radians, and share of the turn, by which the turns of both may differ before one has slipped.
+_TURN, _TURN_SHARE = 0.1, 0.3
+# Seconds between two poses of the other odometry beyond which nothing is known in between.
+_GAP = 0.5
+# Stretches that make a reading: the first one has nothing to be checked against.
+_FIRST, _NEXT = 8, 5
+# Of a reading, however well its stretches agree.
+_LEAST_SIGMA = 0.005
+# Stretches that disagree by more have no scale in common.
+_LARGEST_SIGMA = 0.15
+# Poses kept to interpolate between, and stretches kept that wait for them.
+_KEPT_POSES, _KEPT_STRETCHES = 5000, 50
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """A way of the camera: start and end in nanoseconds, length in units, turn in radians."""
+
+    start: int
+    end: int
+    length: float
+    turn: float
+
+
+class WheelScale:
+    """Compares lengths of stretches of the way.
+
+    Poses of the other odometry may come late: a stretch waits for them.
+
+    Args:
+        base_from_camera: (4, 4); in a turn the camera goes another way than the base.
+    """
+
+    def __init__(self, base_from_camera: np.ndarray) -> None:
+        self._base_from_camera = base_from_camera
+        self._poses: deque[BasePose] = deque(maxlen=_KEPT_POSES)
+        self._waiting: deque[_Stretch] = deque(maxlen=_KEPT_STRETCHES)
+        self._log_ratios: list[float] = []
+        self._start: tuple[int, np.ndarray] | None = None
+        self._trouble = ''
+        self._has_read = False
+
+    def add(self, poses: Iterable[BasePose]) -> None:
+        """Take poses of the other odometry; one that is not after the last is left out."""
+        for pose in poses:
+            if not self._poses or pose.stamp > self._poses[-1].stamp:
+                self._poses.append(pose)
+
+    def follow(self, stamp: int, pose: np.ndarray, reference_depth: float) -> None:
+        """Take one more pose of the camera, (4, 4) in the present unit."""
+        if self._start is None:
+            self._start = stamp, pose
+            return
+        start, before = self._start
+        moved = inverse_transform(before) @ pose
+        length = float(np.linalg.norm(moved[:3, 3]))
+        if length >= _STRETCH * reference_depth:
+            self._waiting.append(_Stretch(start, stamp, length, _turn_of(moved)))
+        elif (stamp - start) * 1e-9 < _LONGEST:
+            return
+        self._start = stamp, pose
+
+    def interrupt(self) -> None:
+        """Have the way torn: the camera was lost."""
+        self._start = None
+
+    def rescale(self, factor: float) -> None:
+        """Have the unit changed: lengths are ``factor`` times as much from now on."""
+        self._waiting = deque(
+            (replace(stretch, length=stretch.length * factor) for stretch in self._waiting),
+            maxlen=_KEPT_STRETCHES,
+        )
+        self._log_ratios = [ratio - math.log(factor) for ratio in self._log_ratios]
+        # The pose at which the stretch began is in the old unit.
+        self._start = None
+
+    def reading(self) -> Reading:
+        """Return what the stretches since the last reading say.
+
+        Raises:
+            NoReading: they are too few, or disagree.
+        """
+        self._measure_waiting()
+        needed = _NEXT if self._has_read else _FIRST
+        if len(self._log_ratios) < needed:
+            raise self._missing(needed)
+        middle, sigma = robust_mean(self._log_ratios, _LEAST_SIGMA)
+        if sigma > _LARGEST_SIGMA:
+            # The older half goes, so that a slip is forgotten.
+            del self._log_ratios[: len(self._log_ratios) // 2]
+            raise NoReading('the other odometry and the camera do not go the same way: slip?')
+        self._log_ratios.clear()
+        self._has_read = True
+        return Reading(middle, sigma)
+
+    def _missing(self, needed: int) -> NoReading:
+        if not self._poses:
+            return NoReading('no odometry has come')
+        if self._trouble:
+            return NoReading(self._trouble)
+        return NotYet(f'{len(self._log_ratios)} of {needed} stretches of the way compared')
+
+    def _measure_waiting(self) -> None:
+        while self._waiting and self._poses and self._waiting[0].end <= self._poses[-1].stamp:
+            stretch = self._waiting.popleft()
+            try:
+                self._log_ratios.append(self._log_ratio(stretch))
+                self._trouble = ''
+            except NoReading as error:
+                self._trouble = str(error)
+        if self._waiting and self._poses:
+            late = (self._waiting[-1].end - self._poses[-1].stamp) * 1e-9
+            if late > _GAP:
+                self._trouble = f'the other odometry is {late:.1f} s behind the pictures'
+
+    def _log_ratio(self, stretch: _Stretch) -> float:
+        base = inverse_transform(self._at(stretch.start)) @ self._at(stretch.end)
+        camera = inverse_transform(self._base_from_camera) @ base @ self._base_from_camera
+        length = float(np.linalg.norm(camera[:3, 3]))
+        if length < _STANDING:
+            raise NoReading('the camera moves and the other odometry stands still')
+        turn = _turn_of(camera)
+        if abs(turn - stretch.turn) > _TURN + _TURN_SHARE * max(turn, stretch.turn):
+            raise NoReading('the other odometry turns otherwise than the camera: slip?')
+        return math.log(length / stretch.length)
+
+    def _at(self, stamp: int) -> np.ndarray:
+        """Interpolate to a time.
+
+        Raises:
+            NoReading: nothing is known near it.
+        """
+        after = bisect.bisect_left(self._poses, stamp, key=lambda pose: pose.stamp)
+        if after == len(self._poses) or (after == 0 and self._poses[0].stamp != stamp):
+            raise NoReading('the other odometry does not reach back to this part of the way')
+        late = self._poses[after]
+        if late.stamp == stamp:
+            return late.pose
+        early = self._poses[after - 1]
+        if (late.stamp - early.stamp) * 1e-9 > _GAP:
+            raise NoReading('the other odometry has gaps')
+        return _between(early, late, (stamp - early.stamp) / (late.stamp - early.stamp))
+
+
+def _between(early: BasePose, late: BasePose, share: float) -> np.ndarray:
+    step = Rotation.from_matrix(early.pose[:3, :3].T @ late.pose[:3, :3]).as_rotvec()
+    rotation = early.pose[:3, :3] @ Rotation.from_rotvec(share * step).as_matrix()
+    return transform(rotation, (1 - share) * early.pose[:3, 3] + share * late.pose[:3, 3])
+
+
+def _turn_of(motion: np.ndarray) -> float:
+    return float(Rotation.from_matrix(motion[:3, :3]).magnitude())

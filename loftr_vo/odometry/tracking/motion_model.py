@@ -1,0 +1,137 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the camera moved lately, and what motion it may be trusted with from there."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.geometry.rigid_motion import inverse_transform, skew, transform
+from loftr_vo.geometry.rotation import angle_of, rotation_vector
+
+# Tracked frames that the velocity is taken over: one step is noisy, a second is history.
+_MAX_POSES = 4
+# What a camera may do in the time since it was last seen, in multiples of its last speed. A jump
+# is told from motion by the second, which also has to allow for a start from rest.
+_MAX_SPEED_RATIO = 3.0
+_JUMP_SPEED_RATIO = 10.0
+# The same beyond any speed: in usual depths a second, and radians a second; a jump, per frame.
+_MAX_SPEED_AT_REST = (0.05, 0.35)
+_JUMP_AT_REST = (0.25, 0.5)
+
+
+class MotionModel:
+    """Remembers the last tracked poses, (4, 4) each, world from camera."""
+
+    def __init__(self) -> None:
+        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=_MAX_POSES)
+        self._twist: np.ndarray | None = None  # of these poses, once it was asked for
+
+    @property
+    def last_stamp(self) -> int:
+        """Nanoseconds, of the last tracked frame; 0 where there is none."""
+        return self._poses[-1][0] if self._poses else 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there are poses enough to have a speed."""
+        return len(self._poses) > 1
+
+    def add_pose(self, stamp: int, pose: np.ndarray) -> None:
+        """Remember where the camera was at a tracked frame."""
+        # Two frames of one stamp have no speed between them.
+        if not self._poses or stamp > self._poses[-1][0]:
+            self._poses.append((stamp, pose))
+            self._twist = None
+
+    def rescale(self, scale: float, shift: np.ndarray) -> None:
+        """Have lengths in another unit: X' = scale X + shift, (3,)."""
+        self._poses = deque(
+            [
+                (stamp, transform(pose[:3, :3], scale * pose[:3, 3] + shift))
+                for stamp, pose in self._poses
+            ],
+            maxlen=_MAX_POSES,
+        )
+        self._twist = None
+
+    def interrupt(self) -> None:
+        """Forget all but the speed: what comes next does not follow on what was."""
+        self._poses.clear()
+        self._twist = None
+
+    def twist(self) -> np.ndarray:
+        """(6,) velocity in the camera's axes: units a second, radians a second."""
+        if not self.known:
+            return np.zeros(6)
+        if self._twist is None:
+            (begin, first), (end, last) = self._poses[0], self._poses[-1]
+            step = inverse_transform(first) @ last
+            self._twist = _logarithm(step) / ((end - begin) * 1e-9)
+        return self._twist
+
+    def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
+        """Return the pose after ``seconds`` more of the last velocity."""
+        return pose @ _exponential(self.twist() * seconds)
+
+    def reaches(self, step: np.ndarray, seconds: float, reference_depth: float) -> bool:
+        """Whether a motion (4, 4) may have happened unseen in ``seconds``."""
+        return self._within(
+            step,
+            seconds,
+            _MAX_SPEED_RATIO,
+            np.array(_MAX_SPEED_AT_REST) * seconds,
+            reference_depth,
+        )
+
+    def is_jump(self, step: np.ndarray, seconds: float, reference_depth: float) -> bool:
+        """Whether a motion (4, 4) from one frame to the next is a jump of the camera."""
+        if not self.known:
+            return False
+        return not self._within(
+            step, seconds, _JUMP_SPEED_RATIO, np.array(_JUMP_AT_REST), reference_depth
+        )
+
+    def _within(
+        self,
+        step: np.ndarray,
+        seconds: float,
+        times: float,
+        at_rest: np.ndarray,
+        reference_depth: float,
+    ) -> bool:
+        twist = self.twist()
+        speeds = np.linalg.norm(twist[:3]), np.linalg.norm(twist[3:])
+        distance = np.linalg.norm(step[:3, 3])
+        angle = angle_of(step[:3, :3])
+        return bool(
+            distance <= times * speeds[0] * seconds + at_rest[0] * reference_depth
+            and angle <= times * speeds[1] * seconds + at_rest[1]
+        )
+
+
+def _exponential(twist: np.ndarray) -> np.ndarray:
+    """(4, 4) motion of a constant velocity (6,) after one unit of time."""
+    turn = twist[3:]
+    return transform(Rotation.from_rotvec(turn).as_matrix(), _left_jacobian(turn) @ twist[:3])
+
+
+def _logarithm(motion: np.ndarray) -> np.ndarray:
+    """(6,) constant velocity that makes a motion (4, 4) in one unit of time."""
+    turn = rotation_vector(motion[:3, :3])
+    return np.concatenate([np.linalg.solve(_left_jacobian(turn), motion[:3, 3]), turn])
+
+
+def _left_jacobian(turn: np.ndarray) -> np.ndarray:
+    """(3, 3), what turning by ``turn`` on the way makes of a straight translation.
+
+    It is the mean rotation on the way, the left Jacobian of SO(3).
+    """
+    angle, cross = float(np.linalg.norm(turn)), skew(turn)
+    if angle < 1e-6:
+        return np.eye(3) + cross / 2
+    first, second = (1 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + first * cross + second * cross @ cross
