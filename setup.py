@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packaging for ament (colcon build) and for pip."""
 
+import re
 from glob import glob
+from pathlib import Path
 
 from setuptools import find_packages, setup
 
 NAME = 'loftr_vo'
 SHARE = f'share/{NAME}'
 EVALUATION = ['evo', 'matplotlib']
+# The one place that has the version is the package; importing it here would need its dependencies.
+VERSION = re.search(r"__version__ = '(.*)'", Path(NAME, '__init__.py').read_text())[1]
 
 setup(
     name=NAME,
-    version='0.1.0',
+    version=VERSION,
     description="Visual odometry from LoFTR matches: a camera's pictures in, its motion out.",
     license='Apache-2.0',
     maintainer='The loftr_vo authors',

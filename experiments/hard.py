@@ -25,8 +25,8 @@ from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.evaluation.classical import ClassicalOdometry
 from loftr_vo.evaluation.running import Odometry, run_sequence
 from loftr_vo.evaluation.scoring import EvaluationError, score
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic import disturbance
 from loftr_vo.synthetic.sequence import HALT, SyntheticSequence
 

@@ -15,8 +15,8 @@ from loftr_vo.datasets import open_sequence
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 HALF = ('float16', 'bfloat16')
 

@@ -20,8 +20,8 @@ from loftr_vo.config import Settings
 from loftr_vo.evaluation.consistency import inside, normalised_errors
 from loftr_vo.evaluation.scoring import score
 from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
 
 

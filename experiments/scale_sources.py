@@ -19,7 +19,7 @@ from loftr_vo.config import SCALE_SOURCES, Settings, replace
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import EvaluationError, align, score_alignment
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 # Metres that the cameras are carried above the ground.

@@ -39,7 +39,7 @@ from loftr_vo.evaluation.scoring import (
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 
 # Parts are half a recording long and begin at so many places, evenly from its start to its middle.
 _PARTS = 6

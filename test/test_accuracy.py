@@ -9,7 +9,7 @@ from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import score
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 pytest.importorskip('evo', reason='evo is not installed')

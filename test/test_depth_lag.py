@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.config import Settings, replace
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 RATE = 120.0

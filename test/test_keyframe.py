@@ -8,6 +8,7 @@ from exact_world import HEIGHT, WIDTH, ExactMatcher, World, camera, pose
 
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
+from loftr_vo.odometry.map.depth_filter import propagate_depth
 from loftr_vo.odometry.map.keyframe import Keyframe
 
 CELL = 8
@@ -49,7 +50,7 @@ def test_its_rays_are_those_of_the_cells(keyframe):
 
 def test_a_plane_is_inherited(keyframe, scattered):
     variances = np.full(len(scattered), 0.005**2)
-    keyframe.propagate_depth(scattered, slanted(scattered), variances)
+    propagate_depth(keyframe, scattered, slanted(scattered), variances)
     centres = keyframe.encoded.cell_centres()
     inner = ((centres > 28) & (centres < (WIDTH - 32, HEIGHT - 32))).all(axis=1)
     assert keyframe.known[inner].mean() > 0.95
@@ -62,7 +63,7 @@ def test_a_plane_is_inherited(keyframe, scattered):
 
 def test_cells_away_from_all_points_inherit_nothing(keyframe, scattered):
     left = scattered[scattered[:, 0] < 150]
-    keyframe.propagate_depth(left, slanted(left), np.full(len(left), 1e-4))
+    propagate_depth(keyframe, left, slanted(left), np.full(len(left), 1e-4))
     right = keyframe.encoded.cell_centres()[:, 0] > 180
     assert (keyframe.inverse_depth[right] == 0.25).all()
     assert not keyframe.known[right].any()
@@ -71,7 +72,7 @@ def test_cells_away_from_all_points_inherit_nothing(keyframe, scattered):
 
 def test_two_surfaces_are_not_mixed(keyframe, scattered):
     near = scattered[:, 0] < 160
-    keyframe.propagate_depth(scattered, np.where(near, 1.0, 0.4), np.full(len(scattered), 1e-4))
+    propagate_depth(keyframe, scattered, np.where(near, 1.0, 0.4), np.full(len(scattered), 1e-4))
     known = keyframe.inverse_depth[keyframe.known]
     on_one = (np.abs(known - 1.0) < 0.12) | (np.abs(known - 0.4) < 0.05)
     assert on_one.all()
@@ -83,7 +84,7 @@ def test_where_two_surfaces_are_seen_through_each_other_no_depth_is_made_up(keyf
     random = np.random.default_rng(4)
     in_front = random.random(len(scattered)) < 0.5
     depths = np.where(in_front, 1.0, 0.4)
-    keyframe.propagate_depth(scattered, depths, np.full(len(scattered), 1e-4))
+    propagate_depth(keyframe, scattered, depths, np.full(len(scattered), 1e-4))
     known = keyframe.inverse_depth[keyframe.known]
     assert ((np.abs(known - 1.0) < 0.12) | (np.abs(known - 0.4) < 0.05)).all()
     assert keyframe.known.mean() < 0.4
@@ -92,7 +93,7 @@ def test_where_two_surfaces_are_seen_through_each_other_no_depth_is_made_up(keyf
 @pytest.mark.parametrize('count', [0, 3])
 def test_a_few_points_change_nothing(keyframe, scattered, count):
     few = scattered[:count]
-    keyframe.propagate_depth(few, slanted(few), np.full(count, 1e-4))
+    propagate_depth(keyframe, few, slanted(few), np.full(count, 1e-4))
     assert (keyframe.inverse_depth == 0.25).all()
     assert not keyframe.known.any()
 

@@ -10,7 +10,7 @@ from loftr_vo.config import Settings, replace
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import PictureError
 from loftr_vo.matching.prefetch import Prefetch
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 
 
 class Counting:

@@ -19,11 +19,11 @@ from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import PictureError
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.pose import frame_pose
 from loftr_vo.odometry.pose.two_view import essential_motion
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu'})
@@ -317,9 +317,9 @@ class TestTracking:
         for estimate in odometry.stream(walk):
             if estimate.is_keyframe and estimate.state is State.TRACKING:
                 became += 1
-                assert odometry._keyframes.newest.frame.stamp < estimate.stamp
+                assert odometry._state.keyframes.newest.frame.stamp < estimate.stamp
                 odometry.finish()
-                assert odometry._keyframes.newest.frame.stamp == estimate.stamp
+                assert odometry._state.keyframes.newest.frame.stamp == estimate.stamp
         assert became > 1
 
     def test_one_by_one_gives_the_poses_of_a_stream_bit_by_bit(self, world, walk):
@@ -353,7 +353,7 @@ class TestTracking:
     def test_a_new_keyframe_is_seen_in_all_of_the_window_before_it(self, world, walk):
         odometry = odometry_in(world)
         list(odometry.stream(walk))
-        *earlier, newest = odometry._keyframes.window
+        *earlier, newest = odometry._state.keyframes.window
         assert len(earlier) > 2
         assert [link.other for link in newest.links] == earlier[::-1]
 
@@ -363,7 +363,7 @@ class TestTracking:
         odometry = odometry_in(world, settings=settings)
         for index, frame in enumerate([*walk, *walk[-2::-1], *walk[1:]]):
             odometry.track(after(walk[0], index * PERIOD, frame.image))
-        assert odometry._keyframe_count > 12
+        assert odometry._state.keyframe_count > 12
         gc.collect()
         alive = [each for each in gc.get_objects() if isinstance(each, Keyframe)]
         here = [each for each in alive if each.frame.image.shape == (HEIGHT, WIDTH)]
@@ -431,7 +431,7 @@ class TestLost:
         odometry = odometry_in(world, outliers=0.0)
         *_, before = odometry.stream(frames)
         odometry.track(black(1.0))
-        newest = odometry._keyframes.newest
+        newest = odometry._state.keyframes.newest
         world.forget(newest.frame.image)
         found = odometry.track(world.see(WALK[9], 1.1))
         assert found.state is State.TRACKING
@@ -529,7 +529,7 @@ class TestRobustness:
         list(odometry.stream(walk[:8]))
         odometry.configure(replace(ON_CPU, {'recovery.keyframes': 2}))
         assert all(each.state is State.TRACKING for each in odometry.stream(walk[8:]))
-        assert len(odometry._keyframes) == 2
+        assert len(odometry._state.keyframes) == 2
 
     def test_a_tiny_picture_is_refused_and_changes_nothing(self, world, walk):
         undisturbed = list(odometry_in(world).stream(walk[:6]))
@@ -613,7 +613,7 @@ class TestWithTheNetwork:
         program = (
             'import hashlib\n'
             'from loftr_vo.config import Settings, replace\n'
-            'from loftr_vo.odometry.visual_odometry import VisualOdometry\n'
+            'from loftr_vo.odometry import VisualOdometry\n'
             'from loftr_vo.synthetic.sequence import SyntheticSequence\n'
             "settings = replace(Settings(), {'matcher.device': 'cpu'})\n"
             "sequence = SyntheticSequence('room', frames=8, size=(120, 160))\n"

@@ -169,7 +169,7 @@ def test_node_fed_by_a_played_bag_says_what_evaluate_says(tmp_path, make_ears):
     words = ['--frames', '8', '--size', '160x120', '--rate', '5']
     assert main.main(['render', 'room', '-o', str(tmp_path / 'walk'), *words]) == 0
     assert main.main(['record', str(tmp_path / 'walk'), '-o', str(tmp_path / 'bag')]) == 0
-    from loftr_vo.odometry.visual_odometry import VisualOdometry
+    from loftr_vo.odometry import VisualOdometry
 
     settings = Settings(matcher=MatcherSettings(image_size=size, device='cpu'))
     trajectories = [

@@ -11,8 +11,8 @@ from point_scenes import degrees_between
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu', 'recovery.restart_after': 0.25})
 STEP = 0.06  # metres to the right from frame to frame

@@ -17,12 +17,12 @@ from loftr_vo.config import SettingError, Settings, replace
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.epipolar import rays_from_points
 from loftr_vo.imaging.frame import BasePose, RightPicture
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.scale.cell_depth import NoReading
 from loftr_vo.odometry.scale.ground_plane import GroundScale, Tilt, fit_ground
 from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter, robust_mean
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.synthetic.sensors import depth_camera
 
 

@@ -19,7 +19,7 @@ from test_node import ERROR, OK, SECOND, WARN, Rig
 from loftr_vo.config import replace
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.imaging.approximate_time import StampMatcher
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.ros import messages
 
 MILLISECOND = 10**6

@@ -757,7 +757,7 @@ def test_places_are_scored_as_the_network_and_as_lucas_kanade_leave_them(monkeyp
         matches = matched(*arguments, **options)
         return dataclasses.replace(matches, keypoints1=matches.keypoints1 + np.float32([3, 0]))
 
-    monkeypatch.setattr(validation, 'match_pair', aside)
+    monkeypatch.setattr(validation, 'match_and_refine', aside)
     worse = validation.validate_places(model, (144, 192), 2)
     assert all(worse[name] == pytest.approx(3, abs=0.3) for name in scores)
 

@@ -122,8 +122,8 @@ def validate_places(
 
     Returns:
         Median distances from the truth, in pixels: working_error_px of the network's places and
-        refined_error_px of those that follow, see ``match_and_refine``; and of both, with clean_ before,
-        in even light, without noise, blur or compression.
+        refined_error_px of those that follow, see ``match_and_refine``; and of both, with clean_
+        before, in even light, without noise, blur or compression.
     """
     device = next(model.parameters()).device
     settings = MatcherSettings(device=str(device), precision='float32', image_size=size[1])

@@ -203,7 +203,7 @@ def _make_engine(settings: Settings, baseline: str | None) -> _Engine:
         return _Engine(ClassicalOdometry(baseline), baseline, 'cpu')
     # Imported late: the baselines and the messages of bad input need no torch.
     from loftr_vo.matching.device import resolve_device
-    from loftr_vo.odometry.visual_odometry import VisualOdometry
+    from loftr_vo.odometry import VisualOdometry
 
     device = str(resolve_device(settings.matcher.device))
     return _Engine(VisualOdometry(settings), settings.matcher.weights, device)

@@ -8,15 +8,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.config import Settings
+from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.map.covariance import initial_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.map.keyframe_store import KeyframeStore
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
+from loftr_vo.odometry.tracking.relocalisation import Relocalisation
+from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 
 
 @dataclass(frozen=True)
 class TrackedFrame:
-    """The last frame that was tracked, and how."""
+    """The last frame that was tracked.
+
+    Attributes:
+        frame: the frame.
+        encoded: its features.
+        pose: (4, 4), map from camera.
+        covariance: (7, 7), see ``map.covariance``.
+        motion: against ``keyframe``.
+        keyframe: its reference.
+    """
 
     frame: Frame
     encoded: EncodedImage
@@ -28,7 +44,12 @@ class TrackedFrame:
 
 @dataclass(frozen=True)
 class PendingKeyframe:
-    """The last frame, which is to become the keyframe."""
+    """The last frame, which is to become the keyframe.
+
+    Attributes:
+        tracked: that frame.
+        turning: whether the camera only rotates there.
+    """
 
     tracked: TrackedFrame
     turning: bool
@@ -36,13 +57,89 @@ class PendingKeyframe:
 
 @dataclass(frozen=True)
 class PendingDepthUpdate:
-    """What the last frame taught, to be learnt once its estimate is given.
+    """A motion that the keyframe's depths are still to be updated with.
 
     Attributes:
-        of_depth: whether its depths are worth it.
+        frame: the frame.
+        keyframe: its reference.
+        motion: between them.
+        has_parallax: whether it measures depth: the camera moved, and the scale is known.
     """
 
     frame: Frame
     keyframe: Keyframe
     motion: Motion
-    of_depth: bool
+    has_parallax: bool
+
+
+class OdometryState:
+    """Everything that lives from frame to frame.
+
+    Attributes:
+        keyframes: the local map.
+        relocalisation: the time since the camera was lost, and the pose in ``odom``.
+        readout_time: of a rolling shutter.
+        stationary: tells whether the camera stands still.
+        pure_rotation: tells whether it only rotates.
+        pose: (4, 4), map from camera, the last one, refined by the keyframe's bundle adjustment.
+        published_pose: (4, 4), the same as it was published.
+        covariance: (7, 7) of ``pose`` and scale, see ``map.covariance``.
+        last_stamp: nanoseconds, of the last frame.
+        initialised: whether the map has depth.
+        frame_count: tracked frames.
+        keyframe_count: keyframes made.
+        last_tracked: the last frame that was tracked in this map.
+        pending_keyframe: see the class.
+        pending_depth_update: see the class.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.keyframes = KeyframeStore(settings.recovery)
+        self.relocalisation = Relocalisation(settings.recovery)
+        self.readout_time = ReadoutTimeEstimator(settings.geometry)
+        self.stationary = StationaryDetector()
+        self.pure_rotation = PureRotationDetector()
+        self.pose = self.published_pose = np.eye(4)
+        self.covariance = initial_covariance()
+        self.last_stamp = 0
+        self.initialised = False
+        self.frame_count = 0
+        self.keyframe_count = 0
+        self.last_tracked: TrackedFrame | None = None
+        self.pending_keyframe: PendingKeyframe | None = None
+        self.pending_depth_update: PendingDepthUpdate | None = None
+
+    def configure(self, settings: Settings) -> None:
+        """Take over changed settings."""
+        self.keyframes.configure(settings.recovery)
+        self.relocalisation.configure(settings.recovery)
+        self.readout_time.configure(settings.geometry)
+
+    @property
+    def keyframe(self) -> Keyframe:
+        """The one that frames are matched with."""
+        return self.keyframes.newest
+
+    def seconds_since_last(self, frame: Frame) -> float:
+        """Seconds from the last frame to this one."""
+        return (frame.stamp - self.last_stamp) * 1e-9
+
+    def predicted_motion(self, keyframe: Keyframe, frame: Frame) -> np.ndarray:
+        """(4, 4) frame from keyframe at constant velocity."""
+        seconds = self.seconds_since_last(frame)
+        pose = self.relocalisation.predict(self.pose, seconds)
+        return inverse_transform(pose) @ keyframe.pose
+
+    def expected_inliers(self) -> int:
+        """Inliers that a frame should have: as many as the keyframe's best, or the last frame's.
+
+        The last frame's count while the keyframe is new.
+        """
+        last = 0 if self.last_tracked is None else int(self.last_tracked.motion.inliers.sum())
+        return max(self.keyframe.best_inliers, last)
+
+    def odom_covariance(self, stamp: int) -> np.ndarray:
+        """(6, 6) of the pose in ``odom``, at a time in nanoseconds."""
+        return self.relocalisation.covariance(
+            stamp, self.pose, self.covariance[:6, :6], self.keyframe.reference_depth
+        )

@@ -34,7 +34,7 @@ def load_odometry(settings: Settings, report: Callable[[str], None]) -> Any:
     report(f'loading the weights {matcher.weights} for the device {matcher.device}')
     # torch takes seconds to import; the node is up and says what it does before that.
     from loftr_vo.matching.device import why_no_cuda
-    from loftr_vo.odometry.visual_odometry import VisualOdometry
+    from loftr_vo.odometry import VisualOdometry
 
     odometry = VisualOdometry(settings)
     if matcher.device == 'auto' and odometry.device == 'cpu':

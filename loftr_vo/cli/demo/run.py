@@ -31,8 +31,8 @@ from loftr_vo.evaluation.scoring import (
 )
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 from loftr_vo.ros.node_process import (
     LiveNodeError,
     NodeSilentError,

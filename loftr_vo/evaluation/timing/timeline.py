@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from loftr_vo.config import MatcherSettings, Settings
 from loftr_vo.evaluation.timing.comparing import render_frames
 from loftr_vo.matching.stage_trace import Span, Trace
-from loftr_vo.odometry.visual_odometry import VisualOdometry
+from loftr_vo.odometry import VisualOdometry
 
 # From the bottom up: the device's lanes, then the host's.
 LANES = ('copy', 'encode', 'match', 'waiting', 'geometry')

@@ -9,11 +9,9 @@ point in every frame matched to it. Depth is kept for each cell, as inverse dept
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import block_diag
-from scipy.spatial import cKDTree
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.geometry.epipolar import rays_from_points
@@ -37,19 +35,12 @@ from loftr_vo.odometry.rolling_shutter.model import (
     to_middle_row,
 )
 
-if TYPE_CHECKING:
-    from loftr_vo.odometry.map.motion import Motion
-
 # A cell's depth counts as known under this relative standard deviation.
 _KNOWN_SIGMA = 0.3
 # Relative standard deviation, of nothing known but the scene's usual depth.
 _UNKNOWN_SIGMA = 10.0
 # The same in the window's refinement, where it only keeps depths finite.
 _LOOSE_SIGMA = 30.0
-_FILTERED_DEPTH_INFLATION = 20.0
-_NEIGHBOURS = 4
-# Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
-_MAX_RELATIVE_SPREAD = 0.15
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,8 @@ class Keyframe:
         variance: (C,), of the inverse depth.
         agreement_count: (C,) int, in how many frames in a row the depth agreed with the motion,
             those of the keyframes before included.
-        filtered_depth, filtered_variance: (C,), see ``store_filtered_depth``.
+        filtered_depth, filtered_variance: (C,), see ``depth_filter.store_filtered_depth``.
+        best_measured_variance: (C,), of the surest single measurement of the inverse depth.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
         readout_rotation: (3,) radians, see ``rolling_shutter``.
@@ -117,6 +109,7 @@ class Keyframe:
     agreement_count: np.ndarray = field(init=False)
     filtered_depth: np.ndarray = field(init=False)
     filtered_variance: np.ndarray = field(init=False)
+    best_measured_variance: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         centres = self.encoded.cell_centres()
@@ -137,7 +130,7 @@ class Keyframe:
         self.inverse_depth = np.full(len(self.rays), 1 / reference_depth)
         self.variance = np.full(len(self.rays), (_UNKNOWN_SIGMA / reference_depth) ** 2)
         self.agreement_count = np.zeros(len(self.rays), int)
-        self._best_measured = np.full(len(self.rays), np.inf)
+        self.best_measured_variance = np.full(len(self.rays), np.inf)
         self.filtered_depth = self.inverse_depth.copy()
         self.filtered_variance = np.full(len(self.rays), (_LOOSE_SIGMA / reference_depth) ** 2)
 
@@ -202,7 +195,7 @@ class Keyframe:
         self.reference_depth *= scale
         self.inverse_depth = self.inverse_depth / scale
         self.filtered_depth = self.filtered_depth / scale
-        for variance in (self.variance, self.filtered_variance, self._best_measured):
+        for variance in (self.variance, self.filtered_variance, self.best_measured_variance):
             variance /= scale**2
 
     def update_reference_depth(self) -> None:
@@ -210,75 +203,6 @@ class Keyframe:
         known = self.known
         if known.sum() >= 10:
             self.reference_depth = float(1 / np.median(self.inverse_depth[known]))
-
-    def update_depth(self, motion: Motion) -> None:
-        """Take over the depths that a motion measured.
-
-        Errors of one match are alike from frame to frame, so many frames from one place do not
-        make a depth as sure as their number says: its variance stays above a quarter of the best
-        single measurement's.
-        """
-        inliers = motion.inliers & (motion.inverse_depth > 0)
-        cells = motion.matches.cells[inliers]
-        best = np.minimum(self._best_measured[cells], motion.measured_variance[inliers])
-        self._best_measured[cells] = best
-        self.inverse_depth[cells] = motion.inverse_depth[inliers]
-        floor = np.maximum(motion.depth_variance[inliers], best)
-        # A frame from the same place measures nothing, and what is known stays known.
-        self.variance[cells] = np.minimum(self.variance[cells], floor)
-        self.agreement_count[motion.matches.cells[~motion.inliers]] = 0
-        self.agreement_count[cells] += 1
-        self.update_reference_depth()
-
-    def store_filtered_depth(self) -> None:
-        """Hold on to what the frames between this keyframe and the next taught of depth.
-
-        For the refinement of the window, which sees keyframes only. It is weighed little, since a
-        part of it comes from matches that the window has as links too.
-        """
-        self.filtered_depth = self.inverse_depth.copy()
-        self.filtered_variance = _FILTERED_DEPTH_INFLATION * self.variance
-
-    def propagate_depth(
-        self,
-        points: np.ndarray,
-        inverse_depths: np.ndarray,
-        variances: np.ndarray,
-        agreement_count: np.ndarray | None = None,
-    ) -> None:
-        """Interpolate depth at the cells from points that lie between them.
-
-        A cell takes the mean of its nearest neighbours, weighted by nearness; what they differ by
-        adds to the variance, and where they lie on different surfaces the cell takes none.
-
-        Args:
-            points: (N, 2) pixels of this keyframe's picture.
-            inverse_depths: (N,), seen from this keyframe.
-            variances: (N,).
-            agreement_count: (N,) int, see the attribute.
-        """
-        if len(points) < _NEIGHBOURS:
-            return
-        places = self.encoded.cell_centres() + self.offsets
-        cell_size = 8 * self.encoded.image_pixels_per_network_pixel.mean()
-        distance, index = cKDTree(points).query(
-            places, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
-        )
-        surrounded = np.isfinite(distance).all(axis=1)
-        distance, index = distance[surrounded], index[surrounded]
-        weight = 1 / (distance + 0.1 * cell_size)
-        weight /= weight.sum(axis=1, keepdims=True)
-        values = inverse_depths[index]
-        mean = np.sum(weight * values, axis=1)
-        spread = np.sum(weight * (values - mean[:, None]) ** 2, axis=1)
-        one_surface = np.sqrt(spread) < _MAX_RELATIVE_SPREAD * np.abs(mean)
-        cells = np.flatnonzero(surrounded)[one_surface]
-        self.inverse_depth[cells] = mean[one_surface]
-        variance = np.sum(weight * variances[index], axis=1) + spread
-        self.variance[cells] = variance[one_surface]
-        if agreement_count is not None:
-            # Surrounded by cells that agreed, and no longer than the least of them.
-            self.agreement_count[cells] = agreement_count[index].min(axis=1)[one_surface]
 
 
 def _rays(points: np.ndarray, camera: Camera, readout_rotation: np.ndarray) -> np.ndarray:

@@ -1,0 +1,191 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to the map once a frame's estimate is out: depth update, new keyframe, scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from loftr_vo.config import Settings
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.map.bundle_adjustment import refine_window
+from loftr_vo.odometry.map.covariance import keyframe_covariance, with_known_scale
+from loftr_vo.odometry.map.depth_filter import (
+    propagate_depth,
+    store_filtered_depth,
+    update_depth,
+)
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.map.lucas_kanade_triangulation import triangulate_by_tracking
+from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, TrackedFrame
+from loftr_vo.odometry.scale.metric_scale import MetricScale
+from loftr_vo.odometry.stopwatch import Stopwatch
+
+# Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
+_MIN_ROTATION_CHANGE = 1e-4
+
+
+class KeyframeManager:
+    """Makes keyframes and keeps their depths.
+
+    Args:
+        state: of the odometry, which is changed.
+        scale: the source of metric scale.
+        settings: see ``loftr_vo.config``.
+    """
+
+    def __init__(self, state: OdometryState, scale: MetricScale, settings: Settings) -> None:
+        self._state = state
+        self._scale = scale
+        self._settings = settings
+
+    def needs_new_keyframe(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
+        """Whether the frame of a motion is to become the next keyframe."""
+        rules = self._settings.keyframe
+        overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
+        worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
+        return not resting and (worn or overlap < rules.min_overlap)
+
+    def apply_depth_update(self) -> None:
+        """Update the readout time, and the keyframe's depths, with the last motion."""
+        update, self._state.pending_depth_update = self._state.pending_depth_update, None
+        if update is not None:
+            self._update_readout_time(update.frame, update.keyframe, update.motion)
+            if update.has_parallax:
+                update_depth(update.keyframe, update.motion)
+
+    def make_pending_keyframe(self, clock: Stopwatch) -> None:
+        """Make the last frame the keyframe, if it is to be, and go on from its refined pose."""
+        state = self._state
+        pending: PendingKeyframe | None = state.pending_keyframe
+        state.pending_keyframe = None
+        if pending is None:
+            return
+        state.pose = self.promote(pending.tracked, clock, refine=not pending.turning).pose
+        if not pending.turning:
+            state.pure_rotation.move_to(state.pose)
+
+    def promote(self, tracked: TrackedFrame, clock: Stopwatch, *, refine: bool = True) -> Keyframe:
+        """Make a tracked frame the keyframe, give its cells depth, and measure the scale.
+
+        Args:
+            tracked: the frame.
+            clock: told how long it takes.
+            refine: whether to adjust the window. Without parallax there is nothing to gain: only
+                what should stay would move.
+        """
+        state, old = self._state, tracked.keyframe
+        covariance = tracked.covariance
+        if state.initialised:
+            covariance = keyframe_covariance(covariance, old, tracked.motion)
+        new = self.add_keyframe(
+            tracked.frame,
+            tracked.encoded,
+            old.reference_depth,
+            tracked.pose,
+            covariance,
+            tracked.motion.readout.readout_rotation,
+        )
+        if state.initialised:
+            self._give_depth(new, old, tracked.motion)
+            clock.lap('geometry')
+        self._measure_scale(new, old)
+        clock.lap('scale')
+        if state.initialised:
+            if refine:
+                self._refine_window()
+            new.update_reference_depth()
+            clock.lap('geometry')
+        return new
+
+    def add_keyframe(
+        self,
+        frame: Frame,
+        encoded: EncodedImage,
+        reference_depth: float,
+        pose: np.ndarray | None = None,
+        covariance: np.ndarray | None = None,
+        readout_rotation: np.ndarray | None = None,
+    ) -> Keyframe:
+        """Add a keyframe without depth to the map; pose and covariance default to the present."""
+        state, shutter = self._state, self._state.readout_time
+        keyframe = Keyframe(
+            number=state.keyframe_count,
+            frame=frame,
+            encoded=encoded,
+            pose=state.pose if pose is None else pose,
+            covariance=state.covariance if covariance is None else covariance,
+            reference_depth=reference_depth,
+            refined=self._settings.geometry.refine_matches,
+            readout_rotation=(
+                shutter.expected_readout_rotation()
+                if readout_rotation is None
+                else readout_rotation
+            ),
+            angular_velocity=shutter.angular_velocity(),
+        )
+        state.keyframe_count += 1
+        state.keyframes.add(keyframe)
+        if len(state.keyframes) == 1 and self._scale.begin(keyframe):
+            keyframe.covariance = with_known_scale(keyframe.covariance)
+            state.keyframes.scale_is_known()
+        return keyframe
+
+    def start_map(self, frame: Frame, encoded: EncodedImage) -> None:
+        """Begin a map with this frame, at the present pose and with the last reference depth."""
+        state = self._state
+        reference_depth = state.keyframe.reference_depth
+        state.keyframes.start_anew(frame.stamp, keep=state.initialised)
+        state.last_tracked, state.initialised = None, False
+        self.add_keyframe(frame, encoded, reference_depth)
+
+    def _give_depth(self, new: Keyframe, old: Keyframe, motion: Motion) -> None:
+        """Give a new keyframe depth from the one before, and by looking back at older ones."""
+        store_filtered_depth(old)
+        agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
+        propagate_depth(new, *motion.seen_depth(), agreement_count)
+        for older in self._older_keyframes():
+            triangulate_by_tracking(new, older, self._settings.geometry)
+        old.links.append(motion.link_to(new))
+
+    def _older_keyframes(self) -> list[Keyframe]:
+        """Keyframes before the newest, the newest of them first; none without sub-pixel places."""
+        if not self._settings.geometry.refine_matches:
+            return []
+        return self._state.keyframes.window[-2::-1]
+
+    def _refine_window(self) -> None:
+        """Adjust the newest keyframes; the older half of the window is held."""
+        window = self._state.keyframes.window
+        if self._settings.keyframe.refine_window and len(window) > 2:
+            refine_window(window, fixed=max(1, len(window) // 2))
+
+    def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
+        """Rescale the map about the new keyframe, whose pose stays (REP 105), to metres."""
+        keyframes = self._state.keyframes
+        first = not self._scale.known
+        factor = self._scale.measure(new, old, self._state.initialised)
+        if factor is not None:
+            shift = (1 - factor) * new.pose[:3, 3]
+            for keyframe in keyframes.of_map:
+                keyframe.move(np.eye(3), shift, factor)
+                keyframe.covariance = with_known_scale(keyframe.covariance)
+            self._state.relocalisation.rescale(factor, shift)
+            if first:
+                # Old maps have another unit, and their ratio to this one is unknown.
+                keyframes.forget_old_maps()
+            keyframes.scale_is_known()
+        self._scale.finish(new)
+
+    def _update_readout_time(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
+        """Update the readout time, and undo the keyframe's readout rotation accordingly."""
+        shutter = self._state.readout_time
+        rotation = motion.pose_from(keyframe)[:3, :3]
+        shutter.follow(frame, rotation, keyframe, motion.readout)
+        found = shutter.readout_rotation_at(keyframe.frame.stamp)
+        if found is None:
+            return
+        if np.abs(found - keyframe.readout_rotation).max() > _MIN_ROTATION_CHANGE:
+            keyframe.set_readout_rotation(found)

@@ -1,0 +1,140 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which keyframe a frame is tracked against, and the motion between them.
+
+Nothing here changes the map or the state: what a search finds is applied by ``VisualOdometry``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loftr_vo.config import GeometrySettings
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.prefetch import Prefetch
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.map.motion import Motion, MotionError
+from loftr_vo.odometry.odometry_state import OdometryState
+from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
+from loftr_vo.odometry.stopwatch import Stopwatch
+
+# While a new map is tracked, the old ones are searched in one frame out of these.
+_OLD_MAP_INTERVAL = 3
+# A place counts as recognised with so many inliers, in multiples of what a pose needs or as a
+# share of the keyframe's best, and with such a share of the matches: two rooms may have the same
+# door.
+_MIN_INLIER_FACTOR, _MIN_INLIERS_OF_BEST, _MIN_INLIER_RATIO = 2, 0.5, 0.5
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A keyframe, and the motion of a frame against it."""
+
+    keyframe: Keyframe
+    motion: Motion
+
+
+class ReferenceSearch:
+    """Finds the motion of a frame against keyframes.
+
+    Args:
+        state: of the odometry; it is read only.
+        prefetch: where matches come from.
+        settings: thresholds.
+    """
+
+    def __init__(
+        self, state: OdometryState, prefetch: Prefetch, settings: GeometrySettings
+    ) -> None:
+        self._state = state
+        self._prefetch = prefetch
+        self._settings = settings
+
+    def match(self, keyframe: Keyframe, frame: Frame, clock: Stopwatch) -> Reference:
+        """Return the motion of a frame against a keyframe.
+
+        Raises:
+            MotionError: no motion explains the matches, or none that the camera can have made.
+        """
+        expected = self._state.predicted_motion(keyframe, frame)
+        matches = self._prefetch.matches(keyframe.encoded, frame)
+        clock.lap('match')
+        try:
+            located = locate_in_frame(keyframe, frame, matches, self._settings)
+            clock.lap('locate')
+            readout = self._state.readout_time.read(
+                keyframe, frame, matches.cells, located, expected
+            )
+            motion = estimate_motion(keyframe, frame, matches, located, self._settings, readout)
+        finally:
+            clock.lap('geometry')
+        self._reject_jump(keyframe, frame, motion)
+        if self._state.relocalisation.lost:
+            self._reject_uncertain_place(keyframe, motion)
+        return Reference(keyframe, motion)
+
+    def first_match(
+        self, candidates: Iterable[Keyframe], frame: Frame, clock: Stopwatch
+    ) -> Reference | None:
+        """Return the motion against the first of the candidates that has one."""
+        for candidate in candidates:
+            try:
+                return self.match(candidate, frame, clock)
+            except MotionError:
+                continue
+        return None
+
+    def old_map(self, frame: Frame, keyframe: Keyframe, clock: Stopwatch) -> Reference | None:
+        """Return the motion against a keyframe of an old map, if the frame shows its place.
+
+        Args:
+            frame: tracked against ``keyframe``.
+            keyframe: of the present map, or of an old one: then there is nothing to find.
+            clock: told the time that it takes.
+        """
+        state = self._state
+        in_old_map = not any(keyframe is each for each in state.keyframes.of_map)
+        due = state.frame_count % _OLD_MAP_INTERVAL == 0
+        if in_old_map or state.relocalisation.lost or not due:
+            return None
+        for candidate in state.keyframes.old_candidates(frame.image):
+            try:
+                found = self.match(candidate, frame, clock)
+                self._reject_uncertain_place(candidate, found.motion)
+            except MotionError:
+                continue
+            if found.motion.has_depth:
+                return found
+        return None
+
+    def _reject_jump(self, keyframe: Keyframe, frame: Frame, motion: Motion) -> None:
+        """Reject a motion that no camera makes between two frames.
+
+        The frame is lost then, and relocalisation takes the next one up.
+
+        Raises:
+            MotionError: it is such a motion.
+        """
+        state = self._state
+        if not (state.initialised and motion.has_depth):
+            return
+        pose, seconds = motion.pose_from(keyframe), state.seconds_since_last(frame)
+        if state.relocalisation.is_jump(state.pose, pose, seconds, keyframe.reference_depth):
+            raise MotionError('jump: the camera is elsewhere all at once')
+
+    def _reject_uncertain_place(self, keyframe: Keyframe, motion: Motion) -> None:
+        """Reject a place that may only look like the keyframe's.
+
+        Raises:
+            MotionError: too few matches agree to be sure.
+        """
+        count, total = int(motion.inliers.sum()), len(motion.inliers)
+        wanted = _MIN_INLIER_FACTOR * self._settings.min_inliers
+        wanted = min(wanted, round(_MIN_INLIERS_OF_BEST * keyframe.best_inliers))
+        if count < wanted or count < _MIN_INLIER_RATIO * total:
+            raise MotionError(
+                f'too few inliers: {count} of {total} matches agree, which is not sure to be the '
+                'place it looks like',
+                count,
+            )
