@@ -10,7 +10,6 @@ each picture.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import numpy as np
 import torch
 
 from loftr_vo.datasets import open_sequence
+from loftr_vo.evaluation.report import write_json
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.ros.node_process import (
     LiveNodeError,
@@ -212,7 +212,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(_table(found))
     if arguments.json is not None:
         figures = {share.name: {'median': share.median, 'p95': share.p95} for share in found}
-        arguments.json.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+        write_json(arguments.json, figures)
     return 0
 
 

@@ -21,7 +21,8 @@ from loftr_vo.drawing.match_image import MAX_LINES, draw_matches
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.classical import ClassicalOdometry
 from loftr_vo.evaluation.html_report import Provenance
-from loftr_vo.evaluation.report import collect_metrics, write_json, write_report
+from loftr_vo.evaluation.report import collect_metrics, write_json
+from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.matching.matches import Matches
@@ -202,7 +203,11 @@ def test_report_has_everything(tmp_path):
     scores = scoring.score_alignment(alignment)
     metrics = collect_metrics('walk', 5, run, scores, 'compact', 'cpu')
     folder = tmp_path / 'made' / 'report'
-    write_report(folder, run, metrics, Settings(), alignment, Provenance('loftr_vo', 'walk'))
+    with ReportFolder(folder) as report:
+        for record in run.records:
+            report.keep(record)
+        report.write(run, metrics, Settings(), alignment, Provenance('loftr_vo', 'walk'))
+    assert report.problems == []
 
     written = json.loads((folder / 'metrics.json').read_text())
     assert written['tracked'] == 5

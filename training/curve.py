@@ -13,7 +13,10 @@ def draw_curve(log: Path, picture: Path) -> None:
     if not log.exists():
         return
     entries = [json.loads(line) for line in log.read_text().splitlines()]
-    from matplotlib.figure import Figure  # the training is the only one to need it here
+    # The training needs it here alone.
+    from matplotlib.figure import Figure
+
+    from loftr_vo.evaluation.plots import save_figure
 
     panels = [
         ('loss', 'loss', ('coarse', 'unmatched', 'fine')),
@@ -27,7 +30,7 @@ def draw_curve(log: Path, picture: Path) -> None:
         ('real pairs', 'median error of the direction (deg)', _ending(entries, '_direction_deg')),
     ]
     panels = [panel for panel in panels if panel[2]]
-    figure = Figure(figsize=(3.7 * len(panels), 4), layout='constrained')
+    figure = Figure(figsize=(3.7 * len(panels), 4), dpi=120, layout='constrained')
     axes = figure.subplots(1, len(panels))
     for axis, (title, label, names) in zip(axes, panels, strict=True):
         for name in names:
@@ -42,7 +45,7 @@ def draw_curve(log: Path, picture: Path) -> None:
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.savefig(picture, dpi=120)
+    save_figure(figure, picture)
 
 
 def _ending(entries: list[dict[str, float]], ending: str) -> tuple[str, ...]:

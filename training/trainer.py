@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from loftr_vo.files.output_files import replacing
 from loftr_vo.loftr.correlation_head import CorrelationHead
 from loftr_vo.loftr.model import (
     FINE_STRIDE,
@@ -338,6 +338,5 @@ def _fine_stage(model: LoFTR) -> list[torch.nn.Module]:
 
 def _save(state: dict[str, Any], path: Path) -> None:
     """Write whole or not at all, so that an interruption loses no checkpoint."""
-    unfinished = path.with_suffix('.tmp')
-    torch.save(state, unfinished)
-    os.replace(unfinished, path)
+    with replacing(path) as file:
+        torch.save(state, file)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from loftr_vo.config import MatcherSettings
+from loftr_vo.files.output_files import write_text
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import available, load_weights
 from loftr_vo.matching.image_pair import match_and_refine
@@ -225,7 +226,7 @@ def main() -> None:
     text = json.dumps(table, indent=2) + '\n'
     print(text, end='')
     if arguments.output is not None:
-        arguments.output.write_text(text, encoding='utf-8')
+        write_text(arguments.output, text)
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from typing import Any
 from loftr_vo.cli.options import add_network_options
 from loftr_vo.config import MatcherSettings
 from loftr_vo.evaluation.report import write_json
+from loftr_vo.files.output_files import check_writable
 
 _PRECISIONS = ('auto', 'float32', 'float16', 'bfloat16')
 _SMALLEST, _LARGEST = 64, 2048
@@ -51,6 +52,7 @@ def register(subparsers: Any) -> None:
 
 def benchmark_command(arguments: argparse.Namespace) -> int:
     """Measure, print a table, write what was asked for."""
+    _check_outputs(arguments)
     # Imported late: bad arguments are refused without loading torch.
     from loftr_vo.evaluation.timing.comparing import Plan, compare, settings_for
 
@@ -75,6 +77,17 @@ def benchmark_command(arguments: argparse.Namespace) -> int:
         )
         draw_timeline(spans, arguments.timeline, title)
     return 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Make sure, before the minutes that measuring takes, that its figures can be written."""
+    if arguments.json:
+        check_writable(arguments.json)
+    if arguments.timeline:
+        from loftr_vo.evaluation.plots import check_figure_name
+
+        check_figure_name(arguments.timeline)
+        check_writable(arguments.timeline)
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -9,22 +9,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from loftr_vo.cli import (
-    benchmark,
-    match,
-    play,
-    record,
-    render,
-    score,
-    sequences,
-    topics,
-    weights,
-)
-from loftr_vo.cli.demo import command as demo
+from loftr_vo.cli.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
 from loftr_vo.matching.openmp import wait_briefly
 
 BAD_INPUT = 2
-INTERRUPTED = 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -33,16 +21,26 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; that of the process if None.
     """
+    with interrupts_noted(to_the_end=words is None):
+        try:
+            return _run(sys.argv[1:] if words is None else words)
+        except KeyboardInterrupt:
+            pass
+        # A library may have made something else of the interrupt.
+        except Exception:
+            if not was_interrupted():
+                raise
+        print('loftr_vo: interrupted', file=sys.stderr)
+        return interrupted_exit_code()
+
+
+def _run(words: Sequence[str]) -> int:
     wait_briefly()
-    words = sys.argv[1:] if words is None else words
     arguments = make_parser().parse_args(words)
     arguments.command_line = shlex.join(['loftr_vo', *words])
     try:
         result: int = arguments.command(arguments)
         return result
-    except KeyboardInterrupt:
-        print('loftr_vo: interrupted', file=sys.stderr)
-        return INTERRUPTED
     except (ValueError, OSError) as error:
         return _refuse(error, arguments)
     except RuntimeError as error:
@@ -57,6 +55,20 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser with all subcommands."""
+    # Imported late: numpy, OpenCV and others load for a second, which an interrupt may end.
+    from loftr_vo.cli import (
+        benchmark,
+        match,
+        play,
+        record,
+        render,
+        score,
+        sequences,
+        topics,
+        weights,
+    )
+    from loftr_vo.cli.demo import command as demo
+
     parser = argparse.ArgumentParser(
         prog='loftr_vo', description='Visual odometry from LoFTR matches.'
     )
@@ -84,4 +96,4 @@ def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
     if arguments.traceback:
         raise error
     print(f'loftr_vo: error: {error}', file=sys.stderr)
-    return BAD_INPUT
+    return interrupted_exit_code() if was_interrupted() else BAD_INPUT

@@ -16,6 +16,7 @@ from loftr_vo.config import MatcherSettings, describe, replace
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
+from loftr_vo.files.output_files import check_picture_name, check_writable, write_picture
 from loftr_vo.matching.matches import Matches
 
 
@@ -55,6 +56,11 @@ def register(subparsers: Any) -> None:
 
 def match_command(arguments: argparse.Namespace) -> int:
     """Match the two pictures."""
+    if arguments.json:
+        check_writable(arguments.json)
+    if arguments.output:
+        check_picture_name(arguments.output)
+        check_writable(arguments.output)
     image0, image1 = read_grey(arguments.image0), read_grey(arguments.image1)
     # Imported late: a picture that cannot be read is reported without loading torch.
     from loftr_vo.matching.image_pair import match_and_refine
@@ -108,10 +114,4 @@ def _write_picture(
         f'matches, {int(inliers.sum())} agree with one epipolar geometry'
     )
     picture = draw_matches(image0, image1, matches, inliers, [line])
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        written = cv2.imwrite(str(arguments.output), picture)
-    except cv2.error:
-        written = False
-    if not written:
-        raise OSError(f'cannot write {arguments.output}; name a .png or .jpg file')
+    write_picture(arguments.output, picture)

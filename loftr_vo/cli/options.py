@@ -59,7 +59,7 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
 
 def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
     """Open the recording at ``path`` as the sequence options say; see ``open_sequence``."""
-    return open_sequence(
+    sequence = open_sequence(
         path,
         arguments.camera,
         arguments.image_topic,
@@ -68,6 +68,10 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
             arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
         ),
     )
+    # Folders for results are called so, and none may lead elsewhere.
+    if sequence.name in ('', '.', '..') or Path(sequence.name).name != sequence.name:
+        sequence.name = 'recording'
+    return sequence
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings:

@@ -8,12 +8,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from loftr_vo.cli.counting import counted
 from loftr_vo.cli.options import add_sequence_options, open_from
 from loftr_vo.cli.render import KINDS, add_scene_options, make_scene
 from loftr_vo.datasets import DatasetError, Sequence
 from loftr_vo.datasets.opening import is_bag
+from loftr_vo.files.output_files import check_folder
 
 _STORAGES = ('mcap', 'sqlite3')
 _COMPRESSIONS = ('none', 'message', 'file', 'chunk')
@@ -87,6 +87,7 @@ def record_command(arguments: argparse.Namespace) -> int:
             f'writing a bag needs the package rosbags ("pip install rosbags"): {error}'
         ) from error
 
+    check_folder(arguments.output.parent)
     sequence = _open(arguments)
     besides = arguments.besides
     if besides is None:
@@ -100,15 +101,11 @@ def record_command(arguments: argparse.Namespace) -> int:
         ground_truth=arguments.truth_type,
         namespace=arguments.namespace,
     )
-    write_bag(
-        sequence,
-        arguments.output,
-        options,
-        lambda frames: tqdm(frames, sequence.name, len(sequence), unit='frame'),
-    )
+    with counted(sequence) as frames:
+        write_bag(sequence, arguments.output, options, frames)
     truth = 'with' if sequence.ground_truth and options.ground_truth != 'none' else 'without'
-    print(f'{len(sequence)} frames written to {arguments.output}, {truth} ground truth')
-    return 0
+    print(f'{frames.count} frames written to {arguments.output}, {truth} ground truth')
+    return frames.exit_code
 
 
 def _all_besides(sequence: Sequence) -> list[str]:

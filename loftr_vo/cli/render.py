@@ -8,9 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from loftr_vo.cli.counting import counted
 from loftr_vo.datasets import Sequence
+from loftr_vo.files.output_files import check_folder
 
 KINDS = ('room', 'street', 'rest', 'turn', 'swing', 'wall')
 
@@ -101,15 +101,15 @@ def render_command(arguments: argparse.Namespace) -> int:
     from loftr_vo.datasets.writing import write_sequence
 
     sequence = make_scene(arguments.kind, arguments)
+    folder = arguments.output or Path('results') / sequence.name
+    check_folder(folder)
     for source in ('depth', 'stereo', 'odometry'):
         if getattr(arguments, source):
             sequence.provide(source)
-    folder = arguments.output or Path('results') / sequence.name
-    write_sequence(
-        sequence, folder, lambda frames: tqdm(frames, sequence.name, len(sequence), unit='frame')
-    )
-    print(f'{len(sequence)} frames written to {folder}')
-    return 0
+    with counted(sequence) as frames:
+        write_sequence(sequence, folder, frames)
+    print(f'{frames.count} frames written to {folder}')
+    return frames.exit_code
 
 
 def picture_size(text: str) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from loftr_vo.evaluation.scoring import (
     score_alignment,
 )
 from loftr_vo.evaluation.table import format_table
+from loftr_vo.files.output_files import check_writable
 from loftr_vo.geometry.trajectory import Trajectory
 
 
@@ -80,6 +81,8 @@ def register(subparsers: Any) -> None:
 def score_command(arguments: argparse.Namespace) -> int:
     """Score the trajectory and print a row of figures."""
     require_evo()
+    if arguments.json:
+        check_writable(arguments.json)
     wanted = read_truth_options(arguments)
     if not arguments.path.exists():
         raise DatasetError(f'there is no trajectory or bag {arguments.path}')

@@ -14,12 +14,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from loftr_vo.cli.interrupts import interrupted_exit_code
 from loftr_vo.cli.options import (
     add_sequence_options,
     add_settings_options,
     open_from,
     read_settings,
 )
+from loftr_vo.cli.results import check_outputs, kept, write_figures
 from loftr_vo.cli.thresholds import NOT_HELD, add_threshold_options, bounds_hold
 from loftr_vo.cli.truth_options import add_truth_options, read_truth_options, tell_doubt
 from loftr_vo.config import Settings
@@ -27,12 +29,8 @@ from loftr_vo.datasets import Sequence
 from loftr_vo.evaluation.classical import BASELINES, ClassicalOdometry
 from loftr_vo.evaluation.ground_truth import GroundTruth, find_ground_truth
 from loftr_vo.evaluation.html_report import Provenance
-from loftr_vo.evaluation.report import (
-    collect_metrics,
-    write_json,
-    write_report,
-    write_summary,
-)
+from loftr_vo.evaluation.report import collect_metrics
+from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.evaluation.running import Odometry, Run, run_sequence
 from loftr_vo.evaluation.scoring import (
     Alignment,
@@ -44,8 +42,8 @@ from loftr_vo.evaluation.scoring import (
 from loftr_vo.evaluation.table import format_table
 from loftr_vo.geometry.trajectory import Trajectory
 
-BAD_INPUT = 2
-INTERRUPTED = 130
+# The exit code of bad input, and of results that could not be written.
+FAILED = 2
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ def register(subparsers: Any) -> None:
         '--output',
         type=Path,
         metavar='DIR',
-        help='where the trajectory and the report go (default: results/NAME)',
+        help='where the trajectory and the report go (default: results/NAME, where NAME is that '
+        'of the recording)',
     )
     add_sequence_options(run)
     add_settings_options(run)
@@ -101,22 +100,22 @@ def run_command(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     sequence = open_from(arguments.path, arguments)
     sequence.provide(settings.scale.source)
+    report = ReportFolder(arguments.output or Path('results') / sequence.name)
     engine = _make_engine(settings, None)
-    run = run_sequence(sequence, engine.odometry, _progress(sequence))
-    folder = arguments.output or Path('results') / sequence.name
-    metrics = collect_metrics(
-        sequence.name, _frames(sequence, run), run, None, engine.weights, engine.device
-    )
-    provenance = _provenance(sequence, run, arguments, None)
-    write_report(folder, run, metrics, settings, None, provenance)
+    with kept(report):
+        run = run_sequence(sequence, engine.odometry, _progress(sequence), report.keep)
+        frames = _frames(sequence, run)
+        metrics = collect_metrics(sequence.name, frames, run, None, engine.weights, engine.device)
+        provenance = _provenance(sequence, run, arguments, None)
+        report.write(run, metrics, settings, None, provenance)
     print(
         f'{metrics["tracked"]} of {metrics["frames"]} frames tracked, '
-        f'{run.latency_ms_median:.0f} ms per frame; see {folder / "report.html"}'
+        f'{run.latency_ms_median:.0f} ms per frame; see {report.path / "report.html"}'
     )
     _tell_if_lost(sequence, run)
     if run.interrupted:
-        return INTERRUPTED
-    return BAD_INPUT if run.fault else 0
+        return interrupted_exit_code()
+    return FAILED if run.fault or report.problems else 0
 
 
 def evaluate_command(arguments: argparse.Namespace) -> int:
@@ -134,31 +133,26 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     wanted = read_truth_options(arguments)
     # Before the first of them is run, which takes long: what is missing is said at once.
     truths = [find_ground_truth(sequence, wanted) for sequence in sequences]
+    reports = check_outputs(arguments, sequences)
     rows: list[dict[str, Any]] = []
-    interrupted = damaged = False
-    for sequence, truth in zip(sequences, truths, strict=True):
+    interrupted = failed = False
+    for sequence, truth, report in zip(sequences, truths, reports, strict=True):
         print(f'{sequence.name}: ground truth: {truth.source}', file=sys.stderr)
         tell_doubt(truth)
-        folder = arguments.output and (
-            arguments.output / sequence.name if several else arguments.output
-        )
-        run, metrics = _evaluate_one(sequence, truth, settings, arguments, folder)
+        run, metrics = _evaluate_one(sequence, truth, settings, arguments, report)
         rows.append(metrics)
-        damaged |= bool(run.fault)
+        failed |= bool(run.fault or (report and report.problems))
         interrupted = run.interrupted
         if interrupted:
             break
     print(format_table(rows))
-    if arguments.json:
-        write_json(arguments.json, rows if several else rows[0])
-    if arguments.output and several:
-        write_summary(arguments.output, rows, arguments.command_line)
+    failed |= not write_figures(arguments, rows, several)
     if interrupted:
-        return INTERRUPTED
+        return interrupted_exit_code()
     # A list, so that every recording says what it does not hold.
     held = [bounds_hold(arguments, row) for row in rows]
-    if damaged:
-        return BAD_INPUT
+    if failed:
+        return FAILED
     return 0 if all(held) else NOT_HELD
 
 
@@ -167,19 +161,23 @@ def _evaluate_one(
     truth: GroundTruth,
     settings: Settings,
     arguments: argparse.Namespace,
-    folder: Path | None,
+    report: ReportFolder | None,
 ) -> tuple[Run, dict[str, Any]]:
     """Run and score one recording, report into the folder if there is one; return the figures."""
     engine = _make_engine(settings, arguments.baseline)
-    run = run_sequence(sequence, engine.odometry, _progress(sequence))
-    alignment = _align(run, truth.trajectory)
-    scores = score_alignment(alignment) if alignment else None
-    frames = _frames(sequence, run)
-    metrics = collect_metrics(sequence.name, frames, run, scores, engine.weights, engine.device)
-    if folder is not None:
-        provenance = _provenance(sequence, run, arguments, truth)
-        write_report(folder, run, metrics, settings, alignment, provenance)
-        print(f'report: {folder / "report.html"}', file=sys.stderr)
+    with kept(report):
+        keep = report.keep if report else None
+        run = run_sequence(sequence, engine.odometry, _progress(sequence), keep)
+        alignment = _align(run, truth.trajectory)
+        scores = score_alignment(alignment) if alignment else None
+        frames = _frames(sequence, run)
+        metrics = collect_metrics(
+            sequence.name, frames, run, scores, engine.weights, engine.device
+        )
+        if report is not None:
+            provenance = _provenance(sequence, run, arguments, truth)
+            report.write(run, metrics, settings, alignment, provenance)
+            print(f'report: {report.path / "report.html"}', file=sys.stderr)
     _tell_if_lost(sequence, run)
     return run, metrics
 

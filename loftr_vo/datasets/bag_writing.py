@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import heapq
-import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,12 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.files.output_files import OutputError, new_folder
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
@@ -98,27 +99,23 @@ def write_bag(
     Raises:
         DatasetError: there is something at ``path``, the options do not go together, or the
             sequence has no frame.
+        OutputError: the bag cannot be written; then nothing is left at ``path``.
     """
     if options.compression == 'chunk' and options.storage != 'mcap':
         raise DatasetError('chunks can be compressed in MCAP alone; use message or file')
-    writer = _open(path, options)
-    scribe = _Scribe(writer, options)
+    if path.exists():
+        raise DatasetError(f'{path} is there already; name another or remove it')
     try:
-        with writer:
-            count = _write_all(sequence, scribe, progress)
-            if count == 0:
-                raise DatasetError(f'{sequence.name} has no frames to write')
-    except BaseException:
         # Half a bag has no metadata, and nothing opens it.
-        shutil.rmtree(path, ignore_errors=True)
-        raise
+        with new_folder(path) as unfinished, _open(unfinished, options) as writer:
+            if _write_all(sequence, _Scribe(writer, options), progress) == 0:
+                raise DatasetError(f'{sequence.name} has no frames to write')
+    except sqlite3.Error as error:
+        raise OutputError(f'cannot write {path}: {error}') from error
 
 
 def _open(path: Path, options: BagOptions) -> Writer:
-    try:
-        writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[options.storage])
-    except WriterError as error:
-        raise DatasetError(f'{path} is there already; name another or remove it') from error
+    writer = Writer(path, version=_VERSION, storage_plugin=STORAGES[options.storage])
     writer.set_compression(COMPRESSIONS[options.compression], CompressionFormat.ZSTD)
     return writer
 

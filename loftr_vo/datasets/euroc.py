@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
-from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.datasets.sequence import DatasetError, name_of
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.calibration_file import load_calibration
 from loftr_vo.imaging.camera import CalibrationError, Camera
@@ -38,7 +38,7 @@ def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
     pictures, entries = _read_pictures(sensor)
     stamps = rising_stamps(entries)
     return PictureSequence(
-        path.resolve().name,
+        name_of(path),
         'EuRoC MAV',
         pictures,
         stamps,

@@ -12,7 +12,7 @@ import yaml
 
 from loftr_vo.datasets.companions import Companions, DepthFiles, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
-from loftr_vo.datasets.sequence import find_camera, read_ground_truth
+from loftr_vo.datasets.sequence import find_camera, name_of, read_ground_truth
 from loftr_vo.imaging.camera import CalibrationError
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
@@ -35,7 +35,7 @@ def open_folder(path: Path, camera: Path | None) -> PictureSequence:
     """
     pictures = list_pictures(path / 'images')
     return PictureSequence(
-        path.name,
+        name_of(path),
         'sequence folder',
         pictures,
         read_times(path / 'times.txt', len(pictures)),
@@ -61,7 +61,7 @@ def open_pictures(path: Path, camera: Path | None) -> PictureSequence:
     else:
         stamps = [round(index * 1e9 / NOMINAL_RATE) for index in range(len(pictures))]
     return PictureSequence(
-        path.name,
+        name_of(path),
         'folder of pictures',
         pictures,
         stamps,

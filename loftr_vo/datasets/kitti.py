@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
-from loftr_vo.datasets.sequence import DatasetError, find_camera
+from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
@@ -32,7 +33,7 @@ def open_kitti(path: Path, camera: Path | None) -> PictureSequence:
     pictures = list_pictures(path / 'image_0')
     stamps = read_times(path / 'times.txt', len(pictures))
     return PictureSequence(
-        path.name,
+        name_of(path),
         'KITTI odometry',
         pictures,
         stamps,
@@ -71,7 +72,8 @@ def _find_right(path: Path, pictures: list[Path]) -> RightFiles | None:
 
 
 def _read_poses(path: Path, stamps: list[int]) -> Trajectory | None:
-    candidates = [path / 'poses.txt', path.parent.parent / 'poses' / f'{path.name}.txt']
+    sequences = Path(os.path.abspath(path)).parent
+    candidates = [path / 'poses.txt', sequences.parent / 'poses' / f'{name_of(path)}.txt']
     found = next((candidate for candidate in candidates if candidate.exists()), None)
     if found is None:
         return None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,12 @@ class Sequence(ABC):
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames from the first on."""
+
+
+def name_of(path: Path) -> str:
+    """Return what to call the recording in a folder, also where that is given as ``..``."""
+    # Not resolved: a link is called by its own name.
+    return Path(os.path.abspath(path)).name or 'recording'
 
 
 def find_camera(beside: Path, given: Path | None) -> Camera:

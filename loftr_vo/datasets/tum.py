@@ -11,7 +11,12 @@ import numpy as np
 
 from loftr_vo.datasets.companions import Companions, DepthFiles, nearest
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
-from loftr_vo.datasets.sequence import DatasetError, find_camera, read_ground_truth
+from loftr_vo.datasets.sequence import (
+    DatasetError,
+    find_camera,
+    name_of,
+    read_ground_truth,
+)
 from loftr_vo.imaging.camera import Camera
 
 # fx, fy, cx, cy and k1, k2, p1, p2, k3 of the colour cameras, as the data set's pages give them.
@@ -43,7 +48,7 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
         raise DatasetError(f'{index} names no pictures')
     stamps = rising_stamps(entries)
     return PictureSequence(
-        path.resolve().name,
+        name_of(path),
         'TUM RGB-D',
         pictures,
         stamps,

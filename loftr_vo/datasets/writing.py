@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 
 from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.files.growing_file import GrowingFile
+from loftr_vo.files.output_files import write_picture, write_text
 from loftr_vo.geometry.trajectory import Trajectory, format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame
@@ -35,26 +36,39 @@ def write_sequence(
 
     Raises:
         DatasetError: the folder holds pictures already, or the sequence no frame.
+        OutputError: something cannot be written; the frames before can be read.
     """
     images = folder / 'images'
     if images.exists() and any(images.iterdir()):
         raise DatasetError(f'{images} is not empty; name another folder or remove it')
-    images.mkdir(parents=True, exist_ok=True)
-    times: list[str] = []
     wheels: list[BasePose] = []
-    camera = None
-    for index, frame in enumerate(progress(sequence)):
-        camera = frame.camera
-        times.append(format_seconds(frame.stamp))
-        wheels += frame.wheels
-        _write_picture(images / f'{index:06d}.png', frame.image)
-        _write_companions(frame, folder, f'{index:06d}.png', sequence.provided)
-    if camera is None:
+    count = 0
+    with GrowingFile(folder / 'times.txt') as times:
+        try:
+            for frame in progress(sequence):
+                if count == 0:
+                    _write_once(frame, sequence, folder)
+                _write_pictures(frame, folder, f'{count:06d}.png', sequence.provided)
+                times.add(format_seconds(frame.stamp))
+                wheels += frame.wheels
+                count += 1
+        finally:
+            # A sequence that ends early can be read as far as it goes.
+            if count:
+                times.finish()
+                _write_wheels(wheels, folder)
+    if count == 0:
         raise DatasetError(f'{sequence.name} has no frames to write')
-    (folder / 'times.txt').write_text('\n'.join(times) + '\n', encoding='utf-8')
-    (folder / 'camera.yaml').write_text(calibration_yaml(camera), encoding='utf-8')
+
+
+def _write_once(frame: Frame, sequence: Sequence, folder: Path) -> None:
+    """Write what is of the whole sequence."""
+    write_text(folder / 'camera.yaml', calibration_yaml(frame.camera))
     if sequence.ground_truth is not None:
         sequence.ground_truth.write_tum(folder / 'groundtruth.txt')
+
+
+def _write_wheels(wheels: list[BasePose], folder: Path) -> None:
     if wheels:
         poses = np.stack([each.pose for each in wheels])
         Trajectory(np.array([each.stamp for each in wheels]), poses).write_tum(
@@ -62,26 +76,27 @@ def write_sequence(
         )
 
 
-def _write_companions(frame: Frame, folder: Path, name: str, provided: Collection[str]) -> None:
+def _write_pictures(frame: Frame, folder: Path, name: str, provided: Collection[str]) -> None:
+    """Write all of the pictures of a frame, or none."""
+    pictures = {folder / 'images' / name: frame.image}
     if 'depth' in provided and frame.depth is not None:
         millimetres = np.nan_to_num(frame.depth * 1e3).round()
         # What does not fit into 16 bits is not known.
         millimetres[millimetres > np.iinfo(np.uint16).max] = 0
-        _write_picture(folder / 'depth' / name, millimetres.astype(np.uint16))
+        pictures[folder / 'depth' / name] = millimetres.astype(np.uint16)
     if 'stereo' in provided and frame.right is not None:
-        _write_picture(folder / 'right' / name, frame.right.image)
+        pictures[folder / 'right' / name] = frame.right.image
         calibration = folder / 'right_camera.yaml'
         if not calibration.exists():
             right = frame.right
-            calibration.write_text(
-                calibration_yaml(right.camera, right.right_from_left), encoding='utf-8'
-            )
-
-
-def _write_picture(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), picture):
-        raise DatasetError(f'cannot write {path}')
+            write_text(calibration, calibration_yaml(right.camera, right.right_from_left))
+    try:
+        for path, picture in pictures.items():
+            write_picture(path, picture, sync=False)
+    except BaseException:
+        for path in pictures:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def calibration_yaml(camera: Camera, right_from_left: np.ndarray | None = None) -> str:

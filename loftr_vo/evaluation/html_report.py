@@ -59,7 +59,7 @@ def render_page(
     provenance: Provenance,
     pictures: list[Picture],
 ) -> str:
-    """Return the page as text; see ``write_report`` for the arguments."""
+    """Return the page as text; see ``ReportFolder.write`` for the arguments."""
     data = json.dumps(plot_data(run, alignment), separators=(',', ':')) if run.records else ''
     body = [
         f'<h1>{escape(str(metrics["sequence"]))}</h1>',

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from matplotlib.figure import Figure
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.evaluation.scoring import Alignment
+from loftr_vo.files.output_files import OutputError, write_bytes
 from loftr_vo.geometry.trajectory import Trajectory
 
 _TRUE: dict[str, Any] = {'color': '#555555', 'linewidth': 2.5, 'label': 'ground truth'}
 _ESTIMATE: dict[str, Any] = {'color': '#d1495b', 'linewidth': 1.5, 'label': 'estimate'}
 _AXES = 'xyz'
+# Names of recordings come from the file system: a $ in one begins no formula.
+_TITLE: dict[str, Any] = {'fontsize': 11, 'parse_math': False, 'usetex': False}
 
 
 def plot_top_view(path: Path, title: str, estimated: Trajectory, true: Trajectory | None) -> None:
@@ -24,7 +28,7 @@ def plot_top_view(path: Path, title: str, estimated: Trajectory, true: Trajector
 
     Args:
         path: the picture to write.
-        title: what to write above; may have several lines.
+        title: what to write above, as it is; may have several lines.
         estimated: aligned with ``true`` where that is given.
         true: ground truth in metres, or None.
     """
@@ -45,8 +49,8 @@ def plot_top_view(path: Path, title: str, estimated: Trajectory, true: Trajector
     axes.grid(color='#dddddd')
     axes.set_axisbelow(True)
     axes.legend(frameon=True)
-    axes.set_title(title, fontsize=11)
-    figure.savefig(path)
+    axes.set_title(title, **_TITLE)
+    save_figure(figure, path)
 
 
 def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
@@ -54,7 +58,7 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
 
     Args:
         path: the picture to write.
-        title: what to write above; may have several lines.
+        title: what to write above, as it is; may have several lines.
         alignment: the estimate laid onto the ground truth.
     """
     figure = Figure(figsize=(8.0, 7.0), dpi=130, layout='constrained')
@@ -73,8 +77,30 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
     for axes in (position, rotation, length):
         axes.grid(color='#dddddd')
         axes.set_axisbelow(True)
-    position.set_title(title, fontsize=11)
-    figure.savefig(path)
+    position.set_title(title, **_TITLE)
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format that the name ends in, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written, or there is no such format.
+    """
+    data = io.BytesIO()
+    check_figure_name(path)
+    figure.savefig(data, format=path.suffix[1:].lower())
+    write_bytes(path, data.getvalue())
+
+
+def check_figure_name(path: Path) -> None:
+    """Make sure that a name ends in a format of figures.
+
+    Raises:
+        OutputError: it does not.
+    """
+    if path.suffix[1:].lower() not in Figure().canvas.get_supported_filetypes():
+        raise OutputError(f'cannot write {path}; name a .png, .svg or .pdf file')
 
 
 def widest_axes(positions: np.ndarray) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from loftr_vo.cli.interrupts import was_interrupted
 from loftr_vo.datasets import DatasetError, Sequence
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import CalibrationError
@@ -19,6 +20,7 @@ from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Estimate, State
 
+_LATEST = np.iinfo(np.int64).max  # nanoseconds
 # Pairs of pictures kept for the report, evenly along the sequence.
 SAMPLES = 4
 
@@ -30,7 +32,7 @@ class Odometry(Protocol):
         """Return the estimate after one more frame."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class FrameRecord:
     """What is kept of a frame's estimate; the attributes are those of ``Estimate``.
 
@@ -54,7 +56,7 @@ class FrameRecord:
     readout_time: float = math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchSample:
     """The matches of one frame with its keyframe, with what is needed to draw them."""
 
@@ -74,7 +76,7 @@ class Run:
         records: one per frame, in order.
         samples: matches of a few frames.
         interrupted: whether the user stopped it before the end.
-        fault: why the recording could not be read to its end; empty if it could.
+        fault: why it ended before the end of the recording; empty if it did not.
     """
 
     records: list[FrameRecord] = field(default_factory=list)
@@ -173,16 +175,18 @@ def run_sequence(
     sequence: Sequence,
     odometry: Odometry,
     progress: Callable[[Iterable[Frame]], Iterable[Frame]] = iter,
+    keep: Callable[[FrameRecord], None] | None = None,
 ) -> Run:
     """Give every frame of a sequence to an odometry.
 
-    A keyboard interrupt ends the run early, and so does a recording that is damaged on the way;
-    what was done until then is returned.
+    An interrupt ends the run early, and so does a recording that is damaged on the way, or a
+    device that is lost; what was done until then is returned.
 
     Args:
         sequence: the frames.
         odometry: estimates the motion.
         progress: wraps the frames to show how far the run is, as ``tqdm`` does.
+        keep: is given each record as it is made, for example to write it.
 
     Raises:
         DatasetError: the first frame cannot be read.
@@ -192,20 +196,42 @@ def run_sequence(
     sampled = np.linspace(0, len(sequence) - 1, SAMPLES + 2)[1:-1]
     try:
         for frame in progress(sequence):
+            _check_stamp(frame.stamp, run)
             started = time.perf_counter()
             estimate = odometry.track(frame)
             latency_ms = (time.perf_counter() - started) * 1e3
             run.records.append(_record(estimate, latency_ms))
+            if keep is not None:
+                keep(run.records[-1])
             due = int(np.sum(sampled < run.frames))
             if due > len(run.samples) and (sample := _sample(run.frames - 1, frame, estimate)):
                 run.samples.append(sample)
+            # The exception of an interrupt may have got lost in a library.
+            if was_interrupted():
+                run.interrupted = True
+                break
     except KeyboardInterrupt:
         run.interrupted = True
     except (DatasetError, CalibrationError) as error:
         if not run.records:
             raise
         run.fault = str(error)
+    except RuntimeError as error:
+        # Imported late: only what has loaded torch can raise it.
+        from loftr_vo.matching.device import DeviceLostError
+
+        if not run.records or not isinstance(error, DeviceLostError):
+            raise
+        run.fault = str(error)
     return run
+
+
+def _check_stamp(stamp: int, run: Run) -> None:
+    """Refuse a time that the trajectory could not hold in the end."""
+    if not abs(stamp) <= _LATEST:
+        raise DatasetError(f'frame {run.frames} has a stamp of {stamp} ns, which is no time')
+    if run.records and stamp <= run.records[-1].stamp:
+        raise DatasetError(f'the stamp of frame {run.frames} is not after the one before it')
 
 
 def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
@@ -213,7 +239,8 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         stamp=estimate.stamp,
         state=estimate.state,
         reason=estimate.reason,
-        pose=estimate.pose,
+        # A copy, or a view would keep what it is a view of.
+        pose=np.array(estimate.pose, np.float64),
         matches=estimate.match_count,
         inliers=estimate.inlier_count,
         parallax=estimate.parallax,

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.files.output_files import write_text
+
 NANOSECONDS = 10**9
 
 
@@ -92,16 +94,36 @@ class Trajectory:
         return cls(np.array(stamps, np.int64), np.stack(poses))
 
     def write_tum(self, path: str | Path, what: str = 'camera optical frame in world') -> None:
-        """Write lines ``timestamp tx ty tz qx qy qz qw``, the time in seconds with 9 decimals."""
-        lines = [f'# timestamp tx ty tz qx qy qz qw ({what})']
-        if len(self):
-            quaternions = Rotation.from_matrix(self.poses[:, :3, :3]).as_quat()
-            values = np.hstack([self.positions, quaternions])
-            lines += [
-                f'{format_seconds(stamp)} ' + ' '.join(f'{value:.9g}' for value in row)
-                for stamp, row in zip(self.stamps.tolist(), values, strict=True)
-            ]
-        Path(path).write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        """Write lines ``timestamp tx ty tz qx qy qz qw``, the time in seconds with 9 decimals.
+
+        The file is written whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        lines = [tum_header(what), *_tum_lines(self.stamps.tolist(), self.poses)]
+        write_text(path, '\n'.join(lines) + '\n')
+
+
+def tum_header(what: str = 'camera optical frame in world') -> str:
+    """Return the comment that a file of poses begins with."""
+    return f'# timestamp tx ty tz qx qy qz qw ({what})'
+
+
+def tum_line(stamp: int, pose: np.ndarray) -> str:
+    """Return the line that ``write_tum`` writes for one pose (4, 4), stamped in nanoseconds."""
+    return _tum_lines([stamp], pose[None])[0]
+
+
+def _tum_lines(stamps: list[int], poses: np.ndarray) -> list[str]:
+    if not stamps:
+        return []
+    quaternions = Rotation.from_matrix(poses[:, :3, :3]).as_quat()
+    values = np.hstack([poses[:, :3, 3], quaternions])
+    return [
+        f'{format_seconds(stamp)} ' + ' '.join(f'{value:.9g}' for value in row)
+        for stamp, row in zip(stamps, values, strict=True)
+    ]
 
 
 def parse_seconds(text: str, where: str) -> int:

@@ -14,7 +14,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from loftr_vo.config import MatcherSettings
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
+from loftr_vo.files.output_files import write_picture, write_text
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.matching.matcher import Matcher
@@ -119,7 +119,7 @@ def main() -> None:
     print(table)
     if arguments.output:
         write_json(arguments.output / 'pairs.json', results)
-        (arguments.output / 'pairs.md').write_text(table)
+        write_text(arguments.output / 'pairs.md', table)
         for contrast, pairs in blank.items():
             draw_examples(methods, pairs, f'blank_room_{contrast:g}', arguments.output)
         for length in BLURS:
@@ -241,7 +241,7 @@ def draw_examples(methods: dict[str, Method], pairs: list[Pair], stem: str, fold
             picture = draw_matches(
                 pair.image0, pair.image1, matches, epipolar_inliers(pair, points0, points1), [line]
             )
-            cv2.imwrite(str(folder / f'{stem}_{index}_{name}.png'), picture)
+            write_picture(folder / f'{stem}_{index}_{name}.png', picture)
 
 
 def epipolar_inliers(pair: Pair, points0: np.ndarray, points1: np.ndarray) -> np.ndarray:

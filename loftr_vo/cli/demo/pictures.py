@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from loftr_vo.evaluation.plots import plot_errors, plot_top_view
 from loftr_vo.evaluation.scoring import Alignment
+from loftr_vo.files.output_files import write_bytes, write_picture
 
 _BACKGROUND = (40, 34, 30)  # as in drawing.py; all colours are BGR
 _TEXT = (235, 235, 235)
@@ -54,8 +56,8 @@ def draw_pictures(
         return
     chosen = [pictures[stamp] for stamp in _spread(stamps, _SHEET[0] * _SHEET[1])]
     for number, picture in enumerate(chosen[2::3]):
-        cv2.imwrite(str(output / f'matches_{number}.png'), picture)
-    cv2.imwrite(str(output / 'contact_sheet.jpg'), _contact_sheet(chosen))
+        write_picture(output / f'matches_{number}.png', picture)
+    write_picture(output / 'contact_sheet.jpg', _contact_sheet(chosen))
     _write_animation(output / 'demo.gif', alignment, pictures, _spread(stamps, _GIF_FRAMES))
 
 
@@ -94,9 +96,17 @@ def _write_animation(
     ]
     durations = [round(1e3 * _GIF_SECONDS_PER_FRAME)] * len(frames)
     durations[-1] = 2500
+    data = io.BytesIO()
     first.save(
-        path, save_all=True, append_images=others, duration=durations, loop=0, optimize=True
+        data,
+        'GIF',
+        save_all=True,
+        append_images=others,
+        duration=durations,
+        loop=0,
+        optimize=True,
     )
+    write_bytes(path, data.getvalue())
 
 
 def _palette(frame: np.ndarray) -> Image.Image:

@@ -29,6 +29,7 @@ from loftr_vo.evaluation.scoring import (
     require_evo,
     score_alignment,
 )
+from loftr_vo.files.output_files import check_folder, check_writable
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry import VisualOdometry
@@ -89,6 +90,7 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
         The exit code: 0 if the node tracked the camera, else 1.
     """
     keep_to_this_host()
+    _check_outputs(output)
     output.mkdir(parents=True, exist_ok=True)
     try:
         require_evo()
@@ -104,6 +106,13 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
         print(f'loftr_vo: the demo failed: {error}', file=sys.stderr)
         return 1
     return _report(output, sequence, _Stream(rendered, stamps, rate, listener))
+
+
+def _check_outputs(output: Path) -> None:
+    """Make sure that the files can be written, before the minutes that it takes."""
+    check_folder(output)
+    for name in ('node.log', 'metrics.json', 'trajectory.txt', 'demo.gif'):
+        check_writable(output / name)
 
 
 def _sustainable_rate(frames: list[Frame]) -> float:
@@ -172,8 +181,8 @@ def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
     metrics = _metrics(run, alignment, stream)
     write_json(output / 'metrics.json', metrics)
     run.trajectory.write_tum(output / 'trajectory.txt')
-    draw_pictures(output, alignment, stream.listener.pictures, metrics)
     print(_table(metrics))
+    draw_pictures(output, alignment, stream.listener.pictures, metrics)
     print(f'\nPictures are in {output}: demo.gif, top_view.png, error.png, contact_sheet.jpg')
     failures = _failures(metrics)
     for failure in failures:

@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from loftr_vo.config import MatcherSettings, Settings
+from loftr_vo.evaluation.plots import save_figure
 from loftr_vo.evaluation.timing.comparing import render_frames
 from loftr_vo.matching.stage_trace import Span, Trace
 from loftr_vo.odometry import VisualOdometry
@@ -54,10 +55,10 @@ def draw_timeline(spans: list[Span], path: Path, title: str) -> None:
     """Draw spans as bars, a row for each lane.
 
     Raises:
-        OSError: the picture cannot be written.
+        OutputError: the picture cannot be written.
     """
     origin = min(span.start for span in spans)
-    figure = Figure(figsize=(11, 3), layout='constrained')
+    figure = Figure(figsize=(11, 3), dpi=130, layout='constrained')
     axes = figure.add_subplot()
     for row, (lane, colour) in enumerate(zip(LANES, _COLOURS, strict=True)):
         bars = [
@@ -68,9 +69,5 @@ def draw_timeline(spans: list[Span], path: Path, title: str) -> None:
         axes.broken_barh(bars, (row - 0.4, 0.8), facecolors=colour, edgecolor='white')
     axes.set_yticks(range(len(LANES)), LANES)
     axes.set_xlabel('milliseconds')
-    axes.set_title(title, fontsize='medium')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        figure.savefig(path, dpi=130)
-    except ValueError as error:
-        raise OSError(f'cannot write {path}: {error}; name a .png, .svg or .pdf file') from error
+    axes.set_title(title, fontsize='medium', parse_math=False)
+    save_figure(figure, path)
