@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shlex
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from loftr_vo.cli import (
     weights,
 )
 from loftr_vo.cli.demo import command as demo
+from loftr_vo.files.names import printable
 from loftr_vo.matching.openmp import wait_briefly
 
 BAD_INPUT = 2
@@ -36,7 +38,10 @@ def main(words: Sequence[str] | None = None) -> int:
     wait_briefly()
     words = sys.argv[1:] if words is None else words
     arguments = make_parser().parse_args(words)
-    arguments.command_line = shlex.join(['loftr_vo', *words])
+    arguments.command_line = printable(shlex.join(['loftr_vo', *words]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text; stderr escapes them by itself.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         result: int = arguments.command(arguments)
         return result
@@ -83,5 +88,5 @@ def make_parser() -> argparse.ArgumentParser:
 def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
     if arguments.traceback:
         raise error
-    print(f'loftr_vo: error: {error}', file=sys.stderr)
+    print(f'loftr_vo: error: {printable(str(error))}', file=sys.stderr)
     return BAD_INPUT

@@ -16,6 +16,7 @@ from loftr_vo.config import MatcherSettings, describe, replace
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
+from loftr_vo.imaging.image_writing import write_picture
 from loftr_vo.matching.matches import Matches
 
 
@@ -109,9 +110,4 @@ def _write_picture(
     )
     picture = draw_matches(image0, image1, matches, inliers, [line])
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        written = cv2.imwrite(str(arguments.output), picture)
-    except cv2.error:
-        written = False
-    if not written:
-        raise OSError(f'cannot write {arguments.output}; name a .png or .jpg file')
+    write_picture(arguments.output, picture)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import heapq
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.trajectory import format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 
@@ -98,6 +100,7 @@ def write_bag(
     Raises:
         DatasetError: there is something at ``path``, the options do not go together, or the
             sequence has no frame.
+        OSError: the disk is full, say.
     """
     if options.compression == 'chunk' and options.storage != 'mcap':
         raise DatasetError('chunks can be compressed in MCAP alone; use message or file')
@@ -108,9 +111,11 @@ def write_bag(
             count = _write_all(sequence, scribe, progress)
             if count == 0:
                 raise DatasetError(f'{sequence.name} has no frames to write')
-    except BaseException:
+    except BaseException as error:
         # Half a bag has no metadata, and nothing opens it.
         shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, sqlite3.Error):
+            raise OSError(f'cannot write {path}: {error}') from error
         raise
 
 
@@ -221,6 +226,11 @@ class _Scribe:
 
     def _header(self, stamp: int, frame: str) -> Any:
         seconds, rest = divmod(stamp, 10**9)
+        if not 0 <= seconds < 2**31:
+            raise DatasetError(
+                f'the time {format_seconds(stamp)} s does not fit into a ROS message, whose '
+                'seconds have 31 bits'
+            )
         time = self._make('builtin_interfaces/msg/Time', sec=seconds, nanosec=rest)
         return self._make('std_msgs/msg/Header', stamp=time, frame_id=frame)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 
@@ -16,6 +15,7 @@ from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.geometry.trajectory import Trajectory, format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame
+from loftr_vo.imaging.image_writing import write_picture
 
 
 def write_sequence(
@@ -80,8 +80,7 @@ def _write_companions(frame: Frame, folder: Path, name: str, provided: Collectio
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), picture):
-        raise DatasetError(f'cannot write {path}')
+    write_picture(path, picture)
 
 
 def calibration_yaml(camera: Camera, right_from_left: np.ndarray | None = None) -> str:

@@ -11,7 +11,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import yaml
 
@@ -22,6 +21,7 @@ from loftr_vo.evaluation.html_report import Provenance, render_page, render_summ
 from loftr_vo.evaluation.running import MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment, Scores
 from loftr_vo.geometry.trajectory import format_seconds
+from loftr_vo.imaging.image_writing import write_picture
 
 _STATUS_COLUMNS = (
     'frame',
@@ -121,7 +121,7 @@ def write_report(
     _write_status(folder / 'status.csv', run)
     pictures = [_draw_sample(sample) for sample in run.samples]
     for sample, picture in zip(run.samples, pictures, strict=True):
-        cv2.imwrite(str(folder / f'matches_{sample.frame_index:06d}.png'), picture.pixels)
+        write_picture(folder / f'matches_{sample.frame_index:06d}.png', picture.pixels)
     if len(trajectory):
         _write_plots(folder, run, metrics, alignment)
     page = render_page(run, metrics, settings, alignment, provenance, pictures)

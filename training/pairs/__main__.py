@@ -14,7 +14,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from loftr_vo.config import MatcherSettings
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.image_writing import write_picture
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.matches import Matches
@@ -241,7 +241,7 @@ def draw_examples(methods: dict[str, Method], pairs: list[Pair], stem: str, fold
             picture = draw_matches(
                 pair.image0, pair.image1, matches, epipolar_inliers(pair, points0, points1), [line]
             )
-            cv2.imwrite(str(folder / f'{stem}_{index}_{name}.png'), picture)
+            write_picture(folder / f'{stem}_{index}_{name}.png', picture)
 
 
 def epipolar_inliers(pair: Pair, points0: np.ndarray, points1: np.ndarray) -> np.ndarray:

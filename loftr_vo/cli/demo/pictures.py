@@ -13,6 +13,7 @@ from PIL import Image
 
 from loftr_vo.evaluation.plots import plot_errors, plot_top_view
 from loftr_vo.evaluation.scoring import Alignment
+from loftr_vo.imaging.image_writing import write_picture
 
 _BACKGROUND = (40, 34, 30)  # as in drawing.py; all colours are BGR
 _TEXT = (235, 235, 235)
@@ -54,8 +55,8 @@ def draw_pictures(
         return
     chosen = [pictures[stamp] for stamp in _spread(stamps, _SHEET[0] * _SHEET[1])]
     for number, picture in enumerate(chosen[2::3]):
-        cv2.imwrite(str(output / f'matches_{number}.png'), picture)
-    cv2.imwrite(str(output / 'contact_sheet.jpg'), _contact_sheet(chosen))
+        write_picture(output / f'matches_{number}.png', picture)
+    write_picture(output / 'contact_sheet.jpg', _contact_sheet(chosen))
     _write_animation(output / 'demo.gif', alignment, pictures, _spread(stamps, _GIF_FRAMES))
 
 
