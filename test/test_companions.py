@@ -76,7 +76,9 @@ def test_a_right_camera_without_projection_says_so(folder):
     shutil.copytree(folder / 'images', folder / 'right')
     (folder / 'right_camera.yaml').write_text(yaml.safe_dump(recordings.calibration()))
     with pytest.raises(CalibrationError, match='projection_matrix'):
-        open_sequence(folder)
+        opened(folder, 'stereo')
+    # Who needs no right camera is not stopped by it.
+    assert len(list(open_sequence(folder))) == 5
 
 
 def test_odometry_in_a_folder_comes_with_the_frames_in_time(folder):

@@ -157,7 +157,7 @@ def test_compressed_picture(converter):
 
 @pytest.mark.parametrize('data', [b'', b'not a picture'])
 def test_compressed_rubbish_is_an_error(data):
-    with pytest.raises(ImageError, match='do not decode'):
+    with pytest.raises(ImageError, match='does not decode'):
         grey_image(CompressedImage(format='jpeg', data=data))
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from loftr_vo.files.limited_yaml import read_yaml
 from loftr_vo.loftr.config import LoFTRConfig
 
 TRAINED = ('all', 'fine', 'head')
@@ -149,7 +148,7 @@ class TrainingConfig:
         Raises:
             ValueError: a field that does not exist or a value that does not fit.
         """
-        values = yaml.safe_load(path.read_text())
+        values = read_yaml(path)
         known = {entry.name for entry in dataclasses.fields(cls)}
         if unknown := set(values) - known:
             raise ValueError(

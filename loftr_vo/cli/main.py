@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import shlex
 import sys
 from collections.abc import Sequence
 
 from loftr_vo.cli.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
+from loftr_vo.files.names import printable
 from loftr_vo.matching.openmp import wait_briefly
 
 BAD_INPUT = 2
@@ -37,7 +39,10 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     wait_briefly()
     arguments = make_parser().parse_args(words)
-    arguments.command_line = shlex.join(['loftr_vo', *words])
+    arguments.command_line = printable(shlex.join(['loftr_vo', *words]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be text; stderr escapes them by itself.
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
         result: int = arguments.command(arguments)
         return result
@@ -95,5 +100,5 @@ def make_parser() -> argparse.ArgumentParser:
 def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
     if arguments.traceback:
         raise error
-    print(f'loftr_vo: error: {error}', file=sys.stderr)
+    print(f'loftr_vo: error: {printable(str(error))}', file=sys.stderr)
     return interrupted_exit_code() if was_interrupted() else BAD_INPUT

@@ -46,8 +46,9 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--camera',
         type=Path,
-        metavar='FILE',
-        help="calibration (camera.yaml) to use in place of the recording's own",
+        metavar='FILE[:CAMERA]',
+        help="calibration to use in place of the recording's own: of ROS, Kalibr, EuRoC, OpenCV, "
+        'ORB-SLAM3 or COLMAP; with the name of the camera where the file has several',
     )
     parser.add_argument('--image-topic', metavar='TOPIC', help='of a bag with several')
     parser.add_argument('--camera-info-topic', metavar='TOPIC', help='of a bag with several')

@@ -40,6 +40,7 @@ from loftr_vo.evaluation.scoring import (
     score_alignment,
 )
 from loftr_vo.evaluation.table import format_table
+from loftr_vo.files.names import printable
 from loftr_vo.geometry.trajectory import Trajectory
 
 # The exit code of bad input, and of results that could not be written.
@@ -211,11 +212,12 @@ def _provenance(
     sequence: Sequence, run: Run, arguments: argparse.Namespace, truth: GroundTruth | None
 ) -> Provenance:
     notes = [truth.doubt if truth else '', _left_out(sequence), _early_end(run)]
+    calibration = f', calibration {sequence.calibration}' if sequence.calibration else ''
     return Provenance(
         command=arguments.command_line,
-        source=f'{sequence.path} ({sequence.kind})',
-        ground_truth=truth.source if truth else '',
-        notes=tuple(note for note in notes if note),
+        source=printable(f'{sequence.path} ({sequence.kind}){calibration}'),
+        ground_truth=printable(truth.source if truth else ''),
+        notes=tuple(printable(note) for note in notes if note),
     )
 
 

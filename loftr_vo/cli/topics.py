@@ -61,6 +61,7 @@ def _camera(bag: Any) -> dict[str, Any]:
         'image': topic.removesuffix(_COMPRESSED),
         'image_transport': transport,
         'camera_info': bag.camera_info_topic,
+        'calibration': bag.calibration,
         'camera_frame': bag.camera_frame,
         'frames': len(bag),
     }

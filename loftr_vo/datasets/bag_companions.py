@@ -199,7 +199,7 @@ def right_attacher(pair: StereoPair) -> Callable[[Frame, list[Any]], Frame]:
             return frame
         where = f'the right picture at {frame.stamp / 1e9:.9f} s'
         try:
-            image = np.require(reader.read(found[0]), requirements='W')
+            image = np.require(reader.read(found[0], pair.camera), requirements='W')
             pair.camera.check_size(image.shape)
         except ImageError as error:
             raise DatasetError(f'{where}: {error}') from error

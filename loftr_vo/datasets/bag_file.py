@@ -10,13 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
+from loftr_vo.datasets.bag_path import BagPath
 from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.files.errors import summary
+from loftr_vo.files.regular_file import check_regular
 
-_SUFFIXES = ('.mcap', '.db3')
+_SUFFIXES = frozenset(['.mcap', '.db3'])
 
 
 @contextmanager
@@ -27,14 +30,17 @@ def opened(path: Path) -> Iterator[AnyReader]:
         DatasetError: it does not open; says what to do.
     """
     storage = _storage(path)
+    for file in _files(storage):
+        # SQLite opens them by itself.
+        check_regular(file, DatasetError)
     try:
         # Bags of before Iron hold no message definitions in SQLite files.
-        reader = AnyReader([storage], default_typestore=get_typestore(Stores.LATEST))
+        reader = AnyReader([BagPath(storage)], default_typestore=get_typestore(Stores.LATEST))
         reader.open()
     # The storage back ends let the errors of several libraries through.
     except Exception as error:
         raise DatasetError(
-            f'{path} does not open as a bag: {error or type(error).__name__}{_repair(storage)}'
+            f'{path} does not open as a bag: {summary(error)}{_repair(storage)}'
         ) from error
     try:
         yield reader
@@ -59,10 +65,11 @@ def messages(
     for connection, received, data in raw_messages(reader, path, connections):
         try:
             message = reader.deserialize(data, connection.msgtype)
-        except AnyReaderError as error:
+        # Damaged lengths and texts let the errors of several libraries through.
+        except Exception as error:
             raise DatasetError(
                 f'{path}: the message on {connection.topic} recorded at {received / 1e9:.9f} s '
-                f'does not decode: {error}'
+                f'does not decode: {summary(error)}'
             ) from error
         yield connection.topic, received, message
 
@@ -97,8 +104,7 @@ def raw_messages(
         # The storage back ends let the errors of several libraries through.
         except Exception as error:
             raise DatasetError(
-                f'{path} is damaged: after {number} messages: '
-                f'{error or type(error).__name__}{_repair(path)}'
+                f'{path} is damaged: after {number} messages: {summary(error)}{_repair(path)}'
             ) from error
         number += 1
         yield entry
@@ -143,6 +149,15 @@ def _storage(path: Path) -> Path:
             f'"ros2 bag reindex {path}"'
         )
     return files[0]
+
+
+def _files(storage: Path) -> list[Path]:
+    """Return the files that the reader may open."""
+    if not storage.is_dir():
+        return [storage]
+    # Those of a folder end in .mcap, .db3, or one of these and .zstd.
+    parts = [child for child in storage.iterdir() if not _SUFFIXES.isdisjoint(child.suffixes)]
+    return [storage / 'metadata.yaml', *sorted(parts)]
 
 
 def _repair(path: Path) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets.bag_file import (
     listing,
@@ -23,7 +22,7 @@ from loftr_vo.datasets.bag_file import (
 )
 from loftr_vo.datasets.frame_tree import FrameTree
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.geometry.trajectory import Trajectory, TrajectoryError, pose_from
 
 ODOMETRY = 'nav_msgs/msg/Odometry'
 TF = ('tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage')
@@ -162,15 +161,12 @@ def _pose_of(message: Any) -> Any:
 
 def pose_matrix(pose: Any) -> np.ndarray | None:
     """Return a pose or transform message as (4, 4); None if it is none."""
-    position = pose.position if hasattr(pose, 'position') else pose.translation
+    place = pose.position if hasattr(pose, 'position') else pose.translation
     turn = pose.orientation if hasattr(pose, 'orientation') else pose.rotation
-    quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
-    matrix = np.eye(4)
-    matrix[:3, 3] = position.x, position.y, position.z
-    if not (np.isfinite(matrix).all() and np.isfinite(quaternion).all() and quaternion.any()):
+    try:
+        return pose_from([place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w])
+    except TrajectoryError:
         return None
-    matrix[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
-    return matrix
 
 
 def _sorted(poses: dict[int, np.ndarray]) -> Trajectory:

@@ -28,6 +28,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.files.output_files import OutputError, new_folder
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.trajectory import format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 
@@ -218,6 +219,11 @@ class _Scribe:
 
     def _header(self, stamp: int, frame: str) -> Any:
         seconds, rest = divmod(stamp, 10**9)
+        if not 0 <= seconds < 2**31:
+            raise DatasetError(
+                f'the time {format_seconds(stamp)} s does not fit into a ROS message, whose '
+                'seconds have 31 bits'
+            )
         time = self._make('builtin_interfaces/msg/Time', sec=seconds, nanosec=rest)
         return self._make('std_msgs/msg/Header', stamp=time, frame_id=frame)
 

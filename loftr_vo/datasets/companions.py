@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.geometry.trajectory import Trajectory
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
+from loftr_vo.imaging.image_decoding import AS_STORED
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,14 @@ class DepthFiles:
         Raises:
             DatasetError: the file is absent or no depth image.
         """
+        # Imported late: that module is built on this one.
+        from loftr_vo.datasets.pictures import read_picture
+
         path = self.paths[index]
         if path is None:
             return None
-        depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if depth is None or depth.ndim != 2 or depth.dtype != np.uint16:
+        depth = read_picture(path, AS_STORED, None)
+        if depth.ndim != 2 or depth.dtype != np.uint16:
             raise DatasetError(f'{path} is no depth image: one channel of 16 bits is needed')
         return depth.astype(np.float32) * np.float32(self.metres)
 
@@ -74,30 +79,54 @@ class RightFiles:
         path = self.paths[index]
         if path is None:
             return None
-        image = read_grey(path)
-        try:
-            self.camera.check_size(image.shape)
-        except CalibrationError as error:
-            raise CalibrationError(f'{path}: {error}') from error
+        image = read_grey(path, self.camera)
         return RightPicture(image, self.camera, self.right_from_left)
 
 
-@dataclass(frozen=True)
-class Companions:
-    """What a recording has; None for what it has not.
+def _nothing() -> None:
+    return None
 
-    Attributes:
-        wheels: another odometry: the base's poses in its own frame.
+
+class Companions:
+    """What a recording has besides its pictures; None for what it has not.
+
+    Each is looked for when it is first asked for: what is wrong with the right camera hinders
+    nobody who needs none.
     """
 
-    depth: DepthFiles | None = None
-    right: RightFiles | None = None
-    wheels: Trajectory | None = None
+    def __init__(
+        self,
+        find_depth: Callable[[], DepthFiles | None] = _nothing,
+        find_right: Callable[[], RightFiles | None] = _nothing,
+        find_wheels: Callable[[], Trajectory | None] = _nothing,
+    ) -> None:
+        """Take what finds each; it may raise ``DatasetError`` and its like."""
+        self._find_depth = find_depth
+        self._find_right = find_right
+        self._find_wheels = find_wheels
+
+    @cached_property
+    def depth(self) -> DepthFiles | None:
+        """Depth images."""
+        return self._find_depth()
+
+    @cached_property
+    def right(self) -> RightFiles | None:
+        """The pictures of a right camera."""
+        return self._find_right()
+
+    @cached_property
+    def wheels(self) -> Trajectory | None:
+        """Another odometry: the base's poses in its own frame."""
+        return self._find_wheels()
 
     def lacks(self, source: str) -> bool:
         """Whether what a source of scale needs is not there."""
-        needed = {'depth': self.depth, 'stereo': self.right, 'odometry': self.wheels}
-        return source in needed and needed[source] is None
+        if source == 'depth':
+            return self.depth is None
+        if source == 'stereo':
+            return self.right is None
+        return source == 'odometry' and self.wheels is None
 
     def accompany(
         self, frame: Frame, index: int, before: int | None, wanted: frozenset[str]

@@ -5,22 +5,27 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
-from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError, name_of
-from loftr_vo.geometry.trajectory import Trajectory
-from loftr_vo.imaging.calibration_file import load_calibration
+from loftr_vo.files.errors import naming, shortened
+from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.files.regular_file import read_text
+from loftr_vo.geometry.trajectory import (
+    MOST_SECONDS,
+    NANOSECONDS,
+    Trajectory,
+    check_pose,
+    pose_from,
+)
+from loftr_vo.imaging.calibration_formats import camera_of_sensor
 from loftr_vo.imaging.camera import CalibrationError, Camera
-
-# EuRoC's names of the lens models, and ours.
-_MODELS = {'radial-tangential': 'plumb_bob', 'equidistant': 'equidistant'}
 
 
 def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
@@ -43,8 +48,8 @@ def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
         pictures,
         stamps,
         Camera.from_yaml(camera) if camera else _camera(settings, sensor / 'sensor.yaml'),
-        _read_ground_truth(path / 'mav0', settings, sensor / 'sensor.yaml'),
-        Companions(right=_find_right(path / 'mav0', settings, stamps)),
+        partial(_read_ground_truth, path / 'mav0', settings, sensor / 'sensor.yaml'),
+        Companions(find_right=partial(_find_right, path / 'mav0', settings, stamps)),
     )
 
 
@@ -78,29 +83,15 @@ def _find_right(folder: Path, left: dict[str, Any], stamps: list[int]) -> RightF
 
 
 def _read_sensor(path: Path) -> dict[str, Any]:
-    try:
-        settings = load_calibration(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
-    except yaml.YAMLError as error:
-        raise DatasetError(f'{path} is not YAML: {error}') from error
+    settings = read_yaml(path, DatasetError)
     if not isinstance(settings, dict):
         raise DatasetError(f'{path} does not hold the fields of a sensor')
     return settings
 
 
 def _camera(settings: dict[str, Any], path: Path) -> Camera:
-    try:
-        width, height = settings['resolution']
-        fx, fy, cx, cy = settings['intrinsics']
-        model = settings['distortion_model']
-        distortion = np.array(settings['distortion_coefficients'], np.float64)
-    except KeyError as error:
-        raise CalibrationError(f'{path}: the field {error.args[0]} is missing') from error
-    except (TypeError, ValueError) as error:
-        raise CalibrationError(f'{path}: {error}') from error
-    matrix = np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    return Camera(width, height, matrix, _MODELS.get(model, model), distortion)
+    with naming(path, CalibrationError):
+        return camera_of_sensor(settings)
 
 
 def _read_ground_truth(folder: Path, settings: dict[str, Any], sensor: Path) -> Trajectory | None:
@@ -112,40 +103,41 @@ def _read_ground_truth(folder: Path, settings: dict[str, Any], sensor: Path) -> 
     stamps = rising_stamps([(where, _nanoseconds(words[0], where)) for where, words in rows])
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
     for pose, (where, words) in zip(poses, rows, strict=True):
-        try:
+        with naming(where, DatasetError):
             x, y, z, qw, qx, qy, qz = (float(word) for word in words[1:8])
-            pose[:3, :3] = Rotation.from_quat([qx, qy, qz, qw]).as_matrix()
-        except ValueError as error:
-            raise DatasetError(f'{where}: not a position and a quaternion ({error})') from error
-        pose[:3, 3] = x, y, z
+            pose[:] = pose_from([x, y, z, qx, qy, qz, qw])
     return Trajectory(np.array(stamps, np.int64), poses @ body_from_camera)
 
 
 def _extrinsics(settings: dict[str, Any], path: Path) -> np.ndarray:
     try:
-        return np.array(settings['T_BS']['data'], np.float64).reshape(4, 4)
-    except (KeyError, TypeError, ValueError) as error:
+        pose = np.array(settings['T_BS']['data'], np.float64).reshape(4, 4)
+        check_pose(pose)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f'{path}: T_BS.data, the pose of the camera on the body, must be 16 numbers; the '
-            'ground truth cannot be carried to the camera without it'
+            f'{path}: T_BS.data, the pose of the camera on the body, must be the 16 numbers of a '
+            'rigid motion; the ground truth cannot be carried to the camera without it'
         ) from error
+    return pose
 
 
 def _read_rows(path: Path) -> list[tuple[str, list[str]]]:
-    try:
-        with path.open(newline='', encoding='utf-8') as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
-    except OSError as error:
-        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
-    return [
-        (f'{path}:{number}', [word.strip() for word in row])
-        for number, row in enumerate(rows, start=1)
-        if row and not row[0].startswith('#')
-    ]
+    reader = csv.reader(read_text(path, DatasetError).splitlines(), skipinitialspace=True)
+    rows: list[tuple[str, list[str]]] = []
+    with naming(path, DatasetError):
+        for row in reader:
+            if row and not row[0].startswith('#'):
+                rows.append((f'{path}:{reader.line_num}', [word.strip() for word in row]))
+    return rows
 
 
 def _nanoseconds(word: str, where: str) -> int:
     try:
-        return int(word)
+        stamp = int(word)
     except ValueError as error:
-        raise DatasetError(f'{where}: {word!r} is not a time in nanoseconds') from error
+        raise DatasetError(f'{where}: {shortened(word)} is not a time in nanoseconds') from error
+    if abs(stamp) > MOST_SECONDS * NANOSECONDS:
+        raise DatasetError(
+            f'{where}: {shortened(word)} nanoseconds are more than a stamp can have'
+        )
+    return stamp

@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from loftr_vo.datasets.companions import Companions, DepthFiles, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import find_camera, name_of, read_ground_truth
+from loftr_vo.files.errors import naming
+from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.imaging.calibration_files import split_camera
 from loftr_vo.imaging.camera import CalibrationError
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
@@ -40,11 +43,11 @@ def open_folder(path: Path, camera: Path | None) -> PictureSequence:
         pictures,
         read_times(path / 'times.txt', len(pictures)),
         find_camera(path, camera),
-        read_ground_truth(path / 'groundtruth.txt'),
+        partial(read_ground_truth, path / 'groundtruth.txt'),
         Companions(
-            _find_depth(path, pictures),
-            _find_right(path, pictures, camera or path / 'camera.yaml'),
-            read_ground_truth(path / 'odometry.txt'),
+            partial(_find_depth, path, pictures),
+            partial(_find_right, path, pictures, camera or path / 'camera.yaml'),
+            partial(read_ground_truth, path / 'odometry.txt'),
         ),
     )
 
@@ -66,7 +69,7 @@ def open_pictures(path: Path, camera: Path | None) -> PictureSequence:
         pictures,
         stamps,
         find_camera(path, camera),
-        read_ground_truth(path / 'groundtruth.txt'),
+        partial(read_ground_truth, path / 'groundtruth.txt'),
     )
 
 
@@ -80,12 +83,12 @@ def _find_depth(path: Path, pictures: list[Path]) -> DepthFiles | None:
 
 def _find_right(path: Path, pictures: list[Path], left_camera: Path) -> RightFiles | None:
     folder, calibration = path / 'right', path / 'right_camera.yaml'
-    if not folder.is_dir():
+    if not folder.is_dir() or not calibration.exists():
         return None
     by_name = {file.stem: file for file in list_pictures(folder)}
     right = find_camera(path, calibration)
-    left_values, right_values = _fields(left_camera), _fields(calibration)
-    try:
+    left_values, right_values = _fields(split_camera(left_camera)[0]), _fields(calibration)
+    with naming(calibration, CalibrationError):
         if 'projection_matrix' not in right_values:
             raise CalibrationError('the field projection_matrix is missing')
         turns = [_matrix(values, 'rectification_matrix') for values in (left_values, right_values)]
@@ -94,15 +97,15 @@ def _find_right(path: Path, pictures: list[Path], left_camera: Path) -> RightFil
             np.array(right_values['projection_matrix']['data'], np.float64),
             *(turns if raw else ()),
         )
-    except (CalibrationError, KeyError, TypeError, ValueError) as error:
-        raise CalibrationError(f'{calibration}: {error}') from error
     return RightFiles([by_name.get(picture.stem) for picture in pictures], right, motion)
 
 
 def _fields(path: Path) -> dict[str, Any]:
-    values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    values = read_yaml(path, CalibrationError)
     return values if isinstance(values, dict) else {}
 
 
 def _matrix(values: dict[str, Any], name: str) -> np.ndarray | None:
-    return np.reshape(values[name]['data'], (3, 3)) if name in values else None
+    if name not in values:
+        return None
+    return np.array(values[name]['data'], np.float64).reshape(3, 3)

@@ -6,33 +6,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.datasets.pictures import read_picture
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.image_decoding import GREY
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
 
 
-def read_grey(path: Path) -> np.ndarray:
+def read_grey(path: Path, camera: Camera | None = None) -> np.ndarray:
     """Return a picture file as (H, W) uint8, its pixels as stored (no turning by EXIF).
 
+    Args:
+        path: the file.
+        camera: that took it, whose pictures are of one size; None where that is not known.
+
     Raises:
-        DatasetError: the file is absent or no picture.
+        DatasetError: the file is absent, no picture, or too large.
+        CalibrationError: it has another size than the calibration is for.
     """
-    if not path.is_file():
-        raise DatasetError(f'there is no picture {path}')
-    data = np.fromfile(path, np.uint8)
-    image = decode_grey(data)
-    if image is None:
-        raise DatasetError(
-            f'{path} does not decode as a picture; it is damaged or of another kind'
-        )
-    return image
-
-
-def decode_grey(data: np.ndarray) -> np.ndarray | None:
-    """Return the bytes of a picture file as (H, W) uint8, or None if they are no picture."""
-    if data.size == 0:
-        return None
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    return read_picture(path, GREY, camera)

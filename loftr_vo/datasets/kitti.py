@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of
-from loftr_vo.geometry.trajectory import Trajectory
-from loftr_vo.imaging.camera import Camera
+from loftr_vo.files.errors import naming
+from loftr_vo.files.regular_file import read_text
+from loftr_vo.geometry.trajectory import Trajectory, check_pose
+from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
 
@@ -38,15 +41,16 @@ def open_kitti(path: Path, camera: Path | None) -> PictureSequence:
         pictures,
         stamps,
         find_camera(path, camera) if camera else _read_camera(path / 'calib.txt', pictures[0]),
-        _read_poses(path, stamps),
-        Companions(right=_find_right(path, pictures)),
+        partial(_read_poses, path, stamps),
+        Companions(find_right=partial(_find_right, path, pictures)),
     )
 
 
 def _read_camera(calibration: Path, first_picture: Path) -> Camera:
     height, width = read_grey(first_picture).shape
     matrix = _projection(calibration, 'P0')[:, :3]
-    return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
+    with naming(calibration, CalibrationError):
+        return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
 
 
 def _projection(calibration: Path, name: str) -> np.ndarray:
@@ -64,11 +68,12 @@ def _find_right(path: Path, pictures: list[Path]) -> RightFiles | None:
     files = [folder / picture.name for picture in pictures]
     projection = _projection(path / 'calib.txt', 'P1')
     height, width = read_grey(pictures[0]).shape
-    return RightFiles(
-        [file if file.exists() else None for file in files],
-        Camera(width, height, projection[:, :3], 'plumb_bob', np.zeros(5)),
-        right_from_left(projection),
-    )
+    with naming(path / 'calib.txt', CalibrationError):
+        return RightFiles(
+            [file if file.exists() else None for file in files],
+            Camera(width, height, projection[:, :3], 'plumb_bob', np.zeros(5)),
+            right_from_left(projection),
+        )
 
 
 def _read_poses(path: Path, stamps: list[int]) -> Trajectory | None:
@@ -83,19 +88,19 @@ def _read_poses(path: Path, stamps: list[int]) -> Trajectory | None:
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
     for number, (pose, row) in enumerate(zip(poses, rows, strict=True), start=1):
         pose[:3] = _numbers(row, f'{found}:{number}').reshape(3, 4)
+        with naming(f'{found}:{number}', DatasetError):
+            check_pose(pose)
     return Trajectory(np.array(stamps, np.int64), poses)
 
 
 def _rows(path: Path) -> list[list[str]]:
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except OSError as error:
-        raise DatasetError(f'cannot read {path}: {error.strerror}') from error
+    lines = read_text(path, DatasetError).splitlines()
     return [line.split() for line in lines if line.strip()]
 
 
 def _numbers(words: list[str], where: str) -> np.ndarray:
-    try:
-        return np.array([float(word) for word in words])
-    except ValueError as error:
-        raise DatasetError(f'{where}: {error}') from error
+    with naming(where, DatasetError):
+        numbers = np.array([float(word) for word in words])
+        if not np.isfinite(numbers).all():
+            raise DatasetError('a value is not finite')
+        return numbers

@@ -14,6 +14,9 @@ from loftr_vo.datasets.kitti import open_kitti
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.datasets.tum import open_tum
 from loftr_vo.datasets.video import VideoSequence
+from loftr_vo.files.names import printable
+from loftr_vo.files.regular_file import check_regular
+from loftr_vo.imaging.calibration_files import read_calibration
 
 LAYOUTS = """\
   sequence folder     images/, times.txt, camera.yaml, groundtruth.txt if known
@@ -38,7 +41,8 @@ def open_sequence(
 
     Args:
         path: file or folder.
-        camera: a calibration file, used in place of the recording's own.
+        camera: a calibration file, used in place of the recording's own; ``FILE:CAMERA`` where it
+            has several, see ``read_calibration``.
         image_topic: of a bag, where it has several.
         camera_info_topic: of a bag, where it has several.
         companions: topics of a bag with what the scale needs, where it has several.
@@ -51,12 +55,16 @@ def open_sequence(
     path = Path(path)
     if not path.exists():
         raise DatasetError(f'there is no file or folder {path}')
+    if not path.is_dir():
+        check_regular(path, DatasetError)
     calibration = None if camera is None else Path(camera)
     if is_bag(path):
         sequence = _open_bag(path, calibration, image_topic, camera_info_topic, companions)
     else:
         sequence = _open_files(path, calibration)
     sequence.path = path
+    if camera is not None:
+        sequence.calibration = printable(read_calibration(camera).source)
     return sequence
 
 

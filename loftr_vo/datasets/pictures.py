@@ -9,12 +9,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from loftr_vo.datasets.companions import Companions
 from loftr_vo.datasets.image_files import SUFFIXES, read_grey
-from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.geometry.trajectory import Trajectory, TrajectoryError, parse_seconds
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.datasets.sequence import DatasetError, Sequence, Truth
+from loftr_vo.files.regular_file import read_bytes, read_text
+from loftr_vo.geometry.trajectory import TrajectoryError, parse_seconds
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.image_decoding import ImageError, decode_picture
 
 
 class PictureSequence(Sequence):
@@ -27,7 +31,7 @@ class PictureSequence(Sequence):
         paths: list[Path],
         stamps: list[int],
         camera: Camera,
-        ground_truth: Trajectory | None = None,
+        ground_truth: Truth = None,
         companions: Companions | None = None,
     ) -> None:
         """Take the files in the order of time, each with its stamp in nanoseconds."""
@@ -47,13 +51,18 @@ class PictureSequence(Sequence):
     def __iter__(self) -> Iterator[Frame]:
         before = None
         for index, (path, stamp) in enumerate(zip(self.paths, self.stamps, strict=True)):
-            image = read_grey(path)
-            try:
-                frame = Frame(image, stamp, self.camera)
-            except CalibrationError as error:
-                raise CalibrationError(f'{path}: {error}') from error
+            frame = Frame(read_grey(path, self.camera), stamp, self.camera)
             yield self.companions.accompany(frame, index, before, self.provided)
             before = stamp
+
+
+def read_picture(path: Path, flags: int, camera: Camera | None) -> np.ndarray:
+    """Return a picture file as ``decode_picture`` does; raises as ``read_grey``."""
+    data = read_bytes(path, DatasetError)
+    try:
+        return decode_picture(data, flags, camera, str(path))
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -78,12 +87,7 @@ def read_times(path: Path, count: int) -> list[int]:
         DatasetError: the file is absent, holds more or fewer times than there are pictures, or
             one that is no number or not after the one before; names file and line.
     """
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except OSError as error:
-        raise DatasetError(
-            f'cannot read the times of the pictures: {path}: {error.strerror}'
-        ) from error
+    lines = read_text(path, DatasetError).splitlines()
     entries = [(f'{path}:{n}', line.strip()) for n, line in enumerate(lines, 1) if line.strip()]
     if len(entries) != count:
         raise DatasetError(
@@ -121,4 +125,5 @@ def rising_stamps(entries: list[tuple[str, int]]) -> list[int]:
 
 def _numeric_order(path: Path) -> list[tuple[int, str]]:
     parts = re.split(r'(\d+)', path.name)
-    return [(int(part), '') if part.isdigit() else (0, part) for part in parts]
+    # Every second part is what the pattern found.
+    return [(int(part), '') if odd % 2 else (0, part) for odd, part in enumerate(parts)]

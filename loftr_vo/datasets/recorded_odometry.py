@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry.estimate import State
 
 _STATUS = 'diagnostic_msgs/msg/DiagnosticStatus'
+_STAMP = re.compile('[0-9]{1,19}')
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def _read_statuses(path: Path) -> dict[int, dict[str, str]]:
         topics = topics_of(topic_types(reader), (_STATUS,))
         for _, _, message in messages(reader, path, topics):
             values = {pair.key: pair.value for pair in message.values}
-            if 'stamp' in values and 'state' in values:
+            # Another node's values may be called so, too, and be anything.
+            if 'state' in values and _STAMP.fullmatch(values.get('stamp', '')):
                 statuses[int(values['stamp'])] = values
     return statuses

@@ -181,7 +181,7 @@ def _refuse_jump(before: int, stamp: int, where: str) -> None:
 def _frame(reader: PictureReader, message: Any, stamp: int, camera: Camera, where: str) -> Frame:
     try:
         # What is read from a bag is not writable, which PyTorch does not support.
-        image = np.require(reader.read(message), requirements='W')
+        image = np.require(reader.read(message, camera), requirements='W')
         return Frame(image, stamp, camera)
     except ImageError as error:
         raise DatasetError(f'{where}: {error}') from error

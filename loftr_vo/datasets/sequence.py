@@ -6,15 +6,21 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from loftr_vo.files.errors import InputError
+from loftr_vo.files.names import printable
 from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.imaging.calibration_files import read_calibration, split_camera
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 
+# The true trajectory, or what reads it once somebody asks for it.
+Truth = Trajectory | Callable[[], Trajectory | None] | None
 
-class DatasetError(ValueError):
+
+class DatasetError(InputError):
     """A recording cannot be read; the message says what is wrong and what to do."""
 
 
@@ -33,26 +39,41 @@ class Sequence(ABC):
     ``CalibrationError`` at one that the camera does not fit. It may be done more than once.
 
     Attributes:
-        name: what to call the recording in reports.
+        name: what to call the recording in reports, and the folder that they are in; printable.
         kind: the layout that was recognised, for example ``KITTI odometry``.
-        ground_truth: the true poses of the camera, where the recording has them as such; those
-            of a bag are found by ``loftr_vo.evaluation.ground_truth``.
         path: where the recording is; None if nowhere, as of a rendered scene.
+        calibration: the file that was given in place of the recording's own calibration, and
+            whose format it is; empty if none.
         camera_frame: the name of the camera's optical frame; empty where there is none.
         left_out: pictures of the last iteration that were late or came twice.
         provided: the sources of scale that frames carry what is needed for; see ``provide``.
     """
 
     path: Path | None = None
+    calibration = ''
     camera_frame = ''
     left_out = 0
     provided: frozenset[str] = frozenset()
 
-    def __init__(self, name: str, kind: str, ground_truth: Trajectory | None = None) -> None:
+    def __init__(self, name: str, kind: str, ground_truth: Truth = None) -> None:
         """Take what is known of the recording; see the attributes."""
-        self.name = name
+        self.name = printable(name)
         self.kind = kind
-        self.ground_truth = ground_truth
+        self._truth = ground_truth
+
+    @property
+    def ground_truth(self) -> Trajectory | None:
+        """The true poses of the camera, where the recording has them as such.
+
+        They are read when first asked for, so that they hinder nobody who needs none. Those of a
+        bag are found by ``loftr_vo.evaluation.ground_truth``.
+
+        Raises:
+            DatasetError, TrajectoryError: they are there, but malformed.
+        """
+        if callable(self._truth):
+            self._truth = self._truth()
+        return self._truth
 
     def provide(self, source: str) -> None:
         """Have frames carry what a source of scale needs besides the picture.
@@ -98,12 +119,12 @@ def find_camera(beside: Path, given: Path | None) -> Camera:
         CalibrationError: the file is there but is no calibration.
     """
     path = given or beside / 'camera.yaml'
-    if not path.exists():
+    if not split_camera(path)[0].exists():
         hint = '' if given else ', or name the calibration with --camera'
         raise DatasetError(
             f'there is no calibration {path}; make one with camera_calibration{hint}'
         )
-    return Camera.from_yaml(path)
+    return read_calibration(path).camera
 
 
 def read_ground_truth(path: Path) -> Trajectory | None:

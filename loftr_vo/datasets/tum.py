@@ -5,18 +5,16 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from loftr_vo.datasets.companions import Companions, DepthFiles, nearest
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
-from loftr_vo.datasets.sequence import (
-    DatasetError,
-    find_camera,
-    name_of,
-    read_ground_truth,
-)
+from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of, read_ground_truth
+from loftr_vo.files.errors import shortened
+from loftr_vo.files.regular_file import read_text
 from loftr_vo.imaging.camera import Camera
 
 # fx, fy, cx, cy and k1, k2, p1, p2, k3 of the colour cameras, as the data set's pages give them.
@@ -53,8 +51,8 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
         pictures,
         stamps,
         _find_camera(path, camera),
-        read_ground_truth(path / 'groundtruth.txt'),
-        Companions(depth=_find_depth(path, stamps)),
+        partial(read_ground_truth, path / 'groundtruth.txt'),
+        Companions(partial(_find_depth, path, stamps)),
     )
 
 
@@ -62,13 +60,15 @@ def _read_list(path: Path, index: Path) -> tuple[list[tuple[str, int]], list[Pat
     """Return (place, stamp) of the lines of a list, and the files that they name."""
     entries: list[tuple[str, int]] = []
     files: list[Path] = []
-    for number, line in enumerate(index.read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(read_text(index, DatasetError).splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith('#'):
             continue
         where = f'{index}:{number}'
         if len(words) != 2:
-            raise DatasetError(f'{where}: expected a time and a file name, found {line!r}')
+            raise DatasetError(
+                f'{where}: expected a time and a file name, found {shortened(line)}'
+            )
         entries.append((where, stamp_of(words[0], where)))
         files.append(path / words[1])
     return entries, files
@@ -77,7 +77,7 @@ def _read_list(path: Path, index: Path) -> tuple[list[tuple[str, int]], list[Pat
 def _find_depth(path: Path, stamps: list[int]) -> DepthFiles | None:
     """Return the depth image nearest in time to each picture."""
     index = path / 'depth.txt'
-    if not index.is_file():
+    if not index.exists():
         return None
     entries, files = _read_list(path, index)
     depth_stamps = rising_stamps(entries)

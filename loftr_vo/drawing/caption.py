@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from loftr_vo.files.names import printable
+
 Colour = tuple[int, int, int]  # BGR
 
 BACKGROUND: Colour = (40, 34, 30)
@@ -29,7 +31,7 @@ class Words:
     """Some words of a heading.
 
     Attributes:
-        text: the words; they are not broken.
+        text: the words; they are not broken. What OpenCV would end the process for is escaped.
         colour: of the letters, or of the badge.
         badge: whether they stand white on a patch of the colour.
     """
@@ -37,6 +39,9 @@ class Words:
     text: str
     colour: Colour = WHITE
     badge: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'text', printable(self.text))
 
 
 # A heading is large and has colours; a sentence is small and white. Both are wrapped.

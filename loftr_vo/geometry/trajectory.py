@@ -5,18 +5,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.files.errors import InputError, naming, shortened
 from loftr_vo.files.output_files import write_text
+from loftr_vo.files.regular_file import read_text
 
 NANOSECONDS = 10**9
+# Stamps are nanoseconds in 64 bits.
+MOST_SECONDS = (2**63 - 1) // NANOSECONDS
+# Coordinates of the Earth's satellites are smaller; beyond, a double no longer holds millimetres.
+MOST_METRES = 1e9
+# How far from one the length of a quaternion may be, and from it the product of a rotation matrix
+# with its transpose: as far as rounding to two digits takes it.
+_SHORTEST_QUATERNION, _LONGEST_QUATERNION = 1e-6, 1e6
+_ROTATION_TOLERANCE = 0.05
 
 
-class TrajectoryError(ValueError):
+class TrajectoryError(InputError):
     """A trajectory is malformed; the message names file and line where there is one."""
 
 
@@ -41,7 +51,7 @@ class Trajectory:
         object.__setattr__(self, 'poses', np.asarray(self.poses, np.float64).reshape(-1, 4, 4))
         if len(self.stamps) != len(self.poses):
             raise TrajectoryError(f'{len(self.stamps)} stamps for {len(self.poses)} poses')
-        late = np.flatnonzero(np.diff(self.stamps) <= 0)
+        late = np.flatnonzero(self.stamps[1:] <= self.stamps[:-1])
         if late.size:
             raise TrajectoryError(f'the time of pose {late[0] + 1} is not after the one before it')
 
@@ -88,7 +98,8 @@ class Trajectory:
             if stamps and stamp <= stamps[-1]:
                 raise TrajectoryError(f'{where}: the time {words[0]} is not after the one before')
             stamps.append(stamp)
-            poses.append(_pose(words[1:], where))
+            with naming(where, TrajectoryError):
+                poses.append(pose_from([float(word) for word in words[1:]]))
         if not stamps:
             raise TrajectoryError(f'{path} holds no poses')
         return cls(np.array(stamps, np.int64), np.stack(poses))
@@ -134,12 +145,20 @@ def parse_seconds(text: str, where: str) -> int:
         where: the place of the text, for the error message.
 
     Raises:
-        TrajectoryError: the text is not a finite number.
+        TrajectoryError: the text is not a number, or of more seconds than a stamp can have.
     """
     try:
-        return int((Decimal(text) * NANOSECONDS).to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise TrajectoryError(f'{where}: {text!r} is not a time in seconds') from error
+        seconds = Decimal(text)
+        # A whole number is made of it below, which takes for ever where it has a million digits.
+        possible = seconds.copy_abs() <= MOST_SECONDS
+    except (ArithmeticError, ValueError) as error:
+        raise TrajectoryError(f'{where}: {shortened(text)} is not a time in seconds') from error
+    if not possible:
+        raise TrajectoryError(
+            f'{where}: {shortened(text)} is not a time in seconds: no stamp has more than '
+            f'{MOST_SECONDS}'
+        )
+    return int((seconds * NANOSECONDS).to_integral_value())
 
 
 def format_seconds(stamp: int) -> str:
@@ -149,27 +168,47 @@ def format_seconds(stamp: int) -> str:
     return f'{sign}{seconds}.{rest:09d}'
 
 
-def _content_lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding='utf-8')
-    except OSError as error:
-        raise TrajectoryError(f'cannot read the trajectory {path}: {error.strerror}') from error
-    except UnicodeDecodeError as error:
-        raise TrajectoryError(f'{path} is not a text file') from error
-    lines = enumerate(text.splitlines(), start=1)
-    return [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith('#')]
+def pose_from(values: list[float]) -> np.ndarray:
+    """Return a pose (4, 4) from a position and a quaternion ``x y z qx qy qz qw``.
 
-
-def _pose(words: list[str], where: str) -> np.ndarray:
-    try:
-        values = np.array([float(word) for word in words])
-    except ValueError as error:
-        raise TrajectoryError(f'{where}: {error}') from error
-    if not np.isfinite(values).all():
-        raise TrajectoryError(f'{where}: a value is not finite')
-    if np.linalg.norm(values[3:]) < 1e-6:
-        raise TrajectoryError(f'{where}: the quaternion is zero, so it is no rotation')
+    Raises:
+        TrajectoryError: a value is not finite or beyond ``MOST_METRES``, or the quaternion is no
+            rotation.
+    """
+    numbers = np.array(values, np.float64)
+    if not np.isfinite(numbers).all():
+        raise TrajectoryError('a value is not finite')
     pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_quat(values[3:]).as_matrix()
-    pose[:3, 3] = values[:3]
+    pose[:3, 3] = numbers[:3]
+    length = np.abs(numbers[3:]).max()
+    if length < _SHORTEST_QUATERNION:
+        raise TrajectoryError('the quaternion is zero, so it is no rotation')
+    if length > _LONGEST_QUATERNION:
+        raise TrajectoryError('the quaternion is far longer than one, so it is no rotation')
+    pose[:3, :3] = Rotation.from_quat(numbers[3:]).as_matrix()
+    check_pose(pose)
     return pose
+
+
+def check_pose(pose: np.ndarray) -> None:
+    """Make sure that a matrix is a rigid motion of a plausible length.
+
+    Args:
+        pose: (4, 4) float64, or its upper three rows.
+
+    Raises:
+        TrajectoryError: it is none.
+    """
+    if not np.isfinite(pose).all():
+        raise TrajectoryError('a value is not finite')
+    if np.abs(pose[:3, 3]).max() > MOST_METRES:
+        raise TrajectoryError(f'a position is more than {MOST_METRES:g} from the origin')
+    turn = np.clip(pose[:3, :3], -2.0, 2.0)
+    off = np.abs(turn @ turn.T - np.eye(3)).max()
+    if off > _ROTATION_TOLERANCE or np.linalg.det(turn) < 0.0:
+        raise TrajectoryError('its three columns on the left are no rotation')
+
+
+def _content_lines(path: Path) -> list[tuple[int, str]]:
+    lines = enumerate(read_text(path, TrajectoryError).splitlines(), start=1)
+    return [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith('#')]

@@ -12,17 +12,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 
-from loftr_vo.imaging.calibration_file import load_calibration
+from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.imaging.lens_models import LensError, known_lens
 from loftr_vo.imaging.ray_lookup import RayTable
-
-# How many coefficients each model may have; none at all stands for a lens without distortion.
-COEFFICIENTS = {
-    'plumb_bob': (0, 4, 5),
-    'rational_polynomial': (0, 8, 12, 14),
-    'equidistant': (0, 4),
-}
 
 # A pixel that does not project back to within this many pixels lies outside the lens model.
 INVERSION_TOLERANCE = 0.01
@@ -36,7 +29,12 @@ _undistort_points: Any = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-5)  # pixels
 
 
-class CalibrationError(ValueError):
+# Beyond these no camera is described, but a mistake: JPEG's widest picture, a lens of less than a
+# hundredth of a degree on it, and coefficients that overflow once they are raised to powers.
+_MOST_SIDE, _MOST_FOCAL, _MOST_COEFFICIENT = 65535, 1e9, 1e9
+
+
+class CalibrationError(InputError):
     """A calibration is missing, incomplete, impossible, or made for pictures of another size."""
 
 
@@ -48,9 +46,9 @@ class Camera:
 
     Attributes:
         width, height: size in pixels of the pictures that the calibration is for.
-        matrix: (3, 3) float64, K = [fx 0 cx; 0 fy cy; 0 0 1], in pixels.
+        matrix: (3, 3) float64, K = [fx s cx; 0 fy cy; 0 0 1], in pixels; s is the skew.
         distortion_model: plumb_bob, rational_polynomial or equidistant, as in
-            ``sensor_msgs/CameraInfo``.
+            ``sensor_msgs/CameraInfo``; made from any name that ``known_lens`` knows.
         distortion: (n,) float64, the model's coefficients in OpenCV's order; may be empty.
 
     Raises:
@@ -73,27 +71,24 @@ class Camera:
                 f'the picture size {self.width}x{self.height} is not positive; '
                 'calibrate the camera, or set width and height'
             )
+        if max(self.width, self.height) > _MOST_SIDE:
+            raise CalibrationError(
+                f'the picture size {self.width}x{self.height} is of no camera: a side has at most '
+                f'{_MOST_SIDE} pixels; correct width and height'
+            )
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Camera:
-        """Read a calibration file as ROS' ``camera_calibration`` writes it.
-
-        The same fields in a file of OpenCV's FileStorage are read too.
+        """Read a calibration file of any kind; see ``read_calibration``.
 
         Raises:
-            CalibrationError: the file is absent or not YAML, lacks a field, or holds values that
-                no camera can have; names the file and the field.
+            CalibrationError: the file is absent or of no kind that is known, lacks a field, or
+                holds values that no camera can have; names the file and the field.
         """
-        path = Path(path)
-        try:
-            values = load_calibration(path.read_text(encoding='utf-8'))
-        except OSError as error:
-            raise CalibrationError(
-                f'cannot read the calibration {path}: {error.strerror}'
-            ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise CalibrationError(f'{path} is not YAML: {error}') from error
-        return cls.from_dict(values, str(path))
+        # Imported late: that module is built on this one.
+        from loftr_vo.imaging.calibration_files import read_calibration
+
+        return read_calibration(path).camera
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], source: str) -> Camera:
@@ -101,7 +96,8 @@ class Camera:
 
         Args:
             values: ``image_width``, ``image_height``, ``camera_matrix`` and
-                ``distortion_coefficients`` (each with ``data``), ``distortion_model``.
+                ``distortion_coefficients`` (each with ``data``), ``distortion_model``; or in its
+                place ``camera_model``, as ``camera_calibration`` names a fisheye.
             source: where the values come from, for error messages.
 
         Raises:
@@ -112,23 +108,22 @@ class Camera:
                 f'{source}: expected the fields of a camera calibration (image_width, '
                 f'camera_matrix, ...), found {type(values).__name__}'
             )
+        name = 'distortion_model'
+        if name not in values and 'camera_model' in values:
+            name = 'camera_model'
         matrix = _numbers(values, 'camera_matrix', source)
         if matrix.size != 9:
             raise CalibrationError(
                 f'{source}: camera_matrix.data needs 9 numbers, has {matrix.size}'
             )
-        try:
+        with naming(source, CalibrationError):
             return cls(
                 width=_integer(values, 'image_width', source),
                 height=_integer(values, 'image_height', source),
                 matrix=matrix.reshape(3, 3),
-                distortion_model=str(_field(values, 'distortion_model', source)),
+                distortion_model=str(_field(values, name, source)),
                 distortion=_numbers(values, 'distortion_coefficients', source),
             )
-        except CalibrationError as error:
-            if str(error).startswith(source):
-                raise
-            raise CalibrationError(f'{source}: {error}') from error
 
     @property
     def focal(self) -> float:
@@ -147,6 +142,7 @@ class Camera:
         """
         points = np.asarray(points, np.float64).reshape(-1, 2)
         if not self.distortion.any():
+            points = self._without_skew(points)
             rays = np.empty(points.shape)
             for axis, pixels in enumerate(points.T):
                 rays[:, axis] = (pixels - self.matrix[axis, 2]) / self.matrix[axis, axis]
@@ -163,7 +159,7 @@ class Camera:
 
     def _inverted(self, points: np.ndarray) -> np.ndarray:
         """Rays (N, 2) of pixels (N, 2), of whatever worth where the lens model has none."""
-        pixels = np.ascontiguousarray(points[:, None])
+        pixels = np.ascontiguousarray(self._without_skew(points)[:, None])
         if self.distortion_model == 'equidistant':
             rays = cv2.fisheye.undistortPoints(pixels, self.matrix, self.distortion)
         else:
@@ -234,7 +230,7 @@ class Camera:
     def _distort(self, rays: np.ndarray) -> np.ndarray:
         if not self.distortion.any():
             focal, centre = self.matrix[[0, 1], [0, 1]], self.matrix[:2, 2]
-            return rays * focal + centre
+            return self._with_skew(rays * focal + centre)
         if len(rays) == 0:
             return np.empty((0, 2))
         points = np.column_stack([rays, np.ones(len(rays))])[:, None]
@@ -244,7 +240,18 @@ class Camera:
             else cv2.projectPoints
         )
         pixels, _ = project(points, np.zeros(3), np.zeros(3), self.matrix, self.distortion)
-        return pixels.reshape(-1, 2)
+        return self._with_skew(pixels.reshape(-1, 2))
+
+    def _with_skew(self, pixels: np.ndarray, sign: float = 1.0) -> np.ndarray:
+        """Pixels (N, 2) from what they would be without skew, which OpenCV leaves out."""
+        skew = sign * self.matrix[0, 1] / self.matrix[1, 1]
+        if skew == 0.0:
+            return pixels
+        return pixels + np.outer(pixels[:, 1] - self.matrix[1, 2], [skew, 0.0])
+
+    def _without_skew(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels (N, 2) as they would be without skew."""
+        return self._with_skew(pixels, -1.0)
 
     def _check_matrix(self) -> None:
         matrix = self.matrix
@@ -261,30 +268,38 @@ class Camera:
             raise CalibrationError(
                 f'the focal lengths must be positive, got fx = {matrix[0, 0]:g}, '
                 f'fy = {matrix[1, 1]:g}'
+                + (
+                    '; where y is taken to point up, as in ICL-NUIM, write fy as positive: the '
+                    'pictures are the same, and of the true poses y has to be turned round'
+                    if matrix[0, 0] > 0.0 > matrix[1, 1]
+                    else ''
+                )
+            )
+        if np.abs(matrix).max() > _MOST_FOCAL:
+            raise CalibrationError(
+                f'a value of the camera matrix K is larger than {_MOST_FOCAL:g} pixels'
             )
         form = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-        free = np.array([[True, False, True], [False, True, True], [False, False, False]])
+        free = np.array([[True, True, True], [False, True, True], [False, False, False]])
         if (matrix != form)[~free].any():
             raise CalibrationError(
-                'the camera matrix K must have the form [fx 0 cx; 0 fy cy; 0 0 1], got '
+                'the camera matrix K must have the form [fx s cx; 0 fy cy; 0 0 1], got '
                 f'{matrix.tolist()}'
             )
 
     def _check_distortion(self) -> None:
-        if self.distortion_model not in COEFFICIENTS:
-            known = ', '.join(COEFFICIENTS)
-            raise CalibrationError(
-                f'unknown distortion model {self.distortion_model!r}; known are {known}'
-            )
-        allowed = COEFFICIENTS[self.distortion_model]
-        if self.distortion.size not in allowed:
-            counts = ' or '.join(str(count) for count in allowed)
-            raise CalibrationError(
-                f'distortion model {self.distortion_model} takes {counts} coefficients, '
-                f'got {self.distortion.size}'
-            )
+        try:
+            model, distortion = known_lens(self.distortion_model, self.distortion)
+        except LensError as error:
+            raise CalibrationError(str(error)) from error
+        object.__setattr__(self, 'distortion_model', model)
+        object.__setattr__(self, 'distortion', distortion)
         if not np.isfinite(self.distortion).all():
             raise CalibrationError('a distortion coefficient is not finite')
+        if self.distortion.size and np.abs(self.distortion).max() > _MOST_COEFFICIENT:
+            raise CalibrationError(
+                f'a distortion coefficient is larger than {_MOST_COEFFICIENT:g}'
+            )
 
 
 def _field(values: Mapping[str, Any], name: str, source: str) -> Any:
@@ -296,7 +311,7 @@ def _field(values: Mapping[str, Any], name: str, source: str) -> Any:
 def _integer(values: Mapping[str, Any], name: str, source: str) -> int:
     value = _field(values, name, source)
     if type(value) is not int:
-        raise CalibrationError(f'{source}: {name} must be a whole number, got {value!r}')
+        raise CalibrationError(f'{source}: {name} must be a whole number, got {shortened(value)}')
     return value
 
 
@@ -306,7 +321,7 @@ def _numbers(values: Mapping[str, Any], name: str, source: str) -> np.ndarray:
         raise CalibrationError(f'{source}: the field {name}.data is missing')
     try:
         return np.array(entry['data'], np.float64).ravel()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(
-            f'{source}: {name}.data must be a list of numbers, got {entry["data"]!r}'
+            f'{source}: {name}.data must be a list of numbers, got {shortened(entry["data"])}'
         ) from error

@@ -12,6 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from loftr_vo.files.errors import shortened
+from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
+
+__all__ = ['ImageError', 'PictureReader', 'depth_image', 'grey_image']
+
 # What turns an encoding of 8 bits grey; None where it is grey as it comes.
 _TO_GREY: dict[str, int | None] = {
     'mono8': None,
@@ -42,10 +48,6 @@ _WIDE = {
 _PLANAR = ('nv12', 'nv21')
 
 
-class ImageError(ValueError):
-    """An image message cannot be turned into a picture; says why."""
-
-
 class PictureReader:
     """Reads the image messages of one stream as grey pictures.
 
@@ -57,23 +59,30 @@ class PictureReader:
     def __init__(self) -> None:
         self._bits = 8
 
-    def read(self, message: Any) -> np.ndarray:
+    def read(self, message: Any, camera: Camera | None = None) -> np.ndarray:
         """Return a ``sensor_msgs/Image`` or ``CompressedImage`` as a grey picture.
+
+        Args:
+            message: the message.
+            camera: that took it, where it is known: a compressed picture of another size is not
+                decoded.
 
         Returns:
             (H, W) uint8.
 
         Raises:
             ImageError: the encoding is not known, or the data is too short or does not decode.
+            CalibrationError: a compressed picture is not of the size that the calibration is for.
         """
         if hasattr(message, 'format'):
-            return self._narrow(_decompress(message))
+            return self._narrow(_decompress(message, camera))
         encoding = 'mono8' if message.encoding in _PLANAR else message.encoding
         narrow = _WIDE.get(encoding, encoding)
         if narrow not in _TO_GREY:
             known = ', '.join([*_TO_GREY, *_WIDE, *_PLANAR])
             raise ImageError(
-                f'the image encoding {message.encoding!r} is not supported; supported are {known}'
+                f'the image encoding {shortened(message.encoding)} is not supported; supported '
+                f'are {known}'
             )
         picture = self._narrow(_array(message, encoding))
         code = _TO_GREY[narrow]
@@ -110,20 +119,17 @@ def depth_image(message: Any) -> np.ndarray:
     if message.encoding == '32FC1':
         return _array(message, '32FC1')
     raise ImageError(
-        f'the depth encoding {message.encoding!r} is not supported; '
+        f'the depth encoding {shortened(message.encoding)} is not supported; '
         'supported are 16UC1 (millimetres) and 32FC1 (metres)'
     )
 
 
-def _decompress(message: Any) -> np.ndarray:
-    # A calibration is of the picture as the sensor gave it, so an EXIF rotation is not applied.
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+def _decompress(message: Any, camera: Camera | None) -> np.ndarray:
     data = np.frombuffer(message.data, np.uint8)
-    picture = cv2.imdecode(data, flags) if data.size else None
-    if picture is None or picture.dtype not in (np.uint8, np.uint16):
-        raise ImageError(
-            f'{data.size} bytes of a compressed image (format {message.format!r}) do not decode'
-        )
+    what = f'the compressed image (format {shortened(message.format)})'
+    picture = decode_picture(data, GREY_ANY_DEPTH, camera, what)
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f'{what} has pixels of {picture.dtype}; 8 or 16 bits are needed')
     return picture
 
 

@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import http.client
 import os
-import pickle
 import ssl
 import tempfile
 import urllib.error
@@ -28,6 +27,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from loftr_vo.files.errors import shortened
+from loftr_vo.files.regular_file import open_regular
 from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.model import LoFTR
 
@@ -285,8 +286,11 @@ def _remedy(name: str) -> str:
 
 
 def _checkpoint_file(name: str) -> Path:
-    path = Path(name).expanduser()
-    if path.is_file():
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:  # ~somebody, who is not known
+        raise WeightsError(f'there is no checkpoint at {shortened(name)}: {error}') from error
+    if path.exists():
         return path
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(f'there is no checkpoint at {path}')
@@ -321,8 +325,12 @@ def _config_of(checkpoint: Mapping[str, Any], path: Path) -> LoFTRConfig:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        with open_regular(path) as file:
+            checkpoint = torch.load(file, map_location='cpu', weights_only=True)
+    except OSError as error:
+        raise WeightsError(f'cannot read {path}: {error.strerror or error}') from error
+    # The unpickler takes any file for its commands, and raises whatever these lead to.
+    except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f'{path} is not a checkpoint of tensors ({first_line}); '

@@ -30,8 +30,10 @@ from loftr_vo.config import (
     Settings,
     check_frames,
 )
+from loftr_vo.files.errors import InputError
 from loftr_vo.matching.openmp import wait_briefly
 from loftr_vo.ros import parameters
+from loftr_vo.ros.argument_files import check_argument_files
 from loftr_vo.ros.device import release_memory
 from loftr_vo.ros.executor import AsideExecutor
 from loftr_vo.ros.health import Health, Verdict, diagnose
@@ -373,6 +375,11 @@ def main(args: list[str] | None = None) -> int:
 def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM; return the exit code."""
     wait_briefly()
+    try:
+        check_argument_files(args)
+    except InputError as error:
+        print(f'loftr_vo: error: {error}', file=sys.stderr)
+        return 1
     rclpy.init(args=args)
     try:
         node = make_node()

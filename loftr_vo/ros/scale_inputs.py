@@ -160,7 +160,7 @@ class ScaleInputs:
             return frame
         try:
             camera, motion = self._pair()
-            image = self._reader.read(message)
+            image = self._reader.read(message, camera)
             camera.check_size(image.shape)
         except (ImageError, CalibrationError) as error:
             self._health.scale_error = f'right camera: {error}'

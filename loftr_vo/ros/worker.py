@@ -142,7 +142,9 @@ class Worker:
             return None
         self._health.encoding = getattr(message, 'encoding', '') or message.format
         try:
-            frame = Frame(self._reader.read(message), nanoseconds(message.header.stamp), camera)
+            frame = Frame(
+                self._reader.read(message, camera), nanoseconds(message.header.stamp), camera
+            )
         except (ImageError, CalibrationError) as error:
             if str(error) != self._health.picture_error:
                 self._logger.error(f'picture left out: {error}')

@@ -1,0 +1,178 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera in a calibration file, as each of the tools writes it down.
+
+Pixel (0, 0) is the centre of the first pixel for all of them but COLMAP, for which it is the
+corner.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from loftr_vo.files.errors import naming, shortened
+from loftr_vo.imaging.camera import CalibrationError, Camera
+
+Fields = Mapping[str, Any]
+
+# Of a camera in a COLMAP file: focal lengths (1 or 2), then the coefficients that come after the
+# centre as OpenCV orders them, by places in the list; None is zero. Formulas: COLMAP's models.h.
+_COLMAP: dict[str, tuple[int, str, tuple[int | None, ...]]] = {
+    'SIMPLE_PINHOLE': (1, 'plumb_bob', ()),
+    'PINHOLE': (2, 'plumb_bob', ()),
+    'SIMPLE_RADIAL': (1, 'plumb_bob', (0, None, None, None)),
+    'RADIAL': (1, 'plumb_bob', (0, 1, None, None)),
+    'OPENCV': (2, 'plumb_bob', (0, 1, 2, 3)),
+    'FULL_OPENCV': (2, 'rational_polynomial', (0, 1, 2, 3, 4, 5, 6, 7)),
+    'OPENCV_FISHEYE': (2, 'equidistant', (0, 1, 2, 3)),
+    'SIMPLE_RADIAL_FISHEYE': (1, 'equidistant', (0, None, None, None)),
+    'RADIAL_FISHEYE': (1, 'equidistant', (0, 1, None, None)),
+}
+_COLMAP_LINE = re.compile(r'\s*\d+\s+[A-Z_]+\s+\d+\s+\d+\s+\S')
+_COLMAP_CENTRE = 0.5
+# What OpenCV's own programs and the people who copied them call the fields.
+_OPENCV_MATRIX = ('camera_matrix', 'cameraMatrix', 'Camera_Matrix', 'K', 'M1')
+_OPENCV_LENS = ('distortion_coefficients', 'dist_coeffs', 'distCoeffs', 'D', 'D1')
+
+
+def camera_of_sensor(fields: Fields, coefficients: str = 'distortion_coefficients') -> Camera:
+    """Return the camera in a ``sensor.yaml`` of EuRoC, or, but for a name, in Kalibr's file.
+
+    Raises:
+        CalibrationError: a field is missing, or no camera can have its value.
+    """
+    kind = fields.get('camera_model', 'pinhole')
+    if kind != 'pinhole':
+        raise CalibrationError(
+            f'its camera_model is {shortened(kind)}; of those, pinhole is supported: calibrate '
+            'with pinhole-radtan or pinhole-equi'
+        )
+    width, height = (_whole(side) for side in _list(fields, 'resolution', 2))
+    fx, fy, cx, cy = (float(value) for value in _list(fields, 'intrinsics', 4))
+    model, lens = str(_field(fields, 'distortion_model')), _list(fields, coefficients)
+    if model == 'none':
+        model, lens = 'plumb_bob', []
+    return Camera(width, height, _pinhole(fx, fy, cx, cy), model, np.array(lens, np.float64))
+
+
+def opencv_matrix(values: Fields) -> Fields | None:
+    """Return K in a file of OpenCV's FileStorage; None if there is none, or it is not of that."""
+    matrix = next((values[name] for name in _OPENCV_MATRIX if name in values), None)
+    return matrix if isinstance(matrix, Mapping) and 'dt' in matrix else None
+
+
+def opencv_camera(values: Fields) -> Camera:
+    """What OpenCV's calibration programs write; rational_polynomial begins as plumb_bob does."""
+    matrix = opencv_matrix(values) or {}
+    lens = next((values[name] for name in _OPENCV_LENS if name in values), None)
+    if not isinstance(lens, Mapping):
+        raise CalibrationError('the field distortion_coefficients is missing')
+    size = values.get('image_size') or [
+        _field(values, 'image_width'),
+        _field(values, 'image_height'),
+    ]
+    width, height = (_whole(side) for side in size)
+    return Camera(
+        width,
+        height,
+        np.array(_list(matrix, 'data', 9), np.float64).reshape(3, 3),
+        'equidistant' if values.get('fisheye_model') else 'plumb_bob',
+        np.array(_list(lens, 'data'), np.float64),
+    )
+
+
+def orb_slam_camera(values: Fields, name: str) -> Camera:
+    """A camera of ORB-SLAM's settings; the second has its size from the first."""
+
+    def number(field: str, default: float | None = None) -> float:
+        if default is not None and f'{name}.{field}' not in values:
+            return default
+        return float(_field(values, f'{name}.{field}'))
+
+    kind = str(values.get('Camera.type', 'PinHole'))
+    if kind == 'KannalaBrandt8':
+        model, lens = 'equidistant', [number(f'k{order}') for order in range(1, 5)]
+    elif kind in ('PinHole', 'Rectified'):
+        model, lens = 'plumb_bob', []
+        if kind == 'PinHole':
+            lens = [number(field, 0.0) for field in ('k1', 'k2', 'p1', 'p2', 'k3')]
+    else:
+        raise CalibrationError(
+            f'its Camera.type is {shortened(kind)}; known are PinHole, '
+            'Rectified and KannalaBrandt8'
+        )
+    return Camera(
+        _whole(_field(values, 'Camera.width')),
+        _whole(_field(values, 'Camera.height')),
+        _pinhole(number('fx'), number('fy'), number('cx'), number('cy')),
+        model,
+        np.array(lens, np.float64),
+    )
+
+
+def is_colmap(text: str) -> bool:
+    """Whether a text is COLMAP's ``cameras.txt``, by its first line."""
+    return bool(_COLMAP_LINE.match(next(iter(_content(text)), (0, ''))[1]))
+
+
+def colmap_lines(text: str) -> dict[str, tuple[int, list[str]]]:
+    """Return by CAMERA_ID the number and the words of each line that has a camera."""
+    return {line.split()[0]: (number, line.split()) for number, line in _content(text)}
+
+
+def colmap_camera(number: int, words: list[str]) -> Camera:
+    """Return the camera of a line ``CAMERA_ID MODEL WIDTH HEIGHT PARAMS``."""
+    with naming(f'line {number}', CalibrationError):
+        kind, sides, numbers = words[1], words[2:4], [float(word) for word in words[4:]]
+        if kind not in _COLMAP:
+            raise CalibrationError(
+                f'its model is {shortened(kind)}; known are {", ".join(_COLMAP)}'
+            )
+        focals, model, places = _COLMAP[kind]
+        count = focals + 2 + sum(place is not None for place in places)
+        if len(numbers) != count:
+            raise CalibrationError(f'{kind} takes {count} parameters, found {len(numbers)}')
+        fx, fy, (cx, cy) = numbers[0], numbers[focals - 1], numbers[focals : focals + 2]
+        rest = numbers[focals + 2 :]
+        lens = [0.0 if place is None else rest[place] for place in places]
+        return Camera(
+            int(sides[0]),
+            int(sides[1]),
+            _pinhole(fx, fy, cx - _COLMAP_CENTRE, cy - _COLMAP_CENTRE),
+            model,
+            np.array(lens),
+        )
+
+
+def _content(text: str) -> list[tuple[int, str]]:
+    """Return the lines that are not empty or a comment, with their numbers."""
+    lines = enumerate(text.splitlines(), start=1)
+    return [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith('#')]
+
+
+def _pinhole(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def _field(fields: Fields, name: str) -> Any:
+    if name not in fields:
+        raise CalibrationError(f'the field {name} is missing')
+    return fields[name]
+
+
+def _list(fields: Fields, name: str, count: int | None = None) -> list[Any]:
+    value = _field(fields, name)
+    if not isinstance(value, list) or count not in (None, len(value)):
+        what = 'numbers' if count is None else f'{count} numbers'
+        raise CalibrationError(f'{name} must be a list of {what}, got {shortened(value)}')
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise CalibrationError(f'{shortened(value)} is not a whole number of pixels')
+    return value

@@ -1,0 +1,282 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Calibrations as tools and drivers write them give the rays that their own formulas give."""
+
+import numpy as np
+import pytest
+import recordings
+
+from loftr_vo.cli import main
+from loftr_vo.datasets import open_sequence
+from loftr_vo.imaging.calibration_files import read_calibration
+from loftr_vo.imaging.camera import CalibrationError, Camera
+
+WIDTH, HEIGHT = 640, 480
+FX, FY, CX, CY = 600.0, 610.0, 321.5, 238.25
+
+
+# --- the tools' formulas, from normalised coordinates to pixels
+
+
+def plumb_bob(x, y, lens):
+    """OpenCV's calib3d page, Detailed Description; with k4 to k6 in the denominator."""
+    k1, k2, p1, p2, k3, k4, k5, k6 = [*lens, *[0.0] * (8 - len(lens))]
+    r2 = x * x + y * y
+    radial = (1 + k1 * r2 + k2 * r2**2 + k3 * r2**3) / (1 + k4 * r2 + k5 * r2**2 + k6 * r2**3)
+    return (
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    )
+
+
+def equidistant(x, y, lens):
+    """Kannala and Brandt (2006) with four terms, as OpenCV's fisheye and Kalibr's equi have it."""
+    r = np.hypot(x, y)
+    angle = np.arctan(r)
+    bent = angle * (1 + sum(k * angle ** (2 * n) for n, k in enumerate(lens, start=1)))
+    return x * bent / r, y * bent / r
+
+
+RAYS = np.random.default_rng(3).uniform(-0.4, 0.4, (200, 2)) * [1.0, 0.8]
+RADTAN = [-0.28, 0.07, 0.0002, -0.0003]
+RATIONAL = [0.3, -0.2, 0.001, 0.0005, 0.01, 0.7, -0.1, 0.02]
+EQUI = [0.01, -0.008, 0.004, -0.001]
+
+
+def pixels_of(formula, lens, skew=0.0, corner=0.0):
+    x, y = formula(*RAYS.T, lens)
+    return np.column_stack([FX * x + skew * y + CX - corner, FY * y + CY - corner])
+
+
+def check(camera, expected):
+    assert (camera.width, camera.height) == (WIDTH, HEIGHT)
+    np.testing.assert_allclose(
+        camera.project(np.column_stack([RAYS, np.ones(len(RAYS))])), expected, atol=1e-6
+    )
+    np.testing.assert_allclose(camera.undistort(expected), RAYS, atol=1e-6)
+
+
+# --- files
+
+
+def ros(model, lens, name='distortion_model', skew=0.0):
+    return (
+        f'image_width: {WIDTH}\nimage_height: {HEIGHT}\ncamera_name: narrow\n'
+        f'camera_matrix:\n  rows: 3\n  cols: 3\n'
+        f'  data: [{FX}, {skew}, {CX}, 0., {FY}, {CY}, 0, 0, 1]\n'
+        f'{name}: {model}\n'
+        f'distortion_coefficients:\n  rows: 1\n  cols: {len(lens)}\n  data: {list(lens)}\n'
+    )
+
+
+def kalibr(model, lens):
+    camera = (
+        '  cam_overlaps: [1]\n  camera_model: pinhole\n'
+        f'  distortion_coeffs: {lens}\n  distortion_model: {model}\n'
+        f'  intrinsics: [{FX}, {FY}, {CX}, {CY}]\n'
+        f'  resolution: [{WIDTH}, {HEIGHT}]\n  rostopic: /cam/image_raw\n'
+    )
+    other = camera.replace(f'{FX}', '1.0')
+    return f'cam0:\n{other}cam1:\n  T_cn_cnm1:\n  - [1.0, 0.0, 0.0, 0.1]\n{camera}'
+
+
+EUROC = f"""#Default calibration
+sensor_type: camera
+T_BS:
+  cols: 4
+  rows: 4
+  data: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+rate_hz: 20
+resolution: [{WIDTH}, {HEIGHT}]
+camera_model: pinhole
+intrinsics: [{FX}, {FY}, {CX}, {CY}] #fu, fv, cu, cv
+distortion_model: radial-tangential
+distortion_coefficients: {RADTAN}
+"""
+
+
+def opencv(lens, more=''):
+    return f"""%YAML:1.0
+---
+calibration_time: "Mon 01 Jan 2024"
+image_width: {WIDTH}
+image_height: {HEIGHT}
+{more}
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ {FX}, 0., {CX}, 0., {FY}, {CY}, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: {len(lens)}
+   cols: 1
+   dt: d
+   data: {lens}
+"""
+
+
+def orb_slam(kind, lens, camera='Camera1'):
+    fields = {'fx': FX, 'fy': FY, 'cx': CX, 'cy': CY, **lens}
+    return '\n'.join(
+        [
+            '%YAML:1.0',
+            '',
+            '#----------------',
+            'File.version: "1.0"',
+            f'Camera.type: "{kind}"',
+            *[f'{camera}.{name}: {value}' for name, value in fields.items()],
+            f'Camera.width: {WIDTH}',
+            f'Camera.height: {HEIGHT}',
+            'Camera.RGB: 1',
+            'Stereo.T_c1_c2: !!opencv-matrix',
+            '  rows: 1',
+            '  cols: 1',
+            '  dt: f',
+            '  data: [0.1]',
+        ]
+    )
+
+
+def colmap(kind, *values):
+    words = ' '.join(str(value) for value in values)
+    return (
+        '# Camera list with one line of data per camera:\n#   CAMERA_ID, MODEL, WIDTH, HEIGHT, '
+        f'PARAMS[]\n# Number of cameras: 2\n1 {kind} {WIDTH} {HEIGHT} {words}\n'
+        f'2 PINHOLE {WIDTH} {HEIGHT} 1 1 1 1\n'
+    )
+
+
+# COLMAP's pixels begin at the corner of the first one.
+CORNER = 0.5
+FILES = {
+    # T265 (stella_vslam_ros#7): equidistant with a fifth coefficient, zero.
+    'T265': (ros('equidistant', [*EQUI, 0.0]), '', 'ROS', equidistant, EQUI, {}),
+    'plumb_bob with 14': (ros('plumb_bob', RADTAN + [0.0] * 10), '', 'ROS', plumb_bob, RADTAN, {}),
+    'rational with 14': (
+        ros('rational_polynomial', RATIONAL + [0.0] * 6), '', 'ROS', plumb_bob, RATIONAL, {},
+    ),
+    'plumb_bob that is rational': (ros('plumb_bob', RATIONAL), '', 'ROS', plumb_bob, RATIONAL, {}),
+    'one radial': (ros('plumb_bob', [-0.2]), '', 'ROS', plumb_bob, [-0.2], {}),
+    'two radial': (ros('plumb_bob', [-0.2, 0.1]), '', 'ROS', plumb_bob, [-0.2, 0.1], {}),
+    'three radial': (
+        ros('radtan', [-0.2, 0.1, -0.05]), '', 'ROS', plumb_bob, [-0.2, 0.1, 0, 0, -0.05], {},
+    ),
+    'two fisheye': (ros('fisheye', EQUI[:2]), '', 'ROS', equidistant, EQUI[:2], {}),
+    # camera_calibration's fisheye mode; its K has a skew (image_pipeline#682).
+    'ost.yaml of a fisheye': (
+        ros('fisheye', EQUI, 'camera_model', 7.5), '', 'ROS', equidistant, EQUI, {'skew': 7.5},
+    ),
+    'skew': (ros('plumb_bob', RADTAN, skew=-4.0), '', 'ROS', plumb_bob, RADTAN, {'skew': -4.0}),
+    'skew alone': (ros('plumb_bob', [], skew=-4.0), '', 'ROS', plumb_bob, [], {'skew': -4.0}),
+    'Kalibr radtan': (kalibr('radtan', RADTAN), 'cam1', 'Kalibr', plumb_bob, RADTAN, {}),
+    'Kalibr equi': (kalibr('equidistant', EQUI), 'cam1', 'Kalibr', equidistant, EQUI, {}),
+    'Kalibr none': (kalibr('none', []), 'cam1', 'Kalibr', plumb_bob, [], {}),
+    'EuRoC': (EUROC, '', 'EuRoC', plumb_bob, RADTAN, {}),
+    'OpenCV': (opencv([*RADTAN, 0.01]), '', 'OpenCV', plumb_bob, [*RADTAN, 0.01], {}),
+    'OpenCV rational': (opencv(RATIONAL), '', 'OpenCV', plumb_bob, RATIONAL, {}),
+    'OpenCV fisheye': (opencv(EQUI, 'fisheye_model: 1'), '', 'OpenCV', equidistant, EQUI, {}),
+    'ORB-SLAM3 pinhole': (
+        orb_slam('PinHole', dict(zip(('k1', 'k2', 'p1', 'p2'), RADTAN, strict=True))),
+        '', 'ORB-SLAM', plumb_bob, RADTAN, {},
+    ),
+    'ORB-SLAM3 fisheye': (
+        orb_slam('KannalaBrandt8', {f'k{n}': k for n, k in enumerate(EQUI, start=1)}),
+        'Camera1', 'ORB-SLAM', equidistant, EQUI, {},
+    ),
+    'ORB-SLAM2': (
+        orb_slam('PinHole', {'k1': -0.2, 'k2': 0.1, 'k3': 0.01}, 'Camera'),
+        '', 'ORB-SLAM', plumb_bob, [-0.2, 0.1, 0, 0, 0.01], {},
+    ),
+    'COLMAP OPENCV': (
+        colmap('OPENCV', FX, FY, CX, CY, *RADTAN), '1', 'COLMAP', plumb_bob, RADTAN,
+        {'corner': CORNER},
+    ),
+    'COLMAP FULL_OPENCV': (
+        colmap('FULL_OPENCV', FX, FY, CX, CY, *RATIONAL), '1', 'COLMAP', plumb_bob, RATIONAL,
+        {'corner': CORNER},
+    ),
+    'COLMAP OPENCV_FISHEYE': (
+        colmap('OPENCV_FISHEYE', FX, FY, CX, CY, *EQUI), '1', 'COLMAP', equidistant, EQUI,
+        {'corner': CORNER},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_rays_are_those_of_the_tool(tmp_path, name):
+    text, camera, kind, formula, lens, options = FILES[name]
+    path = tmp_path / 'file.txt'
+    path.write_text(text)
+    calibration = read_calibration(f'{path}:{camera}' if camera else path)
+    assert calibration.source.startswith(str(path))
+    assert calibration.source.endswith(f'({kind})')
+    assert camera in calibration.source
+    check(calibration.camera, pixels_of(formula, lens, **options))
+
+
+@pytest.mark.parametrize(
+    ('kind', 'values', 'lens'),
+    [
+        ('SIMPLE_PINHOLE', [FX, CX, CY], []),
+        ('SIMPLE_RADIAL', [FX, CX, CY, -0.2], [-0.2]),
+        ('RADIAL', [FX, CX, CY, -0.2, 0.1], [-0.2, 0.1]),
+    ],
+)
+def test_colmap_with_one_focal_length(tmp_path, kind, values, lens):
+    (tmp_path / 'cameras.txt').write_text(colmap(kind, *values))
+    camera = Camera.from_yaml(f'{tmp_path / "cameras.txt"}:1')
+    x, y = plumb_bob(*RAYS.T, lens)
+    check(camera, np.column_stack([FX * x + CX - CORNER, FX * y + CY - CORNER]))
+
+
+@pytest.mark.parametrize(
+    ('name', 'model'),
+    [
+        ('Kannala Brandt4', 'equidistant'),
+        ('FISHEYE', 'equidistant'),
+        ('equi', 'equidistant'),
+        ('radial-tangential', 'plumb_bob'),
+        (' RadTan ', 'plumb_bob'),
+        ('Pinhole', 'plumb_bob'),
+    ],
+)
+def test_names_of_lens_models(name, model):
+    matrix = np.array([[FX, 0, CX], [0, FY, CY], [0, 0, 1]])
+    camera = Camera(WIDTH, HEIGHT, matrix, name, np.array(RADTAN))
+    assert camera.distortion_model == model
+
+
+@pytest.mark.parametrize(
+    ('text', 'camera', 'message'),
+    [
+        (ros('double_sphere', RADTAN), '', "'double_sphere'; known are plumb_bob, .*fisheye"),
+        (ros('equidistant', [*EQUI, 0.1]), '', 'at most 4 coefficients, got 5'),
+        (kalibr('radtan', RADTAN), '', r'several cameras: name one, as in .*file\.txt:cam0'),
+        (kalibr('radtan', RADTAN), 'cam7', r"no camera 'cam7'; it has 'cam0', 'cam1'"),
+        (kalibr('radtan', RADTAN).replace('pinhole', 'ds'), 'cam1', "camera_model is 'ds'"),
+        (kalibr('fov', [0.9]), 'cam1', "unknown distortion model 'fov'"),
+        (ros('plumb_bob', RADTAN), 'left', "no camera 'left'; ROS files have one"),
+        (colmap('FOV', 1, 1, 1, 1, 1), '1', "line 4: its model is 'FOV'; known are SIMPLE"),
+        (colmap('OPENCV', 1, 1, 1), '1', 'takes 8 parameters, found 3'),
+        (orb_slam('PinHole', {}).replace('Camera1.cy', 'x'), '', 'the field Camera1.cy'),
+        (ros('plumb_bob', RADTAN).replace('610', '-610'), '', 'ICL-NUIM, write fy as positive'),
+        (EUROC.replace('640, ', ''), '', 'resolution must be a list of 2 numbers'),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, text, camera, message):
+    path = tmp_path / 'file.txt'
+    path.write_text(text)
+    with pytest.raises(CalibrationError, match=message) as caught:
+        read_calibration(f'{path}:{camera}' if camera else path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_recording_takes_a_camera_of_a_file(tmp_path, capsys):
+    text = kalibr('radtan', RADTAN).replace('640, 480', '64, 48')
+    (tmp_path / 'camchain.yaml').write_text(text)
+    given = f'{tmp_path / "camchain.yaml"}:cam1'
+    folder = recordings.write_folder(tmp_path / 'walk')
+    assert open_sequence(folder, camera=given).camera.matrix[0, 0] == FX
+    bag = recordings.write_bag(tmp_path / 'bag', info=False)
+    assert main.main(['topics', str(bag), '--camera', given]) == 0
+    assert 'camchain.yaml, cam1 (Kalibr)' in capsys.readouterr().out
