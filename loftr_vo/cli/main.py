@@ -81,7 +81,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
-    if arguments.traceback:
+    from numpy.linalg import LinAlgError
+
+    # numpy's is a ValueError, too, but a fault of the program and not of what it was given.
+    if arguments.traceback or isinstance(error, LinAlgError):
         raise error
     print(f'loftr_vo: error: {error}', file=sys.stderr)
     return BAD_INPUT

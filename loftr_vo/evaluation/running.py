@@ -30,7 +30,7 @@ class Odometry(Protocol):
         """Return the estimate after one more frame."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameRecord:
     """What is kept of a frame's estimate; the attributes are those of ``Estimate``.
 
@@ -54,7 +54,7 @@ class FrameRecord:
     readout_time: float = math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchSample:
     """The matches of one frame with its keyframe, with what is needed to draw them."""
 

@@ -127,6 +127,7 @@ class VisualOdometry:
         self._pending_depth_update: PendingDepthUpdate | None = None
         self._cloud = Cloud.empty()
         self._time_of_keyframe = 0.0
+        self._trouble = ''
         self._shutter = ReadoutTimeEstimator(self.settings.geometry)
         self._stationary_detector = StationaryDetector()
         self._pure_rotation_detector = PureRotationDetector()
@@ -174,8 +175,11 @@ class VisualOdometry:
             keyframe, motion = self._find_motion(frame, encoded, clock)
         except MotionError as error:
             return self._handle_loss(frame, encoded, str(error), clock)
-        keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
-        return self._accept(frame, encoded, keyframe, motion, clock)
+        try:
+            keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
+            return self._accept(frame, encoded, keyframe, motion, clock)
+        except np.linalg.LinAlgError as error:
+            return self._handle_loss(frame, encoded, f'solver: {error}', clock)
 
     def finish(self) -> None:
         """Do what the last frame left to do: learn from it, and make it the keyframe if it is.
@@ -468,7 +472,11 @@ class VisualOdometry:
         """Adjust the newest keyframes; the older half of the window holds them in place."""
         window = self._keyframes.window
         if self.settings.keyframe.refine_window and len(window) > 2:
-            refine_window(window, fixed=max(1, len(window) // 2))
+            try:
+                refine_window(window, fixed=max(1, len(window) // 2))
+            except np.linalg.LinAlgError as error:
+                # It stays as it was; the next estimate says so.
+                self._trouble = f'solver: the last keyframes are not refined: {error}'
 
     def _older_keyframes(self) -> list[Keyframe]:
         """Keyframes before the last, the newest first."""
@@ -574,6 +582,7 @@ class VisualOdometry:
         is_keyframe: bool = False,
     ) -> Estimate:
         """Say how it stands; ``relative`` is the (6, 6) covariance of ``motion``, in the map."""
+        reason, self._trouble = '; '.join(filter(None, (reason, self._trouble))), ''
         self._last_stamp, self._published_pose = frame.stamp, self._pose
         keyframe = keyframe or self._keyframe
         odom_from_map = self._relocalisation.odom_from_map
