@@ -44,7 +44,7 @@ _WARM_UP = 5  # odometries that do not count
 _PATIENCE = 5.0  # seconds for what is under way when the camera stops
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Share:
     """Milliseconds that each of N pictures spent somewhere on its way.
 

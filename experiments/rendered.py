@@ -22,10 +22,11 @@ from loftr_vo.evaluation.scoring import score
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
+from loftr_vo.synthetic.lens import LENSES
 from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """How one sequence was followed.
 
@@ -69,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument('--scenes', nargs='+', choices=KINDS, default=list(KINDS))
     parser.add_argument('--seeds', nargs='+', type=int, default=list(range(5)))
+    parser.add_argument('--lens', choices=LENSES, help='default: a pinhole')
     parser.add_argument('--frames', type=int, default=120, help='default: %(default)s')
     add_settings_options(parser)
     parsed = parser.parse_args(arguments)
@@ -77,7 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     for scene in parsed.scenes:
         results = []
         for seed in parsed.seeds:
-            results.append(judge(SyntheticSequence(scene, parsed.frames, seed=seed), settings))
+            camera = LENSES[parsed.lens] if parsed.lens else None
+            sequence = SyntheticSequence(scene, parsed.frames, seed=seed, camera=camera)
+            results.append(judge(sequence, settings))
             print(_row(f'{scene} {seed}', results[-1:]), flush=True)
         print(_row(f'{scene}, median', results), flush=True)
     return 0

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A keyframe and the depth of its cells."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from exact_world import HEIGHT, WIDTH, ExactMatcher, World, camera, pose
+from scipy.spatial.transform import Rotation
 
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
-from loftr_vo.odometry.map.depth_filter import propagate_depth
+from loftr_vo.odometry.map.depth_filter import propagate_depth, update_depth
 from loftr_vo.odometry.map.keyframe import Keyframe
 
 CELL = 8
@@ -133,7 +136,70 @@ def test_observations_count_errors_in_standard_deviations(keyframe):
     truth = keyframe.encoded.cell_centres()[cells]
     shift = diagonal * [[2.0], [0.1]]
     located = LocatedMatches(truth + shift, np.stack([information] * 2), np.ones(2, bool))
-    observations = keyframe.observed(cells, located, keyframe.frame.camera)
+    observations, kept = keyframe.observed(cells, located, keyframe.frame.camera)
+    assert kept.tolist() == [0, 1]
     error = (observations.rays1 - keyframe.rays[cells])[:, :2]
     whitened = np.einsum('nij,nj->ni', observations.whitening, error)
     assert np.linalg.norm(whitened, axis=1) == pytest.approx([1.0, 1.0])
+
+
+def measured(cells, measured_variance, posterior_variance):
+    """A motion that measured the depth of cells to be a third of a metre's inverse."""
+    count = len(cells)
+    return SimpleNamespace(
+        inliers=np.ones(count, bool),
+        inverse_depth=np.full(count, 0.3),
+        depth_variance=np.full(count, posterior_variance),
+        measured_variance=np.full(count, measured_variance),
+        matches=SimpleNamespace(cells=cells),
+    )
+
+
+def test_many_frames_do_not_make_a_depth_surer_than_its_best_single_measurement(keyframe):
+    """Errors of one match are alike from frame to frame, so they do not average out."""
+    cells, best = np.arange(50, 80), 0.01**2
+    for count in range(1, 21):
+        update_depth(keyframe, measured(cells, best, best / count))
+        assert (keyframe.variance[cells] >= best).all()
+    assert keyframe.variance[cells] == pytest.approx(np.full(30, best))
+    update_depth(keyframe, measured(cells, best / 4, best / 80))
+    assert keyframe.variance[cells] == pytest.approx(np.full(30, best / 4))
+
+
+def test_what_is_known_stays_known_where_a_frame_measures_nothing(keyframe):
+    cells = np.arange(50, 80)
+    update_depth(keyframe, measured(cells, 1e-4, 1e-4))
+    update_depth(keyframe, measured(cells, 1e6, 2e-4))
+    assert keyframe.variance[cells] == pytest.approx(np.full(30, 1e-4))
+
+
+def test_rays_are_those_of_the_middle_row_when_the_camera_turns(keyframe):
+    """A row that is read a share s after the middle one belongs to a camera turned by s turns."""
+    turn, cells = np.array([0.02, -0.04, 0.03]), np.arange(1200)
+    still = keyframe.rays.copy()
+    centres = keyframe.encoded.cell_centres()
+    share = (centres[:, 1] + 0.5) / HEIGHT - 0.5
+    turned = Rotation.from_rotvec(share[:, None] * turn).apply(still)
+    expected = turned / turned[:, 2:]
+    located = LocatedMatches(centres, np.stack([np.eye(2)] * 1200), np.ones(1200, bool))
+    observations, _ = keyframe.observed(cells, located, keyframe.frame.camera, turn)
+    assert observations.rays1 == pytest.approx(expected, abs=3e-5)
+    assert np.abs(expected - still).max() > 0.02
+    keyframe.set_readout_rotation(turn)
+    assert keyframe.rays == pytest.approx(expected, abs=3e-5)
+
+
+def test_derivatives_of_straightened_rays_are_those_by_the_pixel(keyframe):
+    turn, cells, step = np.array([0.1, -0.2, 0.15]), np.arange(1200), 1e-4
+    centres = keyframe.encoded.cell_centres()
+    information, tracked = np.stack([np.eye(2)] * 1200), np.ones(1200, bool)
+
+    def seen(places):
+        located = LocatedMatches(places, information, tracked)
+        return keyframe.observed(cells, located, keyframe.frame.camera, turn)[0]
+
+    columns = [
+        (seen(centres + each).rays1 - seen(centres - each).rays1)[:, :2] / (2 * step)
+        for each in step * np.eye(2)
+    ]
+    np.testing.assert_allclose(seen(centres).by_pixel1, np.stack(columns, -1), atol=1e-7)

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.odometry.pose.frame_pose import (
     _PLENTY,
+    _is_far_from_prediction,
     _lowest_cost,
     _motion_from_known_depth,
     _other_starts,
@@ -117,3 +118,32 @@ def test_known_depths_lead_at_rest_and_on_a_short_way_as_on_a_long_one(way):
     assert two_view.inliers[~wrong].mean() > 0.95
     if way < 0.01:  # a long one cannot tell what moves along the epipolar lines
         assert not two_view.inliers[wrong].any()
+
+
+@pytest.mark.parametrize(
+    ('turn', 'shift', 'surprising'),
+    [
+        (0.0, 0.0, False),
+        (0.004, 0.0, False),
+        (0.02, 0.0, True),
+        (0.0, 0.004, False),
+        (0.0, 0.02, True),
+    ],
+)
+def test_a_pose_is_surprising_that_is_a_hundredth_from_the_expected(turn, shift, surprising):
+    """Radians, and of the translation as seen at the usual depth; here of 5."""
+    random = np.random.default_rng(7)
+    scene = two_views(random, 200)
+    depth = np.full(200, 5.0)
+    points = scene.rays0 * depth[:, None] @ scene.rotation.T + scene.translation
+    matches = Observations(
+        scene.rays0,
+        points / points[:, 2:],
+        np.broadcast_to(np.eye(2) * FOCAL / NOISE, (200, 2, 2)),
+        1 / depth,
+        (0.01 / depth) ** 2,
+    )
+    refined = refine_pose(matches, scene.rotation, scene.translation)
+    aside = scene.translation + np.array([5 * shift, 0.0, 0.0])
+    turned = Rotation.from_rotvec([0.0, turn, 0.0]).as_matrix() @ scene.rotation
+    assert _is_far_from_prediction(refined, transform(turned, aside)) == surprising

@@ -74,6 +74,18 @@ def test_a_few_measurements_say_nothing(random):
     assert not np.any(shutter.expected_readout_rotation())
 
 
+def test_a_readout_of_a_few_standard_deviations_is_not_believed_yet(random):
+    """It may be noise; believed too early, every picture is bent by it."""
+    shutter = ReadoutTimeEstimator(GeometrySettings())
+    follow_swings(shutter, 0.0035, random, frames=23, noise=0.0)
+    deviations = shutter._weighted / shutter._information / shutter._information**-0.5
+    assert shutter._count >= 10
+    assert 2.0 < deviations < 4.5
+    assert shutter.seconds == 0.0
+    follow_swings(shutter, 0.0035, random, frames=60, noise=0.0, first=23)
+    assert shutter.seconds == pytest.approx(0.0035, abs=0.0005)
+
+
 def test_the_next_turn_is_expected_from_the_last_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)

@@ -7,7 +7,7 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 
 from loftr_vo.odometry.pose.pose_refinement import Observations
-from loftr_vo.odometry.pose.static_scene import prefer_static_scene
+from loftr_vo.odometry.pose.static_scene import MotionByDepth, prefer_static_scene
 from loftr_vo.odometry.pose.two_view import essential_motion
 
 THRESHOLD = 1 / FOCAL
@@ -103,3 +103,20 @@ def test_too_few_that_bear_witness_decide_nothing(random):
     )
     found, motion = chosen(observations, world)
     assert motion is found
+
+
+@pytest.mark.parametrize(('ratio', 'changes'), [(1.04, False), (1.12, True)])
+def test_the_motion_by_depth_must_explain_clearly_more(random, monkeypatch, ratio, changes):
+    """A few cells more are chance: the essential matrix's motion is the more exact of both."""
+    views = two_views(random, 300)
+    observations = observed(views, random)
+    explained = 200
+    other = MotionByDepth(views.rotation, views.translation, round(ratio * explained))
+    monkeypatch.setattr(
+        'loftr_vo.odometry.pose.static_scene._explained_by', lambda *arguments: explained
+    )
+    monkeypatch.setattr(
+        'loftr_vo.odometry.pose.static_scene.motion_by_depth', lambda *arguments: other
+    )
+    found, motion = chosen(observations, np.ones(300, bool))
+    assert (motion is not found) == changes

@@ -13,10 +13,12 @@ from loftr_vo.cli import render as render_command
 from loftr_vo.cli.main import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.writing import write_sequence
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.synthetic import disturbance
 from loftr_vo.synthetic import sequence as module
 from loftr_vo.synthetic.camera_path import stopping, turning
 from loftr_vo.synthetic.disturbance import DisturbedSequence
+from loftr_vo.synthetic.lens import LENSES
 from loftr_vo.synthetic.render import BACKGROUND_DEPTH, render
 from loftr_vo.synthetic.room import LAP, room_path
 from loftr_vo.synthetic.sequence import SyntheticSequence, in_view
@@ -361,3 +363,45 @@ def test_a_rolling_shutter_that_takes_no_time_is_a_global_one():
 def test_a_readout_below_nothing_is_refused():
     with pytest.raises(ValueError, match='readout cannot be negative'):
         SyntheticSequence('room', 2, readout=-0.01)
+
+
+@pytest.mark.parametrize('name', LENSES)
+def test_what_a_lens_sees_lies_where_its_model_has_it(name):
+    """Points of one frame, moved by the true motion, are seen in the next with their depth."""
+    camera = _of_a_third(LENSES[name])
+    sequence = SyntheticSequence('room', 8, seed=0, noise=0.0, camera=camera)
+    frames, poses = [sequence.frame(index) for index in (0, 7)], sequence.ground_truth.poses
+    pixels = np.mgrid[4 : camera.width - 4 : 5, 4 : camera.height - 4 : 5].reshape(2, -1).T
+    rays = camera.undistort(pixels)
+    has_ray = np.hypot(*rays.T) < 5
+    pixels, rays = pixels[has_ray], rays[has_ray]
+    points = np.column_stack([rays, np.ones(len(rays))])
+    points *= frames[0].depth[pixels[:, 1], pixels[:, 0], None]
+    there = np.linalg.inv(poses[7]) @ poses[0]
+    moved = points @ there[:3, :3].T + there[:3, 3]
+    seen = camera.project(moved)
+    inside = ((seen > 2) & (seen < (camera.width - 3, camera.height - 3))).all(axis=1)
+    x, y = seen[inside].round().astype(int).T
+    agree = np.abs(frames[1].depth[y, x] / moved[inside, 2] - 1) < 0.05
+    assert inside.mean() > 0.5
+    assert agree.mean() > 0.95
+    moved_grey = cv2.remap(frames[1].image, seen[inside].astype(np.float32)[:, None], None, 1)
+    x, y = pixels[inside].T
+    difference = moved_grey[:, 0].astype(float) - frames[0].image[y, x]
+    assert np.median(np.abs(difference[agree])) < 8
+    assert np.std(frames[0].image) > 30
+
+
+def _of_a_third(camera):
+    """Return the camera of pictures a third as wide and high, which are rendered sooner."""
+    matrix = camera.matrix.copy()
+    matrix[:2] /= 3
+    matrix[:2, 2] -= 1 / 3  # pixel (0, 0) is the centre of the first
+    return Camera(
+        camera.width // 3, camera.height // 3, matrix, camera.distortion_model, camera.distortion
+    )
+
+
+def test_no_rolling_shutter_is_rendered_through_a_lens():
+    with pytest.raises(ValueError, match='without distortion'):
+        SyntheticSequence('room', 2, readout=0.02, camera=LENSES['wide'])

@@ -17,7 +17,7 @@ CELL = 8  # pixels of a coarse cell
 _DEPTH_TOLERANCE = 0.02  # relative; more, and something else is seen at that place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Supervision:
     """What is true of the L = (H / 8)(W / 8) cells of the first picture of B pairs.
 

@@ -46,7 +46,7 @@ WEIGHTS = 'weights.pt'
 LOG = 'log.jsonl'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Losses:
     """The terms of one step's loss, each a scalar."""
 

@@ -98,7 +98,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
-    if arguments.traceback:
+    from numpy.linalg import LinAlgError
+
+    # numpy's is a ValueError, too, but a fault of the program and not of what it was given.
+    if arguments.traceback or isinstance(error, LinAlgError):
         raise error
     print(f'loftr_vo: error: {printable(str(error))}', file=sys.stderr)
     return interrupted_exit_code() if was_interrupted() else BAD_INPUT

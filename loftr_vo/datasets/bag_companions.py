@@ -92,7 +92,7 @@ def _is_truth(topic: str) -> bool:
     return 'groundtruth' in topic.lower().replace('_', '')
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StereoPair:
     """The right camera, and how it lies to the left one; see ``RightPicture``."""
 

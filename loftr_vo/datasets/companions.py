@@ -52,7 +52,7 @@ class DepthFiles:
         return depth.astype(np.float32) * np.float32(self.metres)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RightFiles:
     """Right pictures, one for each left one, or None where that has none.
 

@@ -31,7 +31,7 @@ STATIONARY_MOTION = 0.3  # pixels
 FARTHEST = 1e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Links:
     """Points seen in two frames in a row.
 

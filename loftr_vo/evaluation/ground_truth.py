@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loftr_vo.datasets.bag_poses import Track
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TruthOptions:
     """What the user says of the ground truth; all may be left open.
 

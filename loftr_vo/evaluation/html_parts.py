@@ -20,7 +20,7 @@ _POLICY = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A picture with a line under it.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.geometry.rigid_motion import skew
+from loftr_vo.odometry.pose.two_view import ByPixel, by_the_pixel
 
 
 def rays_from_points(points: np.ndarray) -> np.ndarray:
@@ -18,14 +19,26 @@ def rays_from_points(points: np.ndarray) -> np.ndarray:
 
 
 def epipolar_distance(
-    rays0: np.ndarray, rays1: np.ndarray, rotation: np.ndarray, direction: np.ndarray
+    rays0: np.ndarray,
+    rays1: np.ndarray,
+    rotation: np.ndarray,
+    direction: np.ndarray,
+    by_pixel: ByPixel | None = None,
 ) -> np.ndarray:
-    """Sampson's distance (N,) of matches from their epipolar lines, with its sign."""
+    """Sampson's distance (N,) of matches from their epipolar lines in pixels, with its sign.
+
+    It is C / |dC/dpixel|, C = y^T E x and the derivative by the pixels of both pictures (Hartley
+    and Zisserman, 2nd ed., 11.4.3).
+    """
     essential = skew(direction) @ rotation
     a, b, c = essential @ rays0.T
     d, e = essential.T[:2] @ rays1.T
     x, y, z = rays1.T
-    distance: np.ndarray = (x * a + y * b + z * c) / np.sqrt(a * a + b * b + d * d + e * e + 1e-18)
+    constraint = x * a + y * b + z * c
+    if by_pixel is not None:
+        d, e = by_the_pixel(d, e, by_pixel[0])
+        a, b = by_the_pixel(a, b, by_pixel[1])
+    distance: np.ndarray = constraint / np.sqrt(a * a + b * b + d * d + e * e + 1e-18)
     return distance
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Symmetric 2 x 2 matrices, one for each of many points, by their closed forms.
+"""Matrices of 2 x 2, one for each of many points, by their closed forms.
 
 LAPACK is called once for each matrix; this runs along all of them at once, several times as fast.
-All matrices are (N, 2, 2), symmetric and not negative in any direction.
+All matrices are (N, 2, 2), symmetric and not negative in any direction, but for ``inverse``.
 """
 
 from __future__ import annotations
@@ -61,6 +61,14 @@ def with_variance_added(information: np.ndarray, variance: float | np.ndarray) -
     result[:, 0, 0], result[:, 1, 1] = (a + added) / total, (c + added) / total
     result[:, 0, 1] = result[:, 1, 0] = b / total
     return result
+
+
+def inverse(matrices: np.ndarray) -> np.ndarray:
+    """Inverses (N, 2, 2) of matrices that need not be symmetric; not finite where singular."""
+    (a, b), (c, d) = np.moveaxis(matrices, 0, -1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        rows = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
+    return np.ascontiguousarray(np.moveaxis(rows, -1, 0))
 
 
 def _entries(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ _PRODUCTS = 2**17
 _AXES = np.array([0, 1, 2, 0, 1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MatchArrays:
     """N cells and where another camera sees them.
 
@@ -33,20 +33,35 @@ class MatchArrays:
         places: (2, N) where the second sees them, x and y of rays with z = 1.
         whitening: (2, 2, N); the columns of what turns an error of ``places`` into standard
             deviations: that of x, then that of y.
+        by_pixel: (N, 2, 2), derivatives of ``places`` by the pixel; None where no distance in
+            pixels is asked for.
     """
 
     rays: np.ndarray
     places: np.ndarray
     whitening: np.ndarray
+    by_pixel: np.ndarray | None = None
 
     @classmethod
-    def of(cls, rays0: np.ndarray, rays1: np.ndarray, whitening: np.ndarray) -> MatchArrays:
+    def of(
+        cls,
+        rays0: np.ndarray,
+        rays1: np.ndarray,
+        whitening: np.ndarray,
+        by_pixel: np.ndarray | None = None,
+    ) -> MatchArrays:
         """Arrange rays (N, 3) in both cameras and whitening (N, 2, 2), see ``Observations``."""
         return cls(
             np.ascontiguousarray(rays0.T),
             np.ascontiguousarray(rays1[:, :2].T),
             np.ascontiguousarray(whitening.transpose(2, 1, 0)),
+            by_pixel,
         )
+
+    def pixels(self, error: np.ndarray) -> np.ndarray:
+        """Length (N,) in pixels of errors (2, N) of places, by the lens's derivatives there."""
+        assert self.by_pixel is not None
+        return vector_norms(_pixels_that_make(error, self.by_pixel))
 
     def whitened(self, error: np.ndarray) -> np.ndarray:
         """Errors (2, N) of places, in standard deviations."""
@@ -54,7 +69,7 @@ class MatchArrays:
         return whitened
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Linearised:
     """Residuals and their derivatives, in standard deviations of the match.
 
@@ -63,12 +78,14 @@ class Linearised:
         by_pose: (6, 2, N), by the translation and a left perturbation of the rotation.
         by_depth: (2, N).
         difference: (2, N), the residuals in units of z = 1.
+        match_arrays: what was linearised.
     """
 
     residual: np.ndarray
     by_pose: np.ndarray
     by_depth: np.ndarray
     difference: np.ndarray
+    match_arrays: MatchArrays
 
     @property
     def error(self) -> np.ndarray:
@@ -77,8 +94,8 @@ class Linearised:
 
     @property
     def distance(self) -> np.ndarray:
-        """(N,) the same in units of z = 1."""
-        return vector_norms(self.difference)
+        """(N,) the same in pixels."""
+        return self.match_arrays.pixels(self.difference)
 
 
 def residuals(
@@ -126,6 +143,7 @@ def linearise(
         by_pose,
         (translation @ by_point[:3].reshape(3, -1)).reshape(2, -1),
         difference,
+        match_arrays,
     )
 
 
@@ -158,13 +176,21 @@ class DepthResidual:
         return projected - self._places, by_depth
 
     def distance(self, inverse_depth: np.ndarray) -> np.ndarray:
-        """Return the length (N,) of the error at inverse depths (N,), in units of z = 1."""
+        """Return the length (N,) of the error at inverse depths (N,), in pixels."""
         point = self._turned[:2] + self._translation[:2, None] * inverse_depth
-        return vector_norms(point / self._z(inverse_depth) - self._sightings.places)
+        return self._sightings.pixels(point / self._z(inverse_depth) - self._sightings.places)
 
     def _z(self, inverse_depth: np.ndarray) -> np.ndarray:
         z = self._turned[2] + self._translation[2] * inverse_depth
         return np.maximum(z, _LEAST_DEPTH)
+
+
+def _pixels_that_make(error: np.ndarray, by_pixel: np.ndarray) -> np.ndarray:
+    """Errors (2, N) in pixels that make errors (2, N) of places; ``by_pixel`` is (N, 2, 2)."""
+    a, b, c, d = by_pixel.reshape(-1, 4).T
+    determinant = a * d - b * c
+    x, y = error
+    return np.stack([(d * x - b * y) / determinant, (a * y - c * x) / determinant])
 
 
 def vector_norms(residual: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.geometry.matrix2x2 import inverse
 from loftr_vo.imaging.lens_models import LensError, known_lens
 from loftr_vo.imaging.ray_lookup import RayTable
 
@@ -157,6 +158,38 @@ class Camera:
         rays[~(missed < INVERSION_TOLERANCE)] = np.nan
         return rays
 
+    def ray_by_pixel(self, points: np.ndarray, rays: np.ndarray) -> np.ndarray:
+        """Return how rays change with their pixels: what an error in pixels is at z = 1.
+
+        Args:
+            points: (N, 2) pixels.
+            rays: (N, 2), what ``undistort`` makes of them.
+
+        Returns:
+            (N, 2, 2) float64, the derivative of x/z and y/z (rows) by the pixel's x and y; not
+            finite where ``rays`` are not, or where the lens model folds over.
+        """
+        if not self.distortion.any():
+            return np.broadcast_to(np.linalg.inv(self.matrix[:2, :2]), (len(points), 2, 2))
+        if len(points) and self._has_all_rays and self._is_near(points):
+            table = self._ray_table
+            if table is not None:
+                return table.derivatives(points)
+        return inverse(self.pixel_by_ray(rays))
+
+    def pixel_by_ray(self, rays: np.ndarray) -> np.ndarray:
+        """Return the derivative (N, 2, 2) of the pixel (rows) by x/z and y/z of rays (N, 2)."""
+        if not self.distortion.any():
+            return np.broadcast_to(self.matrix[:2, :2], (len(rays), 2, 2))
+        if len(rays) == 0:
+            return np.empty((0, 2, 2))
+        _, derivatives = self._projected(rays)
+        # OpenCV's columns for the translation: at z = 1, moving the point is moving the ray.
+        first = 11 if self.distortion_model == 'equidistant' else 3
+        by_ray: np.ndarray = derivatives[:, first : first + 2].reshape(-1, 2, 2)
+        skew = self.matrix[0, 1] / self.matrix[1, 1]
+        return np.array([[1.0, skew], [0.0, 1.0]]) @ by_ray
+
     def _inverted(self, points: np.ndarray) -> np.ndarray:
         """Rays (N, 2) of pixels (N, 2), of whatever worth where the lens model has none."""
         pixels = np.ascontiguousarray(self._without_skew(points)[:, None])
@@ -233,14 +266,20 @@ class Camera:
             return self._with_skew(rays * focal + centre)
         if len(rays) == 0:
             return np.empty((0, 2))
+        return self._projected(rays)[0]
+
+    def _projected(self, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (N, 2) of rays (N, 2), N > 0, and OpenCV's derivatives (2 N, D), without skew."""
         points = np.column_stack([rays, np.ones(len(rays))])[:, None]
         project = (
             cv2.fisheye.projectPoints
             if self.distortion_model == 'equidistant'
             else cv2.projectPoints
         )
-        pixels, _ = project(points, np.zeros(3), np.zeros(3), self.matrix, self.distortion)
-        return self._with_skew(pixels.reshape(-1, 2))
+        pixels, derivatives = project(
+            points, np.zeros(3), np.zeros(3), self.matrix, self.distortion
+        )
+        return self._with_skew(pixels.reshape(-1, 2)), derivatives
 
     def _with_skew(self, pixels: np.ndarray, sign: float = 1.0) -> np.ndarray:
         """Pixels (N, 2) from what they would be without skew, which OpenCV leaves out."""

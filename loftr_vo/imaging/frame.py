@@ -16,7 +16,7 @@ from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 JUMP_BACK = 10**9
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RightPicture:
     """What the right camera of a stereo pair saw at the same time.
 
@@ -32,7 +32,7 @@ class RightPicture:
     right_from_left: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BasePose:
     """Where another odometry had the robot's base: at ``stamp`` nanoseconds, (4, 4) in metres.
 
@@ -43,7 +43,7 @@ class BasePose:
     pose: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One picture of the stream, and what came with it.
 

@@ -18,7 +18,7 @@ import numpy as np
 _STEPS = (8, 4, 2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RayTable:
     """Rays on a grid, with their derivatives.
 
@@ -80,15 +80,27 @@ class RayTable:
 
     def rays(self, points: np.ndarray) -> np.ndarray:
         """Rays (N, 2), x/z and y/z, of pixels (N, 2) that are in the picture or its margin."""
+        x, y, (ray, by_x, by_y, by_xx, by_xy, by_yy) = self._around(points)
+        rays: np.ndarray = ray + x * (by_x + x * by_xx + y * by_xy) + y * (by_y + y * by_yy)
+        return rays.T
+
+    def derivatives(self, points: np.ndarray) -> np.ndarray:
+        """Derivatives (N, 2, 2) of the rays by the pixels (N, 2); the last axis is the pixel's."""
+        x, y, (_, by_x, by_y, by_xx, by_xy, by_yy) = self._around(points)
+        derivatives = np.empty((len(points), 2, 2))
+        derivatives[:, :, 0] = (by_x + 2 * x * by_xx + y * by_xy).T
+        derivatives[:, :, 1] = (by_y + x * by_xy + 2 * y * by_yy).T
+        return derivatives
+
+    def _around(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels x and y (N,) from the grid's nearest point, and its series (6, 2, N)."""
         # Points along memory, see ``reprojection``: a third of the time.
         place = np.subtract(points.T, self.first, order='C') / self.step
         nearest = np.rint(place)
         x, y = self.step * (place - nearest)
         column, row = nearest.astype(np.intp)
         series = self.series.take(row * self.columns + column, axis=0)
-        ray, by_x, by_y, by_xx, by_xy, by_yy = np.ascontiguousarray(series.transpose(1, 2, 0))
-        rays: np.ndarray = ray + x * (by_x + x * by_xx + y * by_xy) + y * (by_y + y * by_yy)
-        return rays.T
+        return x, y, np.ascontiguousarray(series.transpose(1, 2, 0))
 
 
 def _grid(size: tuple[int, int], margin: float, step: int) -> np.ndarray:

@@ -55,7 +55,7 @@ _SCHARR_NOISE = 0.345
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocatedMatches:
     """Where N points of one picture lie in another, and how sure that is.
 
@@ -74,7 +74,7 @@ class LocatedMatches:
         return LocatedMatches(self.points[chosen], self.information[chosen], self.tracked[chosen])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Texture:
     """What Lucas-Kanade can see around N points.
 

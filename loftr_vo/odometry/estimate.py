@@ -48,7 +48,7 @@ class Cloud:
         return self._made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Estimate:
     """The pose after one frame, how sure it is, and why.
 

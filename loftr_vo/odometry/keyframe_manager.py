@@ -160,7 +160,11 @@ class KeyframeManager:
         """Adjust the newest keyframes; the older half of the window is held."""
         window = self._state.keyframes.window
         if self._settings.keyframe.refine_window and len(window) > 2:
-            refine_window(window, fixed=max(1, len(window) // 2))
+            try:
+                refine_window(window, fixed=max(1, len(window) // 2))
+            except np.linalg.LinAlgError as error:
+                # The window stays as it was; the next estimate says so.
+                self._state.solver_warning = f'solver: the last keyframes are not refined: {error}'
 
     def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
         """Rescale the map about the new keyframe, whose pose stays (REP 105), to metres."""

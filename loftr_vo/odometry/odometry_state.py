@@ -21,7 +21,7 @@ from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrackedFrame:
     """The last frame that was tracked.
 
@@ -42,7 +42,7 @@ class TrackedFrame:
     keyframe: Keyframe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PendingKeyframe:
     """The last frame, which is to become the keyframe.
 
@@ -55,7 +55,7 @@ class PendingKeyframe:
     turning: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PendingDepthUpdate:
     """A motion that the keyframe's depths are still to be updated with.
 
@@ -91,6 +91,7 @@ class OdometryState:
         last_tracked: the last frame that was tracked in this map.
         pending_keyframe: see the class.
         pending_depth_update: see the class.
+        solver_warning: what failed after the last estimate, for the next one to say.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -108,6 +109,7 @@ class OdometryState:
         self.last_tracked: TrackedFrame | None = None
         self.pending_keyframe: PendingKeyframe | None = None
         self.pending_depth_update: PendingDepthUpdate | None = None
+        self.solver_warning = ''
 
     def configure(self, settings: Settings) -> None:
         """Take over changed settings."""

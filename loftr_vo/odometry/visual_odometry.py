@@ -147,10 +147,12 @@ class VisualOdometry:
             return self._begin(frame, encoded, clock)
         try:
             reference = self._find_reference(frame, clock)
+            reference = self._return_to_old_map(frame, reference, clock)
+            return self._accept(frame, encoded, reference, clock)
         except MotionError as error:
             return self._handle_loss(frame, encoded, str(error), clock)
-        reference = self._return_to_old_map(frame, reference, clock)
-        return self._accept(frame, encoded, reference, clock)
+        except np.linalg.LinAlgError as error:
+            return self._handle_loss(frame, encoded, f'solver: {error}', clock)
 
     def finish(self) -> None:
         """Do what the last frame left to do: update depths, and make it the keyframe if it is.
@@ -393,6 +395,7 @@ class VisualOdometry:
     ) -> Estimate:
         """Return the estimate; ``relative`` is the (6, 6) covariance of ``motion``, in the map."""
         state = self._state
+        reason, state.solver_warning = '; '.join(filter(None, (reason, state.solver_warning))), ''
         state.last_stamp, state.published_pose = frame.stamp, state.pose
         keyframe = keyframe or state.keyframe
         odom_from_map = state.relocalisation.odom_from_map

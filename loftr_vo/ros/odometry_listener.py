@@ -21,7 +21,7 @@ from loftr_vo.ros.messages import nanoseconds
 _DEPTH = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Heard:
     """What ``odom`` said of one frame.
 

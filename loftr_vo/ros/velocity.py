@@ -22,7 +22,7 @@ _SMALLEST = 1e-12
 _SHARED = 0.65
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moment:
     """Where the body was at a time.
 

@@ -30,7 +30,7 @@ _BOXES = 3
 _NOISE = 1.0  # grey levels, of the sensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BlankPair:
     """One pair.
 

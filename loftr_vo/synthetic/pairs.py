@@ -40,7 +40,7 @@ _LIKELY = (0.85, 0.35, 0.5, 0.5, 0.8)
 _FAR_AWAY = 60.0  # metres: half the extent of floors and walls
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """B pairs of pictures of B scenes.
 

@@ -25,7 +25,7 @@ _BACKGROUND_TEXELS_PER_RADIAN = 160.0
 _NEAREST = 0.05  # metres; nothing nearer is seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendering:
     """What B cameras see.
 
@@ -40,7 +40,7 @@ class Rendering:
     moving: torch.Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hits:
     """The nearest rectangle along each of N rays of B cameras.
 

@@ -11,7 +11,7 @@ import torch
 from loftr_vo.synthetic.textures import TextureBank
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rectangles:
     """B scenes of P textured rectangles in the world, seen from both sides.
 

@@ -27,6 +27,7 @@ from loftr_vo.synthetic.camera_path import (
     swinging,
     turning,
 )
+from loftr_vo.synthetic.lens import LensView
 from loftr_vo.synthetic.passer_by import PasserBy
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import build_room, room_path
@@ -104,6 +105,8 @@ class SyntheticSequence(Sequence):
         blur: pixels by which each picture is smeared sideways, as by a shaking mount.
         hidden: share of the view that somebody hides who walks ahead of the camera.
         hidden_since: seconds from which on they do.
+        camera: with a lens of its own, which the pictures are then taken through; in place of a
+            pinhole of ``size``. Rows are read at once.
 
     Raises:
         ValueError: an unknown kind, or a number that is out of range.
@@ -126,12 +129,16 @@ class SyntheticSequence(Sequence):
         blur: int = 1,
         hidden: float = 0.0,
         hidden_since: float = 2.0,
+        camera: Camera | None = None,
     ) -> None:
         _check(kind, frames, rate, contrast, noise, exposure)
         if readout < 0:
             raise ValueError(f'the readout cannot be negative, got {readout}')
         _check_light(light, flicker, blur, hidden)
-        self.camera = _camera(size)
+        self.camera = camera or _camera(size)
+        self._lens = LensView(self.camera) if self.camera.distortion.any() else None
+        if self._lens and readout:
+            raise ValueError('a rolling shutter is rendered without distortion only')
         self._frames = frames
         self._seed = seed
         self._noise = noise
@@ -255,14 +262,24 @@ class SyntheticSequence(Sequence):
         if seen is not None and np.array_equal(pose, seen[0]):
             return seen[1], seen[2]
         scene = self._scene_at(time)
-        height, width = self.camera.height, self.camera.width
-        light, depth = np.empty((2, height, width), np.float32)
-        for top in range(0, height, _BLOCK):
-            for left in range(0, width, _BLOCK):
-                block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
-                part = _part_of(self.camera, left, top, light[block].shape)
-                light[block], depth[block] = self._see_block(scene, pose, part)
+
+        def view(pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+            return self._see_in_blocks(scene, pose, camera)
+
+        light, depth = self._lens.see(pose, view) if self._lens else view(pose, self.camera)
         self._seen = pose, light, depth
+        return light, depth
+
+    def _see_in_blocks(
+        self, scene: Rectangles, pose: np.ndarray, camera: Camera
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See what a pinhole camera sees, block by block."""
+        light, depth = np.empty((2, camera.height, camera.width), np.float32)
+        for top in range(0, camera.height, _BLOCK):
+            for left in range(0, camera.width, _BLOCK):
+                block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
+                part = _part_of(camera, left, top, light[block].shape)
+                light[block], depth[block] = self._see_block(scene, pose, part)
         return light, depth
 
     @torch.no_grad()
@@ -276,7 +293,8 @@ class SyntheticSequence(Sequence):
             torch.from_numpy(camera.matrix[None].astype(np.float32)),
             (camera.height, camera.width),
             taps=2,
-            supersampling=2,
+            # A lens's faces are finer than its picture already.
+            supersampling=1 if self._lens else 2,
         )
         return seen.image[0].numpy(), seen.depth[0].numpy()
 

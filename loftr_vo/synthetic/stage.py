@@ -24,7 +24,7 @@ _FOOT_SHADE = 0.3  # share of the light that is lost where a surface meets the g
 _FOOT_HEIGHT = 0.3  # metres over which it comes back
 
 
-@dataclass
+@dataclass(eq=False)
 class Stage:
     """Surfaces in a world with x right, y down, z forward; the ground is at y = 0.
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from loftr_vo.synthetic.painters import random_textures
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TextureBank:
     """Square textures of one size, all mip levels flattened into one buffer.
 

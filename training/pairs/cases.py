@@ -24,7 +24,7 @@ _ROOM_APART = 5  # frames
 _ROOM_STARTS = (0, 12, 24, 36)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pair:
     """Two pictures of one camera.
 

@@ -30,14 +30,14 @@ from loftr_vo.geometry.reprojection import (
 )
 from loftr_vo.geometry.rigid_motion import skew, transform
 from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
-from loftr_vo.odometry.map.keyframe import Keyframe
-from loftr_vo.odometry.pose.pose_refinement import directions_keeping_length
+from loftr_vo.odometry.map.keyframe import Keyframe, Link
+from loftr_vo.odometry.pose.pose_refinement import directions_keeping_length, of_length
 
 _ITERATIONS = 8
 _CONVERGED = 1e-4
 
 
-@dataclass
+@dataclass(eq=False)
 class _State:
     """What is adjusted: K poses and the inverse depths of each keyframe's cells."""
 
@@ -64,7 +64,7 @@ class _State:
         return by_anchor, by_other
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Track:
     """Cells of one keyframe of the window, the anchor, seen in another; see ``Link``."""
 
@@ -74,7 +74,7 @@ class _Track:
     match_arrays: MatchArrays
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _System:
     """Normal equations: of F free poses, and by keyframe of their C cells' depths."""
 
@@ -94,6 +94,17 @@ class _System:
             gradient -= scaled @ slope
             hessian -= summed_products(scaled, block)
         return hessian, gradient
+
+
+def _track(anchor: int, rays: np.ndarray, other: int, link: Link) -> _Track:
+    """Return a link as a track; ``rays`` are those of all cells of the anchor.
+
+    A cell at the rim of a lens can lose its ray when the picture is straightened anew.
+    """
+    usable = np.flatnonzero(np.isfinite(rays[link.cells, 0]))
+    cells = link.cells[usable]
+    match_arrays = MatchArrays.of(rays[cells], link.rays1[usable], link.whitening[usable])
+    return _Track(anchor, other, cells, match_arrays)
 
 
 def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
@@ -116,12 +127,7 @@ class _Problem:
         self.free = len(window) - fixed
         number = {id(keyframe): index for index, keyframe in enumerate(window)}
         self.tracks = [
-            _Track(
-                number[id(keyframe)],
-                number[id(link.other)],
-                link.cells,
-                MatchArrays.of(keyframe.rays[link.cells], link.rays1, link.whitening),
-            )
+            _track(number[id(keyframe)], keyframe.rays, number[id(link.other)], link)
             for keyframe in window
             for link in keyframe.links
             if id(link.other) in number
@@ -234,6 +240,10 @@ class _Problem:
             part = step[6 * (index - self.fixed) :][:6]
             rotations[index] = cv2.Rodrigues(part[3:])[0] @ rotations[index]
             positions[index] = positions[index] + part[:3]
+        if self.fixed == 1 and self.free:
+            # A step across the baseline makes it longer, by the second order.
+            first, before = positions[0], self.state.positions[1]
+            positions[1] = first + of_length(positions[1] - first, before - first)
         depths = [
             value - (slope + step @ block) / diagonal
             for value, slope, block, diagonal in zip(

@@ -22,7 +22,8 @@ def update_depth(keyframe: Keyframe, motion: Motion) -> None:
     """Take over the depths that a motion measured.
 
     Errors of one match are alike from frame to frame, so many frames from one place do not make a
-    depth as sure as their number says: its variance stays above the best single measurement's.
+    depth as sure as their number says: they do not bring its variance below that of the best
+    single measurement.
     """
     inliers = motion.inliers & (motion.inverse_depth > 0)
     cells = motion.matches.cells[inliers]

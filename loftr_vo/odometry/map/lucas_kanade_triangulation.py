@@ -53,10 +53,14 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
     cells = np.flatnonzero(keyframe.known)
     rho = keyframe.inverse_depth[cells]
     points = keyframe.rays[cells] @ rotation.T / rho[:, None] + translation
+    seen = points[:, 2] * rho > 0.1
+    cells, points, rho = cells[seen], points[seen], rho[seen]
     # A standard deviation of rho moves the picture of the point by about this much.
     moved = np.linalg.norm(translation) * np.sqrt(keyframe.variance[cells])
-    sigma = older.frame.camera.focal * moved / np.maximum(points[:, 2] * rho, 1e-6)
-    seen = (points[:, 2] * rho > 0.1) & (sigma < _FARTHEST_PREDICTION)
+    by_ray = older.frame.camera.pixel_by_ray(points[:, :2] / points[:, 2:])
+    pixels_per_ray = np.sqrt(np.sum(by_ray**2, axis=(1, 2)) / 2)
+    sigma = pixels_per_ray * moved / (points[:, 2] * rho)
+    seen = sigma < _FARTHEST_PREDICTION
     cells, points, sigma = cells[seen], points[seen], sigma[seen]
     pixels = project_row_by_row(points, older.frame.camera, older.readout_rotation)
     pixels -= keyframe.offsets[cells]
@@ -80,11 +84,12 @@ def _update(
     settings: GeometrySettings,
 ) -> None:
     camera = older.frame.camera
-    observations = keyframe.observed(cells, located, camera, older.readout_rotation)
+    observations, kept = keyframe.observed(cells, located, camera, older.readout_rotation)
+    cells = cells[kept]
     motion = split(inverse_transform(older.pose) @ keyframe.pose)
     observations = observations.with_inflated_noise(excess_variance(observations, *motion))
     refined = refine_depth(observations, *motion)
-    good = inlier_mask(refined, keyframe.threshold(settings) / camera.focal)
+    good = inlier_mask(refined, keyframe.threshold(settings))
     good &= refined.inverse_depth > 0
     cells = cells[good]
     keyframe.inverse_depth[cells] = refined.inverse_depth[good]

@@ -12,6 +12,7 @@ import numpy as np
 from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known
+from loftr_vo.odometry.pose.frame_pose import _LEAST_RATIO
 from loftr_vo.odometry.pose.pose_refinement import (
     Observations,
 )
@@ -31,7 +32,7 @@ class MotionError(ValueError):
         self.agreeing = agreeing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Motion:
     """How a frame lies to its keyframe.
 
@@ -78,17 +79,23 @@ class Motion:
 
     @property
     def seen(self) -> np.ndarray:
-        """(N,) bool, inliers whose depth is known."""
-        return self.inliers & is_known(self.inverse_depth, self.depth_variance)
+        """(N,) bool, inliers whose depth is known, and in front of the frame's camera."""
+        known = is_known(self.inverse_depth, self.depth_variance)
+        return self.inliers & known & (self._depth_ratio > _LEAST_RATIO)
+
+    @cached_property
+    def _depth_ratio(self) -> np.ndarray:
+        """(N,) depth in the frame, over that in the keyframe."""
+        rotation, translation = split(self.frame_from_keyframe)
+        ratio: np.ndarray = self.observations.rays0 @ rotation[2]
+        return ratio + self.inverse_depth * translation[2]
 
     def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``seen`` in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
         chosen = self.seen
-        rotation, translation = split(self.frame_from_keyframe)
-        rho = self.inverse_depth[chosen]
-        turned_z = self.observations.rays0[chosen] @ rotation[2]
-        z = turned_z + rho * translation[2]  # depth in the frame, over that in the keyframe
-        slope = turned_z / z**2
+        rotation, _ = split(self.frame_from_keyframe)
+        rho, z = self.inverse_depth[chosen], self._depth_ratio[chosen]
+        slope = self.observations.rays0[chosen] @ rotation[2] / z**2
         return self.places[chosen], rho / z, slope**2 * self.depth_variance[chosen]
 
     def link_to(self, frame: Keyframe) -> Link:

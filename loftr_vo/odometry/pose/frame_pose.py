@@ -64,6 +64,8 @@ _LOOSE_THRESHOLD_RATIO = 2.0
 # it hardly matters how deep a cell is: those not known are taken to be as deep as usual.
 _MIN_BASELINE_RATIO = 0.01
 _MIN_BASELINE = 1e-12
+# Of a cell's depth in the keyframe; what is nearer to the frame's camera has no depth there.
+_LEAST_RATIO = 1e-3
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _MAX_PREDICTION_ERROR = 0.01
 
@@ -104,7 +106,7 @@ def estimate_motion(
     settings: GeometrySettings,
     readout: ReadoutEstimate,
 ) -> Motion:
-    """Find the motion.
+    """Find the motion, all of it finite.
 
     Args:
         keyframe: with its cells' depths.
@@ -115,16 +117,36 @@ def estimate_motion(
         readout: how the camera turned in the meantime, and a guess of the motion.
 
     Raises:
-        MotionError: too few matches that agree.
+        MotionError: too few matches that agree, or a system of equations that has no solution.
     """
+    try:
+        motion = _estimated(keyframe, frame, matches, located, settings, readout)
+    except np.linalg.LinAlgError as error:
+        raise MotionError(f'solver: {error}') from error
+    if not (
+        np.isfinite(motion.frame_from_keyframe).all() and np.isfinite(motion.covariance).all()
+    ):
+        raise MotionError('solver: the motion is not finite')
+    return motion
+
+
+def _estimated(
+    keyframe: Keyframe,
+    frame: Frame,
+    matches: Matches,
+    located: LocatedMatches,
+    settings: GeometrySettings,
+    readout: ReadoutEstimate,
+) -> Motion:
+    """See ``estimate_motion``."""
     expected = readout.expected
-    matches = replace(matches, keypoints1=located.points.astype(np.float32))
-    focal = frame.camera.focal
-    observations = keyframe.observed(
+    observations, kept = keyframe.observed(
         matches.cells, located, frame.camera, readout.readout_rotation
     )
+    matches, located = matches.select(kept), located.select(kept)
+    matches = replace(matches, keypoints1=located.points.astype(np.float32))
     rays0, rays1 = observations.rays0, observations.rays1
-    threshold = keyframe.threshold(settings) / focal
+    threshold = keyframe.threshold(settings)
     known = is_known(observations.prior, observations.variance)
     led = None
     if settings.pose_from != 'two_views':
@@ -133,7 +155,7 @@ def estimate_motion(
     if led is not None:
         start, two_view = led
     else:
-        two_view = essential_motion(rays0, rays1, threshold)
+        two_view = essential_motion(rays0, rays1, threshold, observations.by_pixel)
         for_long = keyframe.agreement_count[matches.cells]
         two_view = prefer_static_scene(observations, known, for_long, two_view, threshold)
     if two_view is None:
@@ -201,7 +223,7 @@ def _motion_from_known_depth(
         observations: N matches.
         known: (N,) bool, those to be trusted whose depth is known.
         expected: (4, 4) frame from keyframe, to start from.
-        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+        threshold: distance of an inlier from its epipolar line, in pixels.
 
     Returns:
         Rotation and translation, frame from keyframe, and what they are up to the length.
@@ -218,7 +240,9 @@ def _motion_from_known_depth(
     direction = translation / length
     if length * upper_median(some.prior) > _MIN_BASELINE_RATIO:
         rays0, rays1 = observations.rays0, observations.rays1
-        distance = np.abs(epipolar_distance(rays0, rays1, rotation, direction))
+        distance = np.abs(
+            epipolar_distance(rays0, rays1, rotation, direction, observations.by_pixel)
+        )
         exact, inliers = distance < threshold, distance < _LOOSE_THRESHOLD_RATIO * threshold
     else:
         distance = distance_by_depth(observations, rotation, translation)
@@ -308,7 +332,7 @@ def _other_starts(
     Args:
         known: the matches of known depth.
         expected: (4, 4) frame from keyframe.
-        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+        threshold: distance of an inlier from its epipolar line, in pixels.
     """
     by_depth = motion_by_depth(known, DEPTH_THRESHOLD_RATIO * threshold)
     found = [] if by_depth is None else [(by_depth.rotation, by_depth.translation)]

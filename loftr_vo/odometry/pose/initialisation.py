@@ -91,7 +91,7 @@ def estimate_without_depth(
         two_view: the motion by the essential matrix, and its inliers.
         expected: where the camera would be if it went on as it went.
         reference_depth: median depth of the scene, in the odometry's unit.
-        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+        threshold: distance of an inlier from its epipolar line, in pixels.
 
     Returns:
         All observations with the guess of their depths, as sure as they have shown to be; and the
@@ -137,7 +137,7 @@ def _two_view_starts(
     starts = []
     for rotation, direction in (
         (two_view.rotation, two_view.direction),
-        *planar_motions(rays0, rays1, threshold),
+        *planar_motions(rays0, rays1, threshold, inliers.by_pixel),
     ):
         rho = float(np.median(inverse_depth(rays0, rays1, rotation, direction)))
         starts.append((rotation, direction * max(rho, 0.0) * reference_depth))
@@ -184,7 +184,7 @@ def resolve_planar_ambiguity(
     inliers = observations.select(two_view.inliers)
     motions = [
         (two_view.rotation, two_view.direction),
-        *planar_motions(inliers.rays0, inliers.rays1, threshold),
+        *planar_motions(inliers.rays0, inliers.rays1, threshold, inliers.by_pixel),
     ]
     fits = [
         refine_pose(with_free_depths(inliers, *motion), *motion, fixed_length=True)
@@ -194,7 +194,9 @@ def resolve_planar_ambiguity(
     if best.cost > _CLEAR_COST_RATIO * fits[0].cost:
         return two_view
     rays0, rays1 = observations.rays0, observations.rays1
-    distance = epipolar_distance(rays0, rays1, best.rotation, best.translation)
+    distance = epipolar_distance(
+        rays0, rays1, best.rotation, best.translation, observations.by_pixel
+    )
     return TwoView(best.rotation, best.translation, np.abs(distance) < threshold)
 
 

@@ -17,7 +17,7 @@ eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
@@ -46,7 +46,7 @@ _SINGULAR = 1e-14  # of the largest eigenvalue; below is rounding
 _MEDIAN_SQUARED = 1.3863
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observations:
     """N cells of the keyframe seen in a frame.
 
@@ -56,6 +56,9 @@ class Observations:
         whitening: (N, 2, 2), turns an error of rays1 in units of z = 1 into standard deviations.
         prior: (N,) inverse depth in the keyframe.
         variance: (N,) of the prior.
+        by_pixel0: (N, 2, 2), derivatives of rays0's x and y by the keyframe's pixel. By default a
+            pixel is one unit of z = 1.
+        by_pixel1: (N, 2, 2), the same of rays1 and the frame.
     """
 
     rays0: np.ndarray
@@ -63,6 +66,18 @@ class Observations:
     whitening: np.ndarray
     prior: np.ndarray
     variance: np.ndarray
+    by_pixel0: np.ndarray = field(default_factory=lambda: np.eye(2))
+    by_pixel1: np.ndarray = field(default_factory=lambda: np.eye(2))
+
+    def __post_init__(self) -> None:
+        for name in ('by_pixel0', 'by_pixel1'):
+            whole = np.broadcast_to(getattr(self, name), (len(self.rays0), 2, 2))
+            object.__setattr__(self, name, whole)
+
+    @property
+    def by_pixel(self) -> tuple[np.ndarray, np.ndarray]:
+        """``by_pixel0`` and ``by_pixel1``, as ``geometry`` takes them."""
+        return self.by_pixel0, self.by_pixel1
 
     @cached_property
     def information(self) -> np.ndarray:
@@ -73,7 +88,7 @@ class Observations:
     @cached_property
     def match_arrays(self) -> MatchArrays:
         """The matches, arranged for computing."""
-        return MatchArrays.of(self.rays0, self.rays1, self.whitening)
+        return MatchArrays.of(self.rays0, self.rays1, self.whitening, self.by_pixel1)
 
     def with_inflated_noise(self, times: float) -> Observations:
         """Return the same with the matches' variance so many times as large."""
@@ -91,10 +106,12 @@ class Observations:
             self.whitening.take(indices, axis=0),
             self.prior.take(indices),
             self.variance.take(indices),
+            self.by_pixel0.take(indices, axis=0),
+            self.by_pixel1.take(indices, axis=0),
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RefinedPose:
     """The solution.
 
@@ -106,7 +123,7 @@ class RefinedPose:
         depth_variance: (N,) posterior variance.
         depth_by_pose: (6, N), how the inverse depths follow the pose.
         error: (N,) length of the reprojection error, in standard deviations of the match.
-        distance: (N,) the same in units of z = 1.
+        distance: (N,) the same in pixels.
         cost: the robust cost reached.
     """
 
@@ -132,7 +149,7 @@ def better_start(
     return min(starts, key=cost)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Guess:
     """A pose with depths, and the problem linearised there.
 
@@ -152,7 +169,7 @@ class _Guess:
     cost: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reduced:
     """Normal equations of the pose with the depths eliminated, and what gives these back.
 
@@ -203,7 +220,7 @@ def refine_pose(
         candidate = _guess(
             observations,
             cv2.Rodrigues(step[3:])[0] @ guess.rotation,
-            _of_length(moved, guess.translation) if fixed_length else moved,
+            of_length(moved, guess.translation) if fixed_length else moved,
             guess.depths + reduced.depths_after(step),
         )
         if candidate.cost < guess.cost:
@@ -280,7 +297,7 @@ def approaching_weights(linear: Linearised, depth_variance: np.ndarray) -> np.nd
     return weights
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RefinedDepth:
     """Depths that fit a pose held fixed; see ``RefinedPose`` for the fields."""
 
@@ -363,7 +380,7 @@ def inlier_mask(refined: RefinedPose | RefinedDepth, threshold: float) -> np.nda
 
     Args:
         refined: the solution.
-        threshold: distance, in units of z = 1, within which any match agrees.
+        threshold: distance, in pixels, within which any match agrees.
     """
     behind = refined.inverse_depth < -3 * np.sqrt(refined.depth_variance)
     near = (refined.distance < threshold) | (refined.error < _LIKELY)
@@ -474,9 +491,10 @@ def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
     return basis
 
 
-def _of_length(vector: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return a vector as long as another."""
-    return vector * (np.linalg.norm(other) / np.linalg.norm(vector))
+def of_length(vector: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return a vector (3,) made as long as another; as it is where it has no direction."""
+    length = float(np.linalg.norm(vector))
+    return vector * (float(np.linalg.norm(other)) / length) if length else vector
 
 
 def complete_depths(
@@ -505,6 +523,7 @@ def complete_depths(
 def distance_by_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Distance (N,) of each match from where its known depth has it, in units of z = 1."""
+    """Distance (N,) of each match from where its known depth has it, in pixels."""
     there = rotation @ observations.rays0.T + translation[:, None] * observations.prior
-    return vector_norms(there[:2] / np.maximum(there[2], 1e-6) - observations.rays1[:, :2].T)
+    error = there[:2] / np.maximum(there[2], 1e-6) - observations.rays1[:, :2].T
+    return observations.match_arrays.pixels(error)

@@ -18,7 +18,7 @@ import numpy as np
 from loftr_vo.geometry.epipolar import inverse_depth
 from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
-from loftr_vo.odometry.pose.two_view import TwoView
+from loftr_vo.odometry.pose.two_view import TwoView, by_the_pixel, in_rays
 
 # Frames in a row that a cell's depth must have agreed in to bear witness.
 _MIN_AGREEMENTS = 3
@@ -48,7 +48,7 @@ def prefer_static_scene(
             did so for several frames vote, if there are enough: for a moment, a moving object can
             pass for a point at some depth.
         two_view: by the essential matrix; None if there is none.
-        threshold: distance of an inlier from its epipolar line, in units of z = 1.
+        threshold: distance of an inlier from its epipolar line, in pixels.
     """
     tried = known & (agreement_count >= _MIN_AGREEMENTS)
     witness = tried if tried.sum() >= _FEWEST else known
@@ -68,7 +68,7 @@ def prefer_static_scene(
     return found.as_two_view(observations, known, threshold)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MotionByDepth:
     """A motion (R, t), frame from keyframe, and how many cells agree with it."""
 
@@ -88,7 +88,12 @@ class MotionByDepth:
 
 
 def motion_by_depth(observations: Observations, threshold: float) -> MotionByDepth | None:
-    """The motion that most cells of known depth agree with (P3P, RANSAC), refined on these."""
+    """The motion that most cells of known depth agree with (P3P, RANSAC), refined on these.
+
+    Args:
+        observations: of cells of known depth.
+        threshold: distance of an inlier from where its depth has it, in pixels.
+    """
     if len(observations.prior) < _FEWEST:
         return None
     points = observations.rays0 / observations.prior[:, None]
@@ -99,7 +104,7 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
         np.eye(3),
         np.zeros(4),
         iterationsCount=_ROUNDS,
-        reprojectionError=threshold,
+        reprojectionError=in_rays(threshold, observations.by_pixel),
         confidence=_CONFIDENCE,
         flags=cv2.SOLVEPNP_AP3P,
     )
@@ -108,7 +113,9 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
     refined = refine_pose(
         observations.select(inliers[:, 0]), cv2.Rodrigues(turn)[0], translation[:, 0]
     )
-    return MotionByDepth(refined.rotation, refined.translation, len(inliers))
+    away = distance_by_depth(observations, refined.rotation, refined.translation)
+    support = int(np.count_nonzero(away < threshold))
+    return MotionByDepth(refined.rotation, refined.translation, support)
 
 
 def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> int:
@@ -126,12 +133,13 @@ def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> i
 def _epipolar_distance(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Distance (N,) of each match from its epipolar line; of a pure turn, from its point."""
+    """Distance (N,) in pixels of each match from its epipolar line; of a turn, from its point."""
     turned = observations.rays0 @ rotation.T
     if np.linalg.norm(translation) < 1e-9:
         away = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
-        return np.linalg.norm(away, axis=1)
+        return observations.match_arrays.pixels(away.T)
     line = turned @ skew(translation).T
     across = np.abs(np.sum(line * observations.rays1, axis=1))
-    distance: np.ndarray = across / np.maximum(np.linalg.norm(line[:, :2], axis=1), 1e-12)
+    slope = np.hypot(*by_the_pixel(line[:, 0], line[:, 1], observations.by_pixel1))
+    distance: np.ndarray = across / np.maximum(slope, 1e-12)
     return distance

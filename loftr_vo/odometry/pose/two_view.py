@@ -4,6 +4,10 @@
 
 Points are rays (N, 3) float64, normalised image coordinates (x / z, y / z, 1). A motion (R, t)
 maps the first camera's coordinates to the second's: X1 = R X0 + t.
+
+Matches are as exact as pixels are, and what a pixel is at z = 1 depends on the lens and on where
+in the picture it lies: out in a fisheye's picture it is ten times what it is in the middle. So
+distances are in pixels, by the derivatives of the rays (``ByPixel``).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.geometry.epipolar import epipolar_distance, inverse_depth
+from loftr_vo.geometry.matrix2x2 import inverse
 from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
 
 # The five-point method needs five; USAC wants one more to verify with.
@@ -25,7 +30,14 @@ _POLISHED_POINTS = 300
 _DEVIATIONS = 3.0
 
 
-@dataclass(frozen=True)
+ByPixel = tuple[np.ndarray, np.ndarray]
+"""Derivatives (N, 2, 2) of the rays' x and y by the pixel, in the first and the second picture.
+
+Where they are left out, a pixel is one unit of z = 1.
+"""
+
+
+@dataclass(frozen=True, eq=False)
 class TwoView:
     """The motion between two views, up to its length.
 
@@ -41,17 +53,23 @@ class TwoView:
 
 
 def essential_motion(
-    rays0: np.ndarray, rays1: np.ndarray, threshold: float, confidence: float = 0.9999
+    rays0: np.ndarray,
+    rays1: np.ndarray,
+    threshold: float,
+    by_pixel: ByPixel | None = None,
+    confidence: float = 0.9999,
 ) -> TwoView | None:
     """Motion by an essential matrix, robustly (USAC, Raguram et al., PAMI 2013).
 
     OpenCV's USAC_DEFAULT: USAC_ACCURATE finds the same in fifteen times the time, and
     USAC_MAGSAC is pulled by gross outliers. It ends in a least-squares fit, which outliers that
-    are left still pull, so a robust one follows.
+    are left still pull, so a robust one follows. USAC takes one threshold at z = 1 for all
+    matches, that of the middle one; the fit and the inliers have each its own.
 
     Args:
         rays0, rays1: (N, 3) matched rays.
-        threshold: largest distance of an inlier from its epipolar line, in units of z = 1.
+        threshold: largest distance of an inlier from its epipolar line, in pixels.
+        by_pixel: what a pixel is.
         confidence: that the best model was seen.
 
     Returns:
@@ -66,7 +84,7 @@ def essential_motion(
         np.eye(3),
         method=cv2.USAC_DEFAULT,
         prob=confidence,
-        threshold=threshold,
+        threshold=in_rays(threshold, by_pixel),
     )
     if essential is None or essential.shape != (3, 3) or mask is None or not mask.any():
         return None
@@ -77,13 +95,29 @@ def essential_motion(
         some = agreed[:: max(1, len(agreed) // _POLISHED_POINTS)]
         if len(some) < _FEWEST_POINTS:
             break
-        rotation, direction = _polished(rays0[some], rays1[some], rotation, direction, threshold)
-        near = np.abs(epipolar_distance(rays0, rays1, rotation, direction)) < threshold
+        rotation, direction = _polished(
+            rays0[some],
+            rays1[some],
+            rotation,
+            direction,
+            threshold,
+            None if by_pixel is None else by_pixel[1][some],
+        )
+        distance = epipolar_distance(rays0, rays1, rotation, direction, by_pixel)
+        near = np.abs(distance) < threshold
     return TwoView(rotation, direction, near)
 
 
+def in_rays(threshold: float, by_pixel: ByPixel | None) -> float:
+    """Return a threshold in pixels at z = 1, where there can only be one for all matches."""
+    if by_pixel is None:
+        return threshold
+    a, b, c, d = by_pixel[1].reshape(-1, 4).T
+    return threshold * float(np.sqrt(np.median(np.abs(a * d - b * c))))
+
+
 def planar_motions(
-    rays0: np.ndarray, rays1: np.ndarray, threshold: float
+    rays0: np.ndarray, rays1: np.ndarray, threshold: float, by_pixel: ByPixel | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Motions that would explain the matches if all points lay on one plane.
 
@@ -92,7 +126,8 @@ def planar_motions(
 
     Args:
         rays0, rays1: (N, 3) matched rays.
-        threshold: largest distance of a match on the plane, in units of z = 1.
+        threshold: largest distance of a match on the plane, in pixels.
+        by_pixel: what a pixel is.
 
     Returns:
         Rotations (3, 3) with unit translations (3,), with most points in front of the camera.
@@ -100,7 +135,9 @@ def planar_motions(
     points0, points1 = (np.ascontiguousarray(rays[:, :2]) for rays in (rays0, rays1))
     if len(points0) < _FEWEST_POINTS:
         return []
-    homography, _ = cv2.findHomography(points0, points1, cv2.USAC_DEFAULT, threshold)
+    homography, _ = cv2.findHomography(
+        points0, points1, cv2.USAC_DEFAULT, in_rays(threshold, by_pixel)
+    )
     if homography is None:
         return []
     _, rotations, translations, _ = cv2.decomposeHomographyMat(homography, np.eye(3))
@@ -141,15 +178,27 @@ def _polished(
     rotation: np.ndarray,
     direction: np.ndarray,
     threshold: float,
+    by_pixel1: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Refine a motion robustly, with all depths free."""
     count = len(rays0)
+    to_pixels = np.broadcast_to(np.eye(2), (count, 2, 2))
+    if by_pixel1 is not None:
+        to_pixels = inverse(by_pixel1)
     free = Observations(
         rays0,
         rays1,
-        np.broadcast_to(np.eye(2) * (_DEVIATIONS / threshold), (count, 2, 2)),
+        to_pixels * (_DEVIATIONS / threshold),
         inverse_depth(rays0, rays1, rotation, direction),
         np.full(count, 1e6),
     )
     refined = refine_pose(free, rotation, direction, fixed_length=True)
     return refined.rotation, refined.translation
+
+
+def by_the_pixel(
+    by_x: np.ndarray, by_y: np.ndarray, by_pixel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn derivatives (N,) by a ray's x and y into those by the pixel's; chain rule."""
+    a, b, c, d = by_pixel.reshape(-1, 4).T
+    return by_x * a + by_y * c, by_x * b + by_y * d

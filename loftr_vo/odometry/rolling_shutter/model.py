@@ -48,6 +48,37 @@ def to_middle_row(rays: np.ndarray, share: np.ndarray, readout_rotation: np.ndar
     return turned / turned[:, 2:]
 
 
+def straighten_derivatives(
+    rays: np.ndarray,
+    share: np.ndarray,
+    readout_rotation: np.ndarray,
+    by_pixel: np.ndarray,
+    height: int,
+) -> np.ndarray:
+    """Derivatives (N, 2, 2) of the straightened rays' x and y by the pixel.
+
+    Args:
+        rays: (N, 3), as ``to_middle_row`` takes them.
+        share: (N,), see ``share_of_readout``.
+        readout_rotation: (3,) radians, see above.
+        by_pixel: (N, 2, 2), derivatives of ``rays`` by the pixel, see ``Camera.ray_by_pixel``.
+        height: rows of the picture; where a point is seen says when it was, too.
+    """
+    if not np.any(readout_rotation):
+        return by_pixel
+    x, y, z = _rotated(rays, share, readout_rotation).T
+    moved = np.zeros((len(rays), 3, 2))
+    for axis in range(2):
+        step = np.zeros_like(rays)
+        step[:, :2] = by_pixel[:, :, axis]
+        moved[:, :, axis] = _rotated(step, share, readout_rotation)
+    once = np.cross(readout_rotation, rays)
+    moved[:, :, 1] += (once + share[:, None] * np.cross(readout_rotation, once)) / height
+    place = np.stack([x / z, y / z], axis=1)
+    derivatives: np.ndarray = (moved[:, :2] - place[:, :, None] * moved[:, 2:]) / z[:, None, None]
+    return derivatives
+
+
 def project_row_by_row(
     points: np.ndarray, camera: Camera, readout_rotation: np.ndarray
 ) -> np.ndarray:
@@ -71,7 +102,7 @@ def _rotated(vectors: np.ndarray, share: np.ndarray, readout_rotation: np.ndarra
     return vectors + once + np.cross(readout_rotation, once) * (share / 2)[:, None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReadoutEstimate:
     """What is known of a frame's rows before its motion is.
 

@@ -24,7 +24,7 @@ _ITERATIONS = 10
 _NEGLIGIBLE = 0.3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PoseAndReadoutRotation:
     """The solution.
 

@@ -50,7 +50,7 @@ _GLOBAL_SHUTTER_SIGMA = 0.001
 _MEMORY = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Past:
     """A tracked frame: its stamp, its rotation (3, 3), and what its turn is more than another's.
 
@@ -156,7 +156,8 @@ class ReadoutTimeEstimator:
         if self._past and frame.stamp <= self._past[-1].stamp:
             return
         measured = readout.measured()
-        change = None if measured is None else measured - keyframe.readout_rotation
+        finite = measured is not None and bool(np.isfinite(measured).all())
+        change = measured - keyframe.readout_rotation if finite else None
         self._past.append(_Past(frame.stamp, rotation, change, keyframe.frame.stamp))
         if len(self._past) < 3 or self._are_apart():
             return
@@ -222,17 +223,25 @@ def _fit(
     if witnesses.sum() < _FEWEST:
         return None
     cells, located = cells[witnesses], located.select(witnesses)
-    rows = located.points[:, 1] + keyframe.offsets[cells, 1]
-    fit = refine_pose_and_readout_rotation(
-        keyframe.observed(cells, located, frame.camera),
-        share_of_readout(rows, frame.camera.height),
-        start,
-        readout_rotation,
-        _SIGMA_AT_REST + _RELATIVE_SIGMA * float(np.linalg.norm(readout_rotation)),
-    )
-    return (
-        None if np.linalg.norm(fit.readout_rotation - readout_rotation) > _MAX_DEVIATION else fit
-    )
+    observations, kept = keyframe.observed(cells, located, frame.camera)
+    if len(kept) < _FEWEST:
+        return None
+    rows = (located.points[:, 1] + keyframe.offsets[cells, 1])[kept]
+    try:
+        fit = refine_pose_and_readout_rotation(
+            observations,
+            share_of_readout(rows, frame.camera.height),
+            start,
+            readout_rotation,
+            _SIGMA_AT_REST + _RELATIVE_SIGMA * float(np.linalg.norm(readout_rotation)),
+        )
+    except np.linalg.LinAlgError:
+        # The cells do not tell pose and turn apart; the pose by itself may still be found.
+        return None
+    near = bool(
+        np.linalg.norm(fit.readout_rotation - readout_rotation) < _MAX_DEVIATION
+    )  # not where it is NaN
+    return fit if near and np.isfinite(fit.covariance_by_readout_rotation).all() else None
 
 
 def _readout_rotation_of(fit: PoseAndReadoutRotation | None) -> np.ndarray | None:

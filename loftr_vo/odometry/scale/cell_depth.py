@@ -21,7 +21,7 @@ _LEAST_SIGMA = 0.003
 _CONSISTENT = 3.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CellDepth:
     """Measured depth of M cells.
 

@@ -47,7 +47,7 @@ _LEAST_SIGMA = 0.04
 _SMOOTHING = 0.2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plane:
     """The ground as a keyframe has it.
 
@@ -100,7 +100,7 @@ class GroundScale:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tilt:
     """What is known of the ground's normal before it is seen.
 

@@ -43,9 +43,12 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
     frame = Frame(right.image, keyframe.frame.stamp, right.camera)
     located = locate_matches(keyframe, frame, matches, settings)
     # Both cameras turn together, and read their rows together.
-    observations = keyframe.observed(
+    observations, kept = keyframe.observed(
         matches.cells, located, right.camera, keyframe.readout_rotation
     )
+    cells = matches.cells[kept]
+    if not len(cells):
+        raise NoReading('no match with the right picture lies where both lenses have rays')
     motion = split(right.right_from_left)
     start = inverse_depth(observations.rays0, observations.rays1, *motion)
     # Nothing is known but what this pair shows: a prior that lets every depth pass.
@@ -53,7 +56,7 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
         observations, prior=start, variance=np.full(len(start), 1e6 / np.sum(motion[1] ** 2))
     )
     refined = refine_depth(free, *motion)
-    good = inlier_mask(refined, keyframe.threshold(settings) / right.camera.focal)
+    good = inlier_mask(refined, keyframe.threshold(settings))
     if good.sum() < _FEWEST_AGREE * len(good):
         raise NoReading(
             f'only {good.sum()} of {len(good)} matches with the right picture lie on their '
@@ -62,4 +65,4 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
     rho = refined.inverse_depth
     variance = refined.depth_variance + (_RELATIVE_SIGMA * rho) ** 2
     good &= (rho > 0) & (variance < (_KNOWN * rho) ** 2)
-    return CellDepth(matches.cells[good], rho[good], variance[good])
+    return CellDepth(cells[good], rho[good], variance[good])

@@ -20,8 +20,8 @@ def failure_reason(
 ) -> str:
     """Return the reason why a frame is lost.
 
-    It begins with ``covered``, ``blank``, ``blur``, ``jump`` or ``too few inliers``, or is about
-    the size of the picture.
+    It begins with ``covered``, ``blank``, ``blur``, ``jump``, ``too few inliers`` or ``solver``,
+    or is about the size of the picture.
 
     Args:
         error: what the geometry says of the frame.

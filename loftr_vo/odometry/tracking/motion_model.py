@@ -59,7 +59,7 @@ class MotionModel:
         self._twist = None
 
     def interrupt(self) -> None:
-        """Forget all but the speed: what comes next does not follow on what was."""
+        """Forget the poses, and the velocity with them; what comes next does not follow on."""
         self._poses.clear()
         self._twist = None
 

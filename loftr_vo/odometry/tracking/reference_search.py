@@ -27,7 +27,7 @@ _OLD_MAP_INTERVAL = 3
 _MIN_INLIER_FACTOR, _MIN_INLIERS_OF_BEST, _MIN_INLIER_RATIO = 2, 0.5, 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """A keyframe, and the motion of a frame against it."""
 
