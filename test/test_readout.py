@@ -74,6 +74,14 @@ def test_a_few_measurements_say_nothing(random):
     assert not np.any(shutter.expected_readout_rotation())
 
 
+@pytest.mark.parametrize('seed', range(5))
+def test_measurements_that_contradict_each_other_say_nothing(seed):
+    shutter = ReadoutTimeEstimator(GeometrySettings())
+    follow_swings(shutter, 0.0, np.random.default_rng(seed), frames=40, noise=0.05)
+    assert not shutter.known
+    assert shutter.seconds == 0.0
+
+
 def test_the_next_turn_is_expected_from_the_last_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import yaml
 
+from loftr_vo.geometry.plausible import FOCAL_LENGTH, PRINCIPAL_POINT
 from loftr_vo.imaging.calibration_file import load_calibration
 from loftr_vo.imaging.ray_lookup import RayTable
 
@@ -261,6 +262,15 @@ class Camera:
             raise CalibrationError(
                 f'the focal lengths must be positive, got fx = {matrix[0, 0]:g}, '
                 f'fy = {matrix[1, 1]:g}'
+            )
+        sides = np.array([self.width, self.height], np.float64)
+        focal, centre = matrix[[0, 1], [0, 1]], matrix[:2, 2]
+        if sides.min() >= 1 and not (
+            FOCAL_LENGTH.holds(focal / sides.max()) and PRINCIPAL_POINT.holds(centre / sides)
+        ):
+            raise CalibrationError(
+                f'no camera of {self.width}x{self.height} pixels has fx, fy = {focal.tolist()} '
+                f'and cx, cy = {centre.tolist()} pixels'
             )
         form = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
         free = np.array([[True, False, True], [False, True, True], [False, False, False]])

@@ -37,6 +37,7 @@ from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
+from loftr_vo.odometry.tracking.camera_step import CameraStep, Placement, step_between
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
@@ -123,6 +124,7 @@ class VisualOdometry:
         self._frame_count = 0
         self._last_stamp = 0
         self._last_tracked: TrackedFrame | None = None
+        self._placement: Placement | None = None
         self._pending_keyframe: PendingKeyframe | None = None
         self._pending_depth_update: PendingDepthUpdate | None = None
         self._cloud = Cloud.empty()
@@ -365,6 +367,7 @@ class VisualOdometry:
         self._scale.follow(frame.stamp, pose, shown, keyframe.reference_depth, is_continuous)
         self._pose = pose
         relative = relative_covariance(keyframe, motion)
+        step = self._step(frame, keyframe, motion, relative)
         self._covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
@@ -385,8 +388,37 @@ class VisualOdometry:
         elif self._keyframes.scale_carried and not motion.remark:
             reason = f'{reason or "started anew"}: the scale is carried over, and uncertain'
         return self._estimate(
-            frame, state, reason, clock, motion, relative, keyframe, becomes_keyframe
+            frame, state, reason, clock, motion, step, keyframe, becomes_keyframe
         )
+
+    def _step(
+        self, frame: Frame, keyframe: Keyframe, motion: Motion, relative: np.ndarray
+    ) -> CameraStep | None:
+        """Return how the camera moved since the frame before, if the keyframe has both.
+
+        Args:
+            frame: at ``self._pose`` now.
+            keyframe: that it was matched with.
+            motion: the frame's.
+            relative: (6, 6), their ``relative_covariance``.
+        """
+        before, self._placement = (
+            self._placement,
+            Placement(
+                frame.stamp,
+                keyframe.number,
+                inverse_transform(keyframe.pose) @ self._pose,
+                rotate_covariance(relative, keyframe.pose[:3, :3].T),
+                motion.has_depth,
+            ),
+        )
+        return step_between(before, self._placement, self._scale_deviation(keyframe))
+
+    def _scale_deviation(self, keyframe: Keyframe) -> float:
+        """Relative standard deviation of the unit of length."""
+        if self._scale.known:
+            return self._scale.sigma
+        return float(np.sqrt(keyframe.covariance[6, 6]))
 
     def _update_readout_time(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
         """Learn how the shutter reads its rows, and see the keyframe accordingly."""
@@ -499,6 +531,7 @@ class VisualOdometry:
         """Carry the pose on without a motion, and start anew after a while."""
         self._scale.interrupt()
         self._shutter.interrupt()
+        self._placement = None
         usable = not empty_image_reason(frame.image)
         if not self._initialised:
             if usable:
@@ -556,6 +589,7 @@ class VisualOdometry:
             angular_velocity=self._shutter.angular_velocity(),
         )
         self._keyframe_count += 1
+        self._placement = Placement.of_keyframe(frame.stamp, keyframe.number)
         self._keyframes.add(keyframe)
         if len(self._keyframes) == 1 and self._scale.begin(keyframe):
             keyframe.covariance = with_known_scale(keyframe.covariance)
@@ -569,11 +603,11 @@ class VisualOdometry:
         reason: str,
         clock: Stopwatch,
         motion: Motion | None = None,
-        relative: np.ndarray | None = None,
+        step: CameraStep | None = None,
         keyframe: Keyframe | None = None,
         is_keyframe: bool = False,
     ) -> Estimate:
-        """Say how it stands; ``relative`` is the (6, 6) covariance of ``motion``, in the map."""
+        """Say how it stands."""
         self._last_stamp, self._published_pose = frame.stamp, self._pose
         keyframe = keyframe or self._keyframe
         odom_from_map = self._relocalisation.odom_from_map
@@ -587,12 +621,7 @@ class VisualOdometry:
             reason=reason,
             pose=odom_from_map @ self._pose,
             covariance=covariance,
-            relative_covariance=(
-                None if relative is None else rotate_covariance(relative, odom_from_map[:3, :3])
-            ),
-            scale_deviation=(
-                scale.sigma if self._scale.known else float(np.sqrt(keyframe.covariance[6, 6]))
-            ),
+            step=step,
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
             cloud=self._cloud,
