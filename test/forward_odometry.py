@@ -9,6 +9,7 @@ import numpy as np
 
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Cloud, Estimate, State
+from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class ForwardOdometry:
@@ -25,6 +26,7 @@ class ForwardOdometry:
         self.silent = False
         self.readout_time = math.nan
         self.count = 0
+        self.last_stamp = None
 
     def stream(self, frames):
         for frame in frames:
@@ -39,6 +41,7 @@ class ForwardOdometry:
         pose = np.eye(4)
         pose[2, 3] = self.count
         self.count += 1
+        step = self.step_to(frame)
         points = np.array([[10.0, 10.0]], np.float32)
         one = np.ones(1, np.float32)
         return Estimate(
@@ -47,6 +50,7 @@ class ForwardOdometry:
             'covered' if self.silent else '',
             pose,
             0.01 * np.eye(6),
+            step,
             matches=Matches(points, points, one, one, np.zeros(1, np.int64)),
             inliers=np.ones(1, bool),
             cloud=Cloud(lambda: (np.array([[0.0, 0.0, 5.0]]), one)),
@@ -55,9 +59,19 @@ class ForwardOdometry:
             readout_time=self.readout_time,
         )
 
+    def step_to(self, frame):
+        """Return the step from the frame before, which is not known from or to a lost one."""
+        before, self.last_stamp = self.last_stamp, None if self.silent else frame.stamp
+        if before is None or self.silent:
+            return None
+        motion = np.eye(4)
+        motion[2, 3] = 1.0
+        return CameraStep((frame.stamp - before) * 1e-9, motion, 0.02 * np.eye(6))
+
     def reset(self):
         self.resets += 1
         self.count = 0
+        self.last_stamp = None
 
     def configure(self, settings):
         self.settings = settings

@@ -86,6 +86,14 @@ def test_a_readout_of_a_few_standard_deviations_is_not_believed_yet(random):
     assert shutter.seconds == pytest.approx(0.0035, abs=0.0005)
 
 
+@pytest.mark.parametrize('seed', range(5))
+def test_measurements_that_contradict_each_other_say_nothing(seed):
+    shutter = ReadoutTimeEstimator(GeometrySettings())
+    follow_swings(shutter, 0.0, np.random.default_rng(seed), frames=40, noise=0.05)
+    assert not shutter.known
+    assert shutter.seconds == 0.0
+
+
 def test_the_next_turn_is_expected_from_the_last_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)

@@ -108,6 +108,46 @@ def test_an_outlier_is_left_out_unless_it_insists():
     assert math.log(said[4]) == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    'said',
+    [
+        # All to one side, and far from each other: a world 7.4 times as large, once.
+        [0.10, 0.35, 0.05, 0.80, 2.00],
+        [0.50, 0.50, 0.50, 0.50, 0.56],
+        [0.10, 0.15, 0.20, 0.25, 0.30],
+    ],
+)
+def test_outliers_to_one_side_that_contradict_each_other_change_nothing(said):
+    scale = ScaleFilter()
+    scale.correct(Reading(0.0, 0.01))
+    assert [scale.correct(Reading(each, 0.01)) for each in said] == [None] * 5
+    assert scale.variance == pytest.approx(0.01**2)
+
+
+def test_those_that_agree_as_well_as_they_say_are_taken_by_their_mean():
+    random = np.random.default_rng(4)
+    opened = 0
+    for _ in range(200):
+        scale = ScaleFilter()
+        scale.correct(Reading(0.0, 0.01))
+        said = 0.5 + random.normal(0, 0.01, 5)
+        factors = [scale.correct(Reading(each, 0.01)) for each in said]
+        assert factors[:4] == [None] * 4
+        if factors[4] is not None:
+            opened += 1
+            assert math.log(factors[4]) == pytest.approx(np.mean(said), abs=1e-3)
+            assert math.sqrt(scale.variance) < 0.01
+    assert opened >= 196
+
+
+def test_a_contradiction_is_forgotten_once_five_agree():
+    scale = ScaleFilter()
+    scale.correct(Reading(0.0, 0.01))
+    said = [scale.correct(Reading(each, 0.01)) for each in (0.9, 0.5, 0.5, 0.5, 0.5, 0.5)]
+    assert said[:5] == [None] * 5
+    assert math.log(said[5]) == pytest.approx(0.5, abs=0.01)
+
+
 def test_outliers_to_both_sides_never_insist():
     scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))

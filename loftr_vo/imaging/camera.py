@@ -15,6 +15,7 @@ import numpy as np
 
 from loftr_vo.files.errors import InputError, naming, shortened
 from loftr_vo.geometry.matrix2x2 import inverse
+from loftr_vo.geometry.plausible import FOCAL_LENGTH, PRINCIPAL_POINT
 from loftr_vo.imaging.lens_models import LensError, known_lens
 from loftr_vo.imaging.ray_lookup import RayTable
 
@@ -317,6 +318,15 @@ class Camera:
         if np.abs(matrix).max() > _MOST_FOCAL:
             raise CalibrationError(
                 f'a value of the camera matrix K is larger than {_MOST_FOCAL:g} pixels'
+            )
+        sides = np.array([self.width, self.height], np.float64)
+        focal, centre = matrix[[0, 1], [0, 1]], matrix[:2, 2]
+        if sides.min() >= 1 and not (
+            FOCAL_LENGTH.holds(focal / sides.max()) and PRINCIPAL_POINT.holds(centre / sides)
+        ):
+            raise CalibrationError(
+                f'no camera of {self.width}x{self.height} pixels has fx, fy = {focal.tolist()} '
+                f'and cx, cy = {centre.tolist()} pixels'
             )
         form = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
         free = np.array([[True, True, True], [False, True, True], [False, False, False]])

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from loftr_vo.geometry.plausible import BASELINE
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info
-
-# Metres; beyond these it is no baseline but a calibration in other units.
-_SHORTEST, _LONGEST = 1e-3, 20.0
 
 
 def right_from_left(
@@ -39,7 +37,7 @@ def right_from_left(
             'metres; calibrate the two cameras as a pair'
         )
     baseline = -projection[0, 3] / projection[0, 0]
-    if not _SHORTEST < baseline < _LONGEST:
+    if not BASELINE.holds(baseline):
         raise CalibrationError(
             f'by P of the right camera the baseline is {baseline:g} m, which no pair of cameras '
             'has: it must be positive (are left and right exchanged?) and in metres'

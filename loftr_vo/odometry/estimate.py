@@ -13,6 +13,7 @@ import numpy as np
 
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.scale.status import ScaleStatus
+from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class State(enum.Enum):
@@ -62,10 +63,8 @@ class Estimate:
         pose: (4, 4) float64, world from camera (maps points in the camera to the world).
         covariance: (6, 6) float64 of (x, y, z, rotation about x, y, z) in world axes, the
             rotation a left perturbation: R_true = exp(r) R.
-        relative_covariance: (6, 6), the part of it that is of the motion since the keyframe alone;
-            what two poses against one keyframe do not have in common. None where there is no
-            such motion.
-        scale_deviation: standard deviation of the scale, relative, since the start.
+        step: the camera's own motion since the frame before; None where it is not known. The poses
+            differ by more than that wherever they are corrected.
         matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
         inliers: (N,) bool, which of ``matches`` agree with the pose.
         cloud: triangulated cells of the keyframe, in the world; see ``points``.
@@ -89,8 +88,7 @@ class Estimate:
     reason: str
     pose: np.ndarray
     covariance: np.ndarray
-    relative_covariance: np.ndarray | None = None
-    scale_deviation: float = 0.0
+    step: CameraStep | None = None
     matches: Matches | None = None
     inliers: np.ndarray | None = None
     cloud: Cloud = field(default_factory=Cloud.empty)

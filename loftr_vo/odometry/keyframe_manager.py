@@ -22,6 +22,7 @@ from loftr_vo.odometry.map.motion import Motion
 from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, TrackedFrame
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
+from loftr_vo.odometry.tracking.camera_step import Placement
 
 # Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
 _MIN_ROTATION_CHANGE = 1e-4
@@ -127,6 +128,7 @@ class KeyframeManager:
             angular_velocity=shutter.angular_velocity(),
         )
         state.keyframe_count += 1
+        state.placement = Placement.of_keyframe(frame.stamp, keyframe.number)
         state.keyframes.add(keyframe)
         if len(state.keyframes) == 1 and self._scale.begin(keyframe):
             keyframe.covariance = with_known_scale(keyframe.covariance)

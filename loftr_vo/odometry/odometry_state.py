@@ -17,6 +17,7 @@ from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.keyframe_store import KeyframeStore
 from loftr_vo.odometry.map.motion import Motion
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
+from loftr_vo.odometry.tracking.camera_step import Placement
 from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 
@@ -89,6 +90,7 @@ class OdometryState:
         frame_count: tracked frames.
         keyframe_count: keyframes made.
         last_tracked: the last frame that was tracked in this map.
+        placement: of the last frame against its keyframe, see the class; None while lost.
         pending_keyframe: see the class.
         pending_depth_update: see the class.
         solver_warning: what failed after the last estimate, for the next one to say.
@@ -107,6 +109,7 @@ class OdometryState:
         self.frame_count = 0
         self.keyframe_count = 0
         self.last_tracked: TrackedFrame | None = None
+        self.placement: Placement | None = None
         self.pending_keyframe: PendingKeyframe | None = None
         self.pending_depth_update: PendingDepthUpdate | None = None
         self.solver_warning = ''

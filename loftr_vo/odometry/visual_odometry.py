@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from loftr_vo.config import Settings
-from loftr_vo.geometry.rigid_motion import transform_points
+from loftr_vo.geometry.rigid_motion import inverse_transform, transform_points
 from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_quality import empty_image_reason
@@ -35,6 +35,7 @@ from loftr_vo.odometry.odometry_state import (
 )
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
+from loftr_vo.odometry.tracking.camera_step import CameraStep, Placement, step_between
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.reference_search import Reference, ReferenceSearch
 
@@ -263,6 +264,7 @@ class VisualOdometry:
             self._continue_odom(frame, pose, changed_map)
         self._update_motion_model(frame, pose, reference, interrupted)
         relative = relative_covariance(keyframe, motion)
+        step = self._step(frame, reference, relative)
         state.covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
         keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
@@ -282,10 +284,37 @@ class VisualOdometry:
             self._tracking_reason(motion, resting, turning, changed_map),
             clock,
             motion,
-            relative,
+            step,
             keyframe,
             becomes_keyframe,
         )
+
+    def _step(self, frame: Frame, reference: Reference, relative: np.ndarray) -> CameraStep | None:
+        """Return how the camera moved since the frame before, if one keyframe has both.
+
+        Args:
+            frame: at ``state.pose`` now.
+            reference: what it was tracked against.
+            relative: (6, 6), their ``relative_covariance``.
+        """
+        state, keyframe = self._state, reference.keyframe
+        before, state.placement = (
+            state.placement,
+            Placement(
+                frame.stamp,
+                keyframe.number,
+                inverse_transform(keyframe.pose) @ state.pose,
+                rotate_covariance(relative, keyframe.pose[:3, :3].T),
+                reference.motion.has_depth,
+            ),
+        )
+        return step_between(before, state.placement, self._scale_deviation(keyframe))
+
+    def _scale_deviation(self, keyframe: Keyframe) -> float:
+        """Relative standard deviation of the unit of length."""
+        if self._scale.known:
+            return self._scale.sigma
+        return float(np.sqrt(keyframe.covariance[6, 6]))
 
     def _settle_pose(
         self, reference: Reference, interrupted: bool
@@ -357,6 +386,7 @@ class VisualOdometry:
         state = self._state
         self._scale.interrupt()
         state.readout_time.interrupt()
+        state.placement = None
         usable = not empty_image_reason(frame.image)
         if not state.initialised:
             if usable:
@@ -389,11 +419,11 @@ class VisualOdometry:
         reason: str,
         clock: Stopwatch,
         motion: Motion | None = None,
-        relative: np.ndarray | None = None,
+        step: CameraStep | None = None,
         keyframe: Keyframe | None = None,
         is_keyframe: bool = False,
     ) -> Estimate:
-        """Return the estimate; ``relative`` is the (6, 6) covariance of ``motion``, in the map."""
+        """Return what is published of a frame."""
         state = self._state
         reason, state.solver_warning = '; '.join(filter(None, (reason, state.solver_warning))), ''
         state.last_stamp, state.published_pose = frame.stamp, state.pose
@@ -409,12 +439,7 @@ class VisualOdometry:
             reason=reason,
             pose=odom_from_map @ state.pose,
             covariance=covariance,
-            relative_covariance=(
-                None if relative is None else rotate_covariance(relative, odom_from_map[:3, :3])
-            ),
-            scale_deviation=(
-                scale.sigma if self._scale.known else float(np.sqrt(keyframe.covariance[6, 6]))
-            ),
+            step=step,
             matches=motion.matches if motion else None,
             inliers=motion.inliers if motion else None,
             cloud=self._cloud,

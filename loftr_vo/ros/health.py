@@ -9,6 +9,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.odometry.estimate import Estimate, State
 
 # Under this share of the pictures worked on, the node says that it cannot keep up.
@@ -121,6 +122,7 @@ class Health:
         tracking_error: the exception that the last picture caused.
         encoding: of the last picture.
         refused: pictures refused for their stamp.
+        implausible: what else was refused for numbers that cannot be, see ``plausible``.
         dropped: pictures that gave way to newer ones.
         backlog: pictures that wait to be worked on.
         output: when estimates were published.
@@ -148,6 +150,7 @@ class Health:
     tracking_error: str = ''
     encoding: str = ''
     refused: int = 0
+    implausible: Refusals = field(default_factory=Refusals)
     dropped: int = 0
     backlog: int = 0
     output: Rate = field(default_factory=Rate)

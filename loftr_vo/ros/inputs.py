@@ -125,6 +125,7 @@ class Inputs:
         except CalibrationError as error:
             self.camera = None
             self._health.calibration_error = str(error)
+            self._health.implausible.add('camera_info')
             self._mailbox.hold()
             return
         self._health.calibration_error = ''

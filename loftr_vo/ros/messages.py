@@ -204,6 +204,7 @@ def _scale_values(scale: ScaleStatus) -> dict[str, str]:
         'scale_sigma': f'{scale.sigma:.4f}',
         'scale_age': f'{scale.age:.2f}',
         'scale_reason': scale.reason,
+        'scale_refused': scale.refused,
     }
 
 
@@ -214,6 +215,7 @@ def _stream_values(health: Health, now: float) -> dict[str, str]:
         'age': f'{1e3 * health.age:.1f}',
         'dropped': str(health.dropped),
         'refused': str(health.refused),
+        'implausible': str(health.implausible),
         'input_rate': f'{health.image.rate.hertz(now):.2f}',
         'output_rate': f'{health.output.hertz(now):.2f}',
         'encoding': health.encoding,

@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from loftr_vo.config import DEFAULT_BASE_FRAME, NodeSettings
 from loftr_vo.drawing.match_image import draw_matches, heading
 from loftr_vo.geometry.trajectory import Trajectory
+from loftr_vo.geometry.trajectory_log import TrajectoryLog
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Estimate, State
@@ -23,7 +24,7 @@ from loftr_vo.ros import messages
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
 from loftr_vo.ros.transforms import make_broadcaster
-from loftr_vo.ros.velocity import Moment, VelocityMeter
+from loftr_vo.ros.velocity import velocity
 
 NO_MATCHES = Matches(
     np.empty((0, 2), np.float32),
@@ -33,8 +34,8 @@ NO_MATCHES = Matches(
     np.empty(0, np.int64),
 )
 _DEPTH = 10
-# A day at 30 Hz fits; older poses give way, so that memory stays bounded.
-_LONGEST_TRAJECTORY = 3_000_000
+# Poses of a day at 30 Hz; older ones give way, so that memory stays bounded.
+_LONGEST_TRAJECTORY = 24 * 3600 * 30
 
 
 class Outputs:
@@ -75,19 +76,14 @@ class Outputs:
     @property
     def trajectory(self) -> Trajectory:
         """The camera's poses while it was not lost, in its optical axes, since the start."""
-        poses = list(self._trajectory)
-        return Trajectory(
-            np.array([stamp for stamp, _ in poses], np.int64),
-            np.array([pose for _, pose in poses]),
-        )
+        return self._trajectory.trajectory()
 
     def restart(self) -> None:
         """Forget what was: the path, the trajectory, the keyframes and the last pose."""
-        self._velocity = VelocityMeter()
         self._poses_of_path: deque[PoseStamped] = deque(maxlen=self._settings.path_length)
         self._keyframes: dict[int, np.ndarray] = {}
         self._markers_afresh = True
-        self._trajectory: deque[tuple[int, np.ndarray]] = deque(maxlen=_LONGEST_TRAJECTORY)
+        self._trajectory = TrajectoryLog(_LONGEST_TRAJECTORY)
 
     def configure(self, settings: NodeSettings) -> None:
         """Take over settings that may change at run time."""
@@ -115,19 +111,10 @@ class Outputs:
             estimate: the odometry's.
             body: what the camera is fixed to.
         """
-        now = Moment(
-            estimate.stamp,
-            body.pose(estimate.pose),
-            body.covariance(estimate.pose, estimate.covariance),
-            estimate.keyframe_id,
-            None
-            if estimate.relative_covariance is None
-            else body.covariance(estimate.pose, estimate.relative_covariance),
-            estimate.scale_deviation,
-        )
         if not estimate.silent:
-            self._publish_odometry(now)
-            self._broadcast(now)
+            pose = body.pose(estimate.pose)
+            self._publish_odometry(estimate, pose, body)
+            self._broadcast(estimate.stamp, pose)
 
     def publish_pictures(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
         """Remember the estimate published last, and publish what there is to look at of it.
@@ -155,30 +142,26 @@ class Outputs:
         if len(self._keyframes) > MAX_KEYFRAMES:
             self._keyframes.pop(next(iter(self._keyframes)))
         if estimate.state is not State.LOST:
-            self._trajectory.append((estimate.stamp, estimate.pose))
+            self._trajectory.append(estimate.stamp, estimate.pose)
 
-    def _publish_odometry(self, now: Moment) -> None:
-        velocity, covariance = self._velocity.measure(now)
+    def _publish_odometry(self, estimate: Estimate, pose: np.ndarray, body: Body) -> None:
         self._odometry.publish(
             messages.odometry(
-                now.stamp,
+                estimate.stamp,
                 self._settings.odom_frame,
                 self._child_frame,
-                now.pose,
-                now.covariance,
-                velocity,
-                covariance,
+                pose,
+                body.covariance(estimate.pose, estimate.covariance),
+                *velocity(estimate.step, body),
                 self._odometry_message,
             )
         )
 
-    def _broadcast(self, now: Moment) -> None:
+    def _broadcast(self, stamp: int, pose: np.ndarray) -> None:
         if self._broadcaster is None:
             return
-        pose = np.linalg.inv(now.pose) if self._settings.invert_tf else now.pose
-        self._broadcaster.sendTransform(
-            messages.transform_stamped(now.stamp, *self._frames(), pose)
-        )
+        pose = np.linalg.inv(pose) if self._settings.invert_tf else pose
+        self._broadcaster.sendTransform(messages.transform_stamped(stamp, *self._frames(), pose))
 
     def _publish_path(self, estimate: Estimate) -> None:
         if self._path.get_subscription_count():

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import dataclasses
-import queue
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import is_rectified
@@ -32,6 +33,8 @@ from loftr_vo.ros.subscribing import subscribe
 _PATIENCE = 0.15
 # Messages kept to find partners among, where old pictures are not waited for.
 _KEPT = 30
+# Poses of another odometry that wait for a picture; the oldest give way.
+_KEPT_POSES = 5000
 # The two cameras of a pair are triggered together.
 _STEREO_SHARE = 0.25
 
@@ -60,7 +63,7 @@ class ScaleInputs:
         self._health = health
         self._subscriptions: list[Any] = []
         self._infos: dict[str, Any] = {}
-        self._wheels: queue.SimpleQueue[BasePose] = queue.SimpleQueue()
+        self._wheels: deque[BasePose] = deque(maxlen=_KEPT_POSES)
         self._reader = PictureReader()
         self._child_frame = ''
         tolerance = round(settings.tolerance * 1e9)
@@ -191,12 +194,14 @@ class ScaleInputs:
         quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
         pose = np.eye(4)
         pose[:3, 3] = place.x, place.y, place.z
-        if not np.isfinite(pose).all() or not 0.5 < np.linalg.norm(quaternion) < 2.0:
+        has_place = POSITION.holds(pose[:3, 3])
+        if not has_place or not 0.5 < np.linalg.norm(np.clip(quaternion, -2, 2)) < 2.0:
+            self._health.implausible.add('pose on scale_odom')
             self._health.scale_error = 'the last pose on scale_odom is none'
             return
         pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
         self._tell_frame(message.child_frame_id)
-        self._wheels.put(BasePose(nanoseconds(message.header.stamp), pose))
+        self._wheels.append(BasePose(nanoseconds(message.header.stamp), pose))
 
     def _tell_frame(self, child: str) -> None:
         base = self._node_settings.base_frame
@@ -210,6 +215,6 @@ class ScaleInputs:
     def _with_wheels(self, frame: Frame) -> Frame:
         self._health.scale_error = ''
         arrived = []
-        while not self._wheels.empty():
-            arrived.append(self._wheels.get())
+        while self._wheels:
+            arrived.append(self._wheels.popleft())
         return dataclasses.replace(frame, wheels=tuple(arrived))

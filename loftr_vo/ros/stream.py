@@ -11,6 +11,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.health import Health
@@ -54,6 +55,7 @@ class Stream:
         self._published = published
         self._health = health
         health.dropped = health.refused = 0
+        health.implausible = Refusals()
         health.picture_error = health.stamp_error = health.tracking_error = ''
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)

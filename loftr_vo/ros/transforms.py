@@ -9,6 +9,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.time import Time
 
+from loftr_vo.geometry.plausible import MOUNTING
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.messages import matrix
 
@@ -70,7 +71,13 @@ class Extrinsics:
                 'publish it (robot_state_publisher, static_transform_publisher), or set '
                 'lookup_extrinsics to false'
             )
-        self.body = Body(matrix(found.transform))
+        mounted = matrix(found.transform)
+        if not MOUNTING.holds(mounted[:3, 3]):
+            return (
+                f'by TF {camera_frame!r} is not on the robot: it has {MOUNTING} from '
+                f'{self._base_frame}'
+            )
+        self.body = Body(mounted)
         x, y, z = self.body.base_from_camera[:3, 3]
         self._node.get_logger().info(
             f'{camera_frame} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'

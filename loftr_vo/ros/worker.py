@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from loftr_vo.imaging.camera import CalibrationError, Camera
-from loftr_vo.imaging.frame import JUMP_BACK, Frame
+from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader
+from loftr_vo.imaging.stamp_gate import StampGate, Succession
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.device import is_device_fault
 from loftr_vo.ros.health import Health
@@ -80,8 +81,7 @@ class Worker:
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._in_work: dict[int, Tracked] = {}
         self._reader = PictureReader()
-        self._last_stamp: int | None = None
-        self._clock_jumped = False
+        self._stamps = StampGate()
         self._told_of_shutter = False
         # A daemon, because a frame in work cannot be interrupted and must not keep the process.
         self._thread = threading.Thread(target=self._run, name='odometry', daemon=True)
@@ -96,7 +96,7 @@ class Worker:
 
     def expect_jump(self) -> None:
         """Take the next stamp that goes back, by however little, for a clock that was set back."""
-        self._clock_jumped = True
+        self._stamps.expect_jump()
 
     def stop(self, timeout: float | None = None) -> bool:
         """Close the mailbox and wait for the frame in work; return whether it is finished."""
@@ -127,7 +127,7 @@ class Worker:
             start = time.monotonic()
             self._run_errands()
             frame = self._decoded(arrival)
-            if frame is not None and self._in_order(frame.stamp):
+            if frame is not None and self._in_order(frame.stamp, arrival.time):
                 frame = self._accompany(frame)
                 self._in_work[frame.stamp] = Tracked(frame, arrival.time, start)
                 yield frame
@@ -153,25 +153,26 @@ class Worker:
         self._health.picture_error = ''
         return frame
 
-    def _in_order(self, stamp: int) -> bool:
-        """Return whether a stamp goes on from the last; start anew if time jumped back."""
-        last, lateness = self._last_stamp, 0 if self._clock_jumped else JUMP_BACK
-        if last is not None and last - lateness <= stamp <= last:
+    def _in_order(self, stamp: int, arrival: float = 0.0) -> bool:
+        """Return whether a picture is taken by its stamp; start anew if time jumped."""
+        last = self._stamps.last or 0
+        how = self._stamps.judge(stamp, arrival)
+        ahead = (stamp - last) * 1e-9
+        if how is Succession.REFUSED:
             self._health.refused += 1
-            self._health.stamp_error = (
-                f'the stamp {stamp * 1e-9:.6f} s is not after the one before '
-                f'({last * 1e-9:.6f} s): picture refused'
-            )
+            why = f'far from the one before ({last * 1e-9:.6f} s)'
+            if stamp <= last:
+                why = f'not after the one before ({last * 1e-9:.6f} s)'
+            self._health.stamp_error = f'the stamp {stamp * 1e-9:.6f} s is {why}: picture refused'
             self._logger.warning(self._health.stamp_error, throttle_duration_sec=5.0)
             return False
-        if last is not None and stamp < last:
+        if how is Succession.JUMP:
+            where = 'back' if ahead < 0 else 'ahead'
             self._logger.warning(
-                f'time jumped back by {(last - stamp) * 1e-9:.1f} s: the odometry starts anew'
+                f'time jumped {where} by {abs(ahead):.1f} s: the odometry starts anew'
             )
-            self._clock_jumped = False
             self._restart()
         self._health.stamp_error = ''
-        self._last_stamp = stamp
         return True
 
     def _hand_on(self, estimate: Estimate) -> None:

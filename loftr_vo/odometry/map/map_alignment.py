@@ -15,6 +15,10 @@ from loftr_vo.odometry.map.motion import Motion
 
 _MAX_PIXEL_DISTANCE = 8.0  # pixels within which two points of a frame are taken to have one depth
 _FEWEST_SHARED = 15
+# Relative standard deviation that two points as near have beside that of their depths: they are
+# not quite one. Ratios within so many standard deviations of their median agree with it, and so
+# large a share must: else the maps do not show one place, and the median is of anything.
+_NOT_ONE, _AGREES, _SHARE_AGREEING = 0.05, 3.0, 0.5
 
 
 def align_maps(
@@ -47,14 +51,23 @@ def align_maps(
 def scale_between(motion: Motion, motion_there: Motion) -> float | None:
     """Return how many times longer lengths are in the second map, from one frame seen in both.
 
-    It is the median ratio of the depths of points of the frame that both maps know.
+    It is the median ratio of the depths of points of the frame that both maps know; None where
+    they are few, or their ratios contradict each other.
     """
-    pixels, inverse_depth, _ = motion.seen_depth()
-    pixels_there, inverse_depth_there, _ = motion_there.seen_depth()
+    pixels, inverse_depth, variance = motion.seen_depth()
+    pixels_there, inverse_depth_there, variance_there = motion_there.seen_depth()
     if min(len(pixels), len(pixels_there)) < _FEWEST_SHARED:
         return None
     distance, index = cKDTree(pixels_there).query(pixels)
     shared = distance < _MAX_PIXEL_DISTANCE
+    shared[shared] = inverse_depth_there[index[shared]] > 0
+    shared &= inverse_depth > 0
     if shared.sum() < _FEWEST_SHARED:
         return None
-    return float(np.median(inverse_depth[shared] / inverse_depth_there[index[shared]]))
+    here, there = inverse_depth[shared], inverse_depth_there[index[shared]]
+    relative_variance = variance[shared] / here**2 + variance_there[index[shared]] / there**2
+    sigma = np.sqrt(relative_variance + _NOT_ONE**2)
+    ratio = here / there
+    scale = float(np.median(ratio))
+    agree = np.abs(np.log(ratio / scale)) < _AGREES * sigma
+    return scale if np.mean(agree) > _SHARE_AGREEING else None

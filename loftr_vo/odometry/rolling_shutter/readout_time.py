@@ -10,6 +10,7 @@ Measured are differences from the keyframe, since a turn that two pictures share
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -79,8 +80,8 @@ class ReadoutTimeEstimator:
         self.seconds = 0.0
         self._past: deque[_Past] = deque(maxlen=3)
         self._velocities: dict[int, np.ndarray] = {}
-        # Of the measurements: information, the same times seconds, and how many they are.
-        self._information, self._weighted, self._count = 0.0, 0.0, 0
+        # Of the measurements: information, the same times seconds, squares, and their number.
+        self._information, self._weighted, self._squared, self._count = 0.0, 0.0, 0.0, 0
         self.configure(settings)
 
     def configure(self, settings: GeometrySettings) -> None:
@@ -196,6 +197,7 @@ class ReadoutTimeEstimator:
         faster = self._velocities[frame.stamp] - of_keyframe
         self._information += float(faster @ faster) / _SIGMA**2
         self._weighted += float(faster @ frame.change) / _SIGMA**2
+        self._squared += float(frame.change @ frame.change) / _SIGMA**2
         self._count += 1
         self._decide()
 
@@ -204,7 +206,11 @@ class ReadoutTimeEstimator:
         if self._count < _MEASUREMENTS:
             self.known, self.seconds = False, 0.0
             return
-        seconds, sigma = self._weighted / self._information, self._information**-0.5
+        seconds = self._weighted / self._information
+        # Where they contradict each other by more than they should, the mean is less sure by as
+        # much (Birge, The Calculation of Errors by the Method of Least Squares, 1932).
+        apart = (self._squared - seconds * self._weighted) / (3 * self._count - 1)
+        sigma = math.sqrt(max(1.0, apart) / self._information)
         rolling = abs(seconds) > max(_SIGNIFICANT * sigma, _SHORTEST)
         self.known = rolling or sigma < _GLOBAL_SHUTTER_SIGMA
         self.seconds = seconds if rolling else 0.0

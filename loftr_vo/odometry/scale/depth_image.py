@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.epipolar import rays_from_points
+from loftr_vo.geometry.plausible import DEPTH, Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import CellDepth, NoReading
@@ -30,8 +31,12 @@ _KNOWN = 0.2
 _NEGLIGIBLE = 0.001
 
 
-def depth_of_cells(keyframe: Keyframe) -> CellDepth:
+def depth_of_cells(keyframe: Keyframe, refusals: Refusals) -> CellDepth:
     """Return the depth of those cells around which the depth image shows one surface.
+
+    Args:
+        keyframe: with its depth image.
+        refusals: counts images with depths that cannot be; these are taken for holes.
 
     Raises:
         NoReading: the frame has no depth image, or no depth in it.
@@ -39,7 +44,8 @@ def depth_of_cells(keyframe: Keyframe) -> CellDepth:
     if keyframe.frame.depth is None:
         raise NoReading('no depth image for this picture')
     places = keyframe.encoded.cell_centres() + keyframe.offsets
-    around = _inverse_depth_around(keyframe.frame, _in_the_depth_image(keyframe, places))
+    around, refused = _inverse_depth_around(keyframe.frame, _in_the_depth_image(keyframe, places))
+    refusals.add('depth image', int(refused))
     filled = np.isfinite(around)
     cells = np.flatnonzero(filled.mean(axis=1) >= _FILLED)
     if not len(cells):
@@ -67,8 +73,12 @@ def _in_the_depth_image(keyframe: Keyframe, points: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(moved), moved, points)
 
 
-def _inverse_depth_around(frame: Frame, points: np.ndarray) -> np.ndarray:
-    """(N, window squared) inverse depth at pixels around points of the picture; NaN for none."""
+def _inverse_depth_around(frame: Frame, points: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Inverse depth at pixels around points of the picture.
+
+    Returns:
+        (N, window squared), NaN for none; and whether there are depths that cannot be.
+    """
     depth = frame.depth
     assert depth is not None
     height, width = depth.shape
@@ -79,6 +89,9 @@ def _inverse_depth_around(frame: Frame, points: np.ndarray) -> np.ndarray:
     columns = x[:, None, None] + reach[None, None, :]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     values = depth[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)].astype(float)
-    usable = inside & np.isfinite(values) & (values > 0)
+    plausible = DEPTH.within(values)
+    # Zero, infinity and what is not a number stand for holes (REP 117, REP 118).
+    refused = bool(np.any(np.isfinite(values) & (values != 0) & ~plausible))
     with np.errstate(divide='ignore', invalid='ignore'):
-        return np.where(usable, 1 / values, np.nan).reshape(len(points), -1)
+        found = np.where(inside & plausible, 1 / values, np.nan)
+    return found.reshape(len(points), -1), refused

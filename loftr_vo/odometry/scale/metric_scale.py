@@ -15,6 +15,7 @@ import numpy as np
 
 from loftr_vo.config import GeometrySettings, ScaleSettings, SettingError
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.plausible import CAMERA_HEIGHT, Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe
@@ -59,12 +60,13 @@ class MetricScale:
         matcher: Matcher,
         base_from_camera: np.ndarray | None = None,
     ) -> None:
-        if settings.source == 'camera_height' and not settings.camera_height:
+        if settings.source == 'camera_height' and not CAMERA_HEIGHT.holds(settings.camera_height):
             raise SettingError(
                 'scale.source camera_height needs scale.camera_height: measure how high the '
                 'camera is above the ground, in metres'
             )
         self.source = settings.source
+        self._refusals = Refusals()
         self._matcher = matcher
         self._mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
         self.configure(settings, geometry)
@@ -91,7 +93,7 @@ class MetricScale:
         self._make_source()
 
     def _make_source(self) -> None:
-        self._wheels = WheelScale(self._mounting)
+        self._wheels = WheelScale(self._mounting, self._refusals)
         # Down in the camera, for a base on level ground.
         self._ground = GroundScale(self._settings.camera_height, -self._mounting[2, :3])
 
@@ -117,7 +119,13 @@ class MetricScale:
         if not self.known:
             reason = f'scale not known yet: {reason}' if reason else 'scale not known yet'
         return ScaleStatus(
-            self.source, self.metric, self.sigma, age, reason, self._position_error.copy()
+            self.source,
+            self.metric,
+            self.sigma,
+            age,
+            reason,
+            str(self._refusals),
+            self._position_error.copy(),
         )
 
     def listen(self, frame: Frame) -> None:
@@ -237,7 +245,7 @@ class MetricScale:
 
     def _cell_depth(self, keyframe: Keyframe) -> CellDepth:
         if self.source == 'depth':
-            return depth_image.depth_of_cells(keyframe)
+            return depth_image.depth_of_cells(keyframe, self._refusals)
         return stereo.depth_of_cells(keyframe, self._matcher, self._geometry)
 
 

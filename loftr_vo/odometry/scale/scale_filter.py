@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Relative standard deviation by which the odometry's unit drifts from one keyframe to the next;
@@ -12,8 +14,10 @@ from dataclasses import dataclass
 DRIFT = 0.005
 # A reading further off than this is an outlier, in standard deviations ...
 _GATE = 3.5
-# ... unless so many in a row say the same.
+# ... unless so many in a row agree with each other, within their uncertainties.
 _MIN_CONSISTENT_READINGS = 5
+# The 99th percentile of chi squared with four degrees of freedom: five readings and their mean.
+_AGREEMENT = 13.28
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class ScaleFilter:
 
     def __init__(self) -> None:
         self.variance = math.inf
-        self._refused: list[float] = []
+        self._refused: deque[Reading] = deque(maxlen=_MIN_CONSISTENT_READINGS)
 
     def drift(self, sigma: float = DRIFT) -> None:
         """Be less sure, as after one more keyframe."""
@@ -49,25 +53,39 @@ class ScaleFilter:
 
     def correct(self, reading: Reading) -> float | None:
         """Return the factor that turns present lengths into metres; None for an outlier."""
-        noise = reading.sigma**2
         if math.isinf(self.variance):
-            self.variance = noise
+            self.variance = reading.sigma**2
             return math.exp(reading.log_ratio)
-        if abs(reading.log_ratio) > _GATE * math.sqrt(self.variance + noise):
-            if not self._is_consistent_jump(reading.log_ratio):
+        if abs(reading.log_ratio) > _GATE * math.hypot(math.sqrt(self.variance), reading.sigma):
+            self._refused.append(reading)
+            joint = (
+                agreement(self._refused)
+                if len(self._refused) == _MIN_CONSISTENT_READINGS
+                else None
+            )
+            if joint is None:
                 return None
             # So many agree that it is the estimate that is wrong, by about as much.
+            reading = joint
             self.variance += reading.log_ratio**2
         self._refused.clear()
-        gain = self.variance / (self.variance + noise)
+        gain = self.variance / (self.variance + reading.sigma**2)
         self.variance *= 1 - gain
         return math.exp(gain * reading.log_ratio)
 
-    def _is_consistent_jump(self, log_ratio: float) -> bool:
-        if self._refused and self._refused[-1] * log_ratio < 0:
-            self._refused.clear()
-        self._refused.append(log_ratio)
-        return len(self._refused) >= _MIN_CONSISTENT_READINGS
+
+def agreement(readings: Sequence[Reading]) -> Reading | None:
+    """Return what five readings say together; None where they contradict each other.
+
+    They do where their distances from their weighted mean, over their standard deviations, are
+    larger than chance makes them in one of a hundred cases. The unit drifts from one to the next.
+    """
+    weights = [1 / (reading.sigma**2 + DRIFT**2) for reading in readings]
+    total = sum(weights)
+    pairs = list(zip(weights, readings, strict=True))
+    mean = sum(weight * reading.log_ratio for weight, reading in pairs) / total
+    apart = sum(weight * (reading.log_ratio - mean) ** 2 for weight, reading in pairs)
+    return None if apart > _AGREEMENT else Reading(mean, 1 / math.sqrt(total))
 
 
 def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:

@@ -20,6 +20,7 @@ class ScaleStatus:
         sigma: relative standard deviation of a length; infinite where it is not known.
         age: seconds since the source last told; infinite if it never did.
         reason: why it told nothing of late; empty where it did.
+        refused: what of it was refused because it cannot be, and how often; see ``plausible``.
         position_error: (3,) in the world, how far the position is off if every length was too long
             by one standard deviation. Its outer product is part of the pose's covariance.
     """
@@ -29,6 +30,7 @@ class ScaleStatus:
     sigma: float = math.inf
     age: float = math.inf
     reason: str = ''
+    refused: str = ''
     position_error: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
     def __str__(self) -> str:

@@ -13,8 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.geometry.plausible import (
+    POSITION,
+    SPEED,
+    Refusals,
+    is_rotation,
+)
 from loftr_vo.geometry.rigid_motion import inverse_transform, transform
 from loftr_vo.imaging.frame import BasePose
+from loftr_vo.imaging.stamp_gate import AGREEING, StampGate, Succession
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading, robust_mean
 
@@ -56,10 +63,14 @@ class WheelScale:
 
     Args:
         base_from_camera: (4, 4); in a turn the camera goes another way than the base.
+        refusals: counts poses that cannot be.
     """
 
-    def __init__(self, base_from_camera: np.ndarray) -> None:
+    def __init__(self, base_from_camera: np.ndarray, refusals: Refusals | None = None) -> None:
         self._base_from_camera = base_from_camera
+        self._refusals = refusals or Refusals()
+        self._stamps = StampGate()
+        self._aside: list[BasePose] = []
         self._poses: deque[BasePose] = deque(maxlen=_KEPT_POSES)
         self._waiting: deque[_Stretch] = deque(maxlen=_KEPT_STRETCHES)
         self._log_ratios: list[float] = []
@@ -68,10 +79,41 @@ class WheelScale:
         self._has_read = False
 
     def add(self, poses: Iterable[BasePose]) -> None:
-        """Take poses of the other odometry; one that is not after the last is left out."""
+        """Take poses of the other odometry.
+
+        One that is not after the last is left out, and so is one that nothing on wheels reaches
+        from there. Where several in a row are reached from each other, the other odometry has
+        begun anew, and what was before it is forgotten.
+        """
         for pose in poses:
-            if not self._poses or pose.stamp > self._poses[-1].stamp:
+            if not (POSITION.holds(pose.pose[:3, 3]) and is_rotation(pose.pose[:3, :3])):
+                self._refusals.add('wheel pose')
+                continue
+            last = self._stamps.last
+            how = self._stamps.judge(pose.stamp)
+            if how is Succession.REFUSED:
+                # Some odometries repeat a pose, which is nothing to be told.
+                self._refusals.add('wheel stamp', int(pose.stamp != last))
+            elif how is Succession.JUMP:
+                self._begin_anew([pose])
+            elif not self._poses or _reaches(self._poses[-1], pose):
+                self._aside.clear()
                 self._poses.append(pose)
+            else:
+                self._put_aside(pose)
+
+    def _put_aside(self, pose: BasePose) -> None:
+        """Keep a pose that is not reached from the last, until others go on from it."""
+        self._refusals.add('wheel step')
+        if self._aside and not _reaches(self._aside[-1], pose):
+            self._aside.clear()
+        self._aside.append(pose)
+        if len(self._aside) == AGREEING:
+            self._begin_anew(self._aside)
+
+    def _begin_anew(self, poses: list[BasePose]) -> None:
+        self._poses = deque(poses, maxlen=_KEPT_POSES)
+        self._aside = []
 
     def follow(self, stamp: int, pose: np.ndarray, reference_depth: float) -> None:
         """Take one more pose of the camera, (4, 4) in the present unit."""
@@ -167,6 +209,12 @@ class WheelScale:
         if (late.stamp - early.stamp) * 1e-9 > _GAP:
             raise NoReading('the other odometry has gaps')
         return _between(early, late, (stamp - early.stamp) / (late.stamp - early.stamp))
+
+
+def _reaches(early: BasePose, late: BasePose) -> bool:
+    """Whether a robot can be at the later pose after the earlier one."""
+    way = float(np.linalg.norm(late.pose[:3, 3] - early.pose[:3, 3]))
+    return SPEED.holds(way / ((late.stamp - early.stamp) * 1e-9))
 
 
 def _between(early: BasePose, late: BasePose, share: float) -> np.ndarray:
