@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.files.output_files import write_text
+
 NANOSECONDS = 10**9
 
 
@@ -92,7 +94,13 @@ class Trajectory:
         return cls(np.array(stamps, np.int64), np.stack(poses))
 
     def write_tum(self, path: str | Path, what: str = 'camera optical frame in world') -> None:
-        """Write lines ``timestamp tx ty tz qx qy qz qw``, the time in seconds with 9 decimals."""
+        """Write lines ``timestamp tx ty tz qx qy qz qw``, the time in seconds with 9 decimals.
+
+        The file is written whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         lines = [f'# timestamp tx ty tz qx qy qz qw ({what})']
         if len(self):
             quaternions = Rotation.from_matrix(self.poses[:, :3, :3]).as_quat()
@@ -101,7 +109,7 @@ class Trajectory:
                 f'{format_seconds(stamp)} ' + ' '.join(f'{value:.9g}' for value in row)
                 for stamp, row in zip(self.stamps.tolist(), values, strict=True)
             ]
-        Path(path).write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        write_text(path, '\n'.join(lines) + '\n')
 
 
 def parse_seconds(text: str, where: str) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from loftr_vo.files.printable import quoted
+
 # What turns an encoding of 8 bits grey; None where it is grey as it comes.
 _TO_GREY: dict[str, int | None] = {
     'mono8': None,
@@ -73,7 +75,8 @@ class PictureReader:
         if narrow not in _TO_GREY:
             known = ', '.join([*_TO_GREY, *_WIDE, *_PLANAR])
             raise ImageError(
-                f'the image encoding {message.encoding!r} is not supported; supported are {known}'
+                f'the image encoding {quoted(message.encoding)} is not supported; '
+                f'supported are {known}'
             )
         picture = self._narrow(_array(message, encoding))
         code = _TO_GREY[narrow]
@@ -110,7 +113,7 @@ def depth_image(message: Any) -> np.ndarray:
     if message.encoding == '32FC1':
         return _array(message, '32FC1')
     raise ImageError(
-        f'the depth encoding {message.encoding!r} is not supported; '
+        f'the depth encoding {quoted(message.encoding)} is not supported; '
         'supported are 16UC1 (millimetres) and 32FC1 (metres)'
     )
 
@@ -122,7 +125,8 @@ def _decompress(message: Any) -> np.ndarray:
     picture = cv2.imdecode(data, flags) if data.size else None
     if picture is None or picture.dtype not in (np.uint8, np.uint16):
         raise ImageError(
-            f'{data.size} bytes of a compressed image (format {message.format!r}) do not decode'
+            f'{data.size} bytes of a compressed image (format {quoted(message.format)}) '
+            'do not decode'
         )
     return picture
 

@@ -13,8 +13,9 @@ from rclpy.lifecycle import LifecycleNode
 from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.health import Health
+from loftr_vo.ros.health import Health, Rate
 from loftr_vo.ros.inputs import Arrival, Inputs
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
 from loftr_vo.ros.scale_inputs import ScaleInputs
@@ -34,6 +35,7 @@ class Stream:
         outputs: where estimates go.
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
+        log: where what messages bring about is said.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Stream:
         outputs: Outputs,
         published: Callable[[], None],
         health: Health,
+        log: LimitedLog,
     ) -> None:
         self._clock = node.get_clock()
         self._extrinsics = extrinsics
@@ -54,11 +57,16 @@ class Stream:
         self._published = published
         self._health = health
         health.dropped = health.refused = 0
+        health.output = Rate()
         health.picture_error = health.stamp_error = health.tracking_error = ''
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
-        self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics)
-        self._scale_inputs = ScaleInputs(node, settings, scale, health)
+        self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
+        try:
+            self._scale_inputs = ScaleInputs(node, settings, scale, health, log)
+        except Exception:
+            self._inputs.close()
+            raise
         self._to_be_mounted = scale.source in ('odometry', 'camera_height')
         self._worker = Worker(
             odometry,
@@ -69,12 +77,12 @@ class Stream:
             self._restart,
             node.context.ok,
             health,
-            node.get_logger(),
+            log,
         )
         self._worker.start()
 
     def between_frames(self, errand: Callable[[], None]) -> None:
-        """Have something done on the worker's thread before the next frame."""
+        """Have something done on the worker's thread before the next frame, or without one."""
         self._worker.between_frames(errand)
 
     def restart(self) -> None:
@@ -90,9 +98,9 @@ class Stream:
         """Throw away the pictures that wait."""
         self._mailbox.clear()
 
-    def expect_jump(self) -> None:
-        """The clock was set back: stamps will go back, too."""
-        self._worker.expect_jump()
+    def expect_jump(self, before: int) -> None:
+        """The clock was set back from ``before`` nanoseconds: stamps will go back, too."""
+        self._worker.expect_jump(before)
 
     def look_for_publishers(self) -> None:
         """Note who publishes the topics on which nothing comes."""
@@ -132,4 +140,6 @@ class Stream:
         health.latency = now - tracked.arrival
         health.age = (self._clock.now().nanoseconds - estimate.stamp) * 1e-9
         self._published()
-        self._outputs.publish_pictures(estimate, tracked.frame, body, health.output.hertz(now))
+        self._outputs.publish_pictures(
+            estimate, tracked.frame, tracked.camera_frame, body, health.output.hertz(now)
+        )
