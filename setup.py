@@ -33,10 +33,10 @@ setup(
     ],
     entry_points={
         'console_scripts': [
-            f'vo_node = {NAME}.ros.node:main',
-            f'vo_camera = {NAME}.ros.rendered_camera:main',
-            f'vo_recorder = {NAME}.ros.odometry_recorder:main',
-            f'vo_when_active = {NAME}.ros.when_active:main',
+            f'vo_node = {NAME}.ros.executables:vo_node',
+            f'vo_camera = {NAME}.ros.executables:vo_camera',
+            f'vo_recorder = {NAME}.ros.executables:vo_recorder',
+            f'vo_when_active = {NAME}.ros.executables:vo_when_active',
             f'loftr_vo = {NAME}.cli.main:main',
         ],
     },

@@ -300,7 +300,14 @@ class NodeSettings:
         2000, 'Most poses kept in ~/path.', unit='poses', low=1, high=100000, runtime=True
     )
     trajectory_file: str = setting(
-        'trajectory.txt', 'Where ~/save_trajectory writes the poses (TUM format).', runtime=True
+        'trajectory.txt',
+        'File in trajectory_folder that ~/save_trajectory writes the poses to (TUM format).',
+        runtime=True,
+    )
+    trajectory_folder: str = setting(
+        '.',
+        'Folder that ~/save_trajectory writes into, and nowhere else; . is where the node was '
+        'started.',
     )
     input_timeout: float = setting(
         2.0,

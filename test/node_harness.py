@@ -39,7 +39,9 @@ class NodeProcess:
     def __init__(self, output, stand_in=None, **parameters):
         executable = Path(sys.executable).with_name('vo_node')
         start = (
-            [executable] if executable.exists() else [sys.executable, '-m', 'loftr_vo.ros.node']
+            [executable]
+            if executable.exists()
+            else [sys.executable, '-m', 'loftr_vo.ros.executables', 'vo_node']
         )
         if stand_in is not None:
             start = [sys.executable, ROOT / 'test' / 'stand_in_node.py', *stand_in]

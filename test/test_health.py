@@ -137,3 +137,38 @@ def test_rate_falls_when_nothing_comes():
     assert rate.hertz(1.0) == pytest.approx(10.0)
     assert rate.hertz(5.0) == pytest.approx(0.25)
     assert Rate().hertz(1.0) == 0.0
+
+
+def test_rate_does_not_span_a_pause():
+    rate = Rate()
+    for second in (*range(10), *range(1000, 1010)):
+        rate.happened(0.1 * second)
+    assert rate.hertz(100.9) == pytest.approx(10.0)
+    assert rate.count == 20
+
+
+def test_rate_of_what_becomes_slower_is_measured_anew():
+    rate = Rate()
+    for tick in (*(0.01 * number for number in range(30)), 1.0, 2.0, 3.0):
+        rate.happened(tick)
+    assert rate.hertz(3.0) == pytest.approx(1.0)
+
+
+def test_a_pause_is_no_overload():
+    health = healthy(now=1000.0)
+    health.dropped = 20
+    health.output = Rate()
+    # Worked on at 10 Hz, with a pause of most of an hour before the last second.
+    for step in range(30):
+        health.output.happened(1.0 + 0.1 * step)
+    for step in range(10):
+        health.output.happened(999.1 + 0.1 * step)
+    assert diagnose(health, 1000.0, TIMEOUT)[0] is Level.OK
+
+
+def test_what_was_logged_when_it_came_up_is_known():
+    health = healthy()
+    health.stamp_error = 'the stamp is not after the one before'
+    assert health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])
+    health.image = Feed('/camera/image', 'best effort, depth 5')
+    assert not health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])

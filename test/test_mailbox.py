@@ -116,3 +116,34 @@ def test_nothing_is_lost_or_doubled_between_threads(capacity):
     assert len(taken) + mailbox.dropped == 2000
     assert taken == sorted(set(taken))
     assert taken[-1] == 1999
+
+
+def test_work_is_done_though_no_item_comes():
+    mailbox, done = Mailbox(1, held=True), threading.Event()
+    mailbox.put('kept back')
+    thread = threading.Thread(target=lambda: list(mailbox), daemon=True)
+    thread.start()
+    mailbox.do(done.set)
+    assert done.wait(5.0)
+    mailbox.close()
+    thread.join(5.0)
+
+
+def test_work_is_done_before_the_next_item_in_order():
+    mailbox, order = Mailbox(2), []
+    mailbox.put('item')
+    for number in (1, 2):
+        mailbox.do(lambda number=number: order.append(number))
+    assert take(mailbox, 1) == ['item']
+    assert order == [1, 2]
+
+
+def test_work_that_is_left_is_done_when_all_is_over():
+    mailbox, done = Mailbox(1), []
+    mailbox.close()
+    mailbox.do(lambda: done.append('left'))
+    assert list(mailbox) == []
+    assert done == []
+    mailbox.finish()
+    mailbox.do(lambda: done.append('after the end'))
+    assert done == ['left', 'after the end']

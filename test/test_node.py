@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node's behaviour with an odometry that the tests control, in one process."""
 
+import errno
 import gc
 import math
+import os
 import sys
 import threading
 import time
@@ -22,6 +24,7 @@ from nav_msgs.msg import Odometry, Path
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -31,7 +34,9 @@ from visualization_msgs.msg import MarkerArray
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.matching.device import DeviceLostError
 from loftr_vo.ros import messages
-from loftr_vo.ros.health import Health
+from loftr_vo.ros.executor import AsideExecutor
+from loftr_vo.ros.graph import look_for_publishers
+from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.node import VisualOdometryNode
@@ -130,6 +135,11 @@ class Rig:
         values = self.heard['loftr_vo/status'][-1].values
         return next(pair.value for pair in values if pair.key == key)
 
+    def save(self, name):
+        """Name the file of ~/save_trajectory, call it, and return its answer."""
+        self.node.set_parameters([Parameter('trajectory_file', value=name)])
+        return self.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+
     def call(self, kind, name, request):
         client = self.camera.create_client(kind, name)
         self.until(client.service_is_ready)
@@ -222,6 +232,49 @@ def test_pictures_that_come_before_camera_info_are_kept(make_rig):
     rig.until(lambda: rig.stamps() == [1 * SECOND, 2 * SECOND, 3 * SECOND])
 
 
+def latched_publisher(rig):
+    """Return a publisher of camera_info that keeps its last message for those who come."""
+    rig.camera.destroy_publisher(rig.infos)
+    return rig.camera.create_publisher(
+        CameraInfo,
+        'camera_info',
+        QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+    )
+
+
+def test_camera_info_that_was_sent_once_before_activation_is_received(make_rig):
+    rig = make_rig(queue_policy='all')
+    rig.infos = latched_publisher(rig)
+    rig.send_info()
+    rig.start()
+    rig.track(SECOND)
+    assert rig.node._health.camera_info.rate.count == 1
+    # And again after the next activation.
+    assert rig.node.trigger_deactivate() == SUCCESS
+    rig.until(lambda: not rig.infos.get_subscription_count())
+    assert rig.node.trigger_activate() == SUCCESS
+    rig.until(rig.images.get_subscription_count)
+    rig.track(2 * SECOND)
+
+
+def test_no_durable_camera_info_is_asked_of_those_who_have_none(make_rig, capfd):
+    rig = make_rig(queue_policy='all')
+    rig.start()
+    rig.spin(1.2)
+    assert rig.infos.get_subscription_count() == 1
+    assert 'incompatible QoS' not in capfd.readouterr().err
+
+
+def test_nothing_is_said_of_silence_at_the_start_before_its_time(make_rig, capfd):
+    rig = make_rig(input_timeout=2.5)
+    rig.start()
+    rig.spin(1.6)
+    assert 'no image yet' not in capfd.readouterr().err
+    rig.until(rig.says(WARN, 'no image yet'))
+    rig.spin(2.5)
+    assert capfd.readouterr().err.count('no image yet') == 1
+
+
 def test_newest_picture_is_next_and_drops_are_counted(make_rig):
     rig = make_rig()
     rig.odometry.seconds = 0.5
@@ -265,6 +318,20 @@ def test_silence_names_where_pictures_are(make_rig):
     rig.send_image(SECOND)
     rig.until(rig.says(WARN, 'nothing publishes /camera_info'))
     rig.until(rig.says(WARN, 'calibrations are on /front/camera_info: remap camera_info'))
+
+
+def test_a_publisher_whose_node_is_not_known_yet_has_no_odd_name():
+    profile = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    found = SimpleNamespace(
+        node_name='_NODE_NAME_UNKNOWN_',
+        node_namespace='_NODE_NAMESPACE_UNKNOWN_',
+        topic_type='sensor_msgs/msg/Image',
+        qos_profile=profile,
+    )
+    node = SimpleNamespace(get_publishers_info_by_topic=lambda topic: [found])
+    feed = Feed('/image', kind='sensor_msgs/msg/Image')
+    look_for_publishers(node, feed)
+    assert feed.publishers == ('a node not known yet (best effort)',)
 
 
 def test_camera_that_stops_is_reported(make_rig):
@@ -403,6 +470,20 @@ def test_clock_that_jumps_back_a_little_starts_anew(make_rig):
     assert rig.odometry.resets == 1
 
 
+def test_a_jump_of_the_clock_is_forgotten_when_time_has_made_up_for_it(make_rig):
+    rig = make_rig(queue_policy='all')
+    rig.start()
+    rig.send_info()
+    rig.track(100 * SECOND)
+    rig.node._stream.expect_jump()
+    for stamp in (101 * SECOND, 102 * SECOND, 103 * SECOND):
+        rig.track(stamp)
+    # Later, a picture that is 10 ms late is late and nothing else.
+    rig.send_image(103 * SECOND - 10**7)
+    rig.until(rig.says(WARN, 'picture refused'))
+    assert rig.odometry.resets == 0
+
+
 def test_reset_service_starts_anew(rig):
     rig.track(1 * SECOND)
     rig.track(2 * SECOND)
@@ -422,47 +503,139 @@ def test_pause_service_lets_pictures_pass(rig):
     assert rig.stamps() == [1 * SECOND, 3 * SECOND]
 
 
-def test_trajectory_is_saved_in_optical_axes(rig, tmp_path):
+@pytest.fixture
+def saving_rig(make_rig, tmp_path):
+    """Return an active rig that saves into ``tmp_path``."""
+    rig = make_rig(queue_policy='all', trajectory_folder=str(tmp_path))
+    rig.start()
+    rig.send_info()
+    return rig
+
+
+@pytest.mark.parametrize('absolute', [False, True])
+def test_trajectory_is_saved_in_optical_axes(saving_rig, tmp_path, absolute):
+    rig = saving_rig
     rig.track(1 * SECOND)
     rig.track(2 * SECOND)
     file = tmp_path / 'path.txt'
-    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
-    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    reply = rig.save(str(file) if absolute else 'path.txt')
     assert reply.success, reply.message
+    assert str(file) in reply.message
     saved = Trajectory.read_tum(file)
     assert list(saved.stamps) == [1 * SECOND, 2 * SECOND]
     np.testing.assert_allclose(saved.positions, [[0, 0, 0], [0, 0, 1]])
 
 
-def test_trajectory_that_cannot_be_written_is_said(rig, tmp_path):
-    rig.track(SECOND)
-    file = tmp_path / 'absent' / 'path.txt'
-    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
-    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+def test_trajectory_that_cannot_be_written_is_said(saving_rig, tmp_path):
+    saving_rig.track(SECOND)
+    reply = saving_rig.save('absent/path.txt')
     assert not reply.success
-    assert str(file) in reply.message
+    assert str(tmp_path / 'absent') in reply.message
 
 
 @pytest.mark.parametrize(
     ('file', 'words'),
-    [('', 'Is a directory'), ('~nobody-of-that-name/x', 'home'), ('a\0b', 'null')],
+    [('', 'not a file in'), ('~nobody-of-that-name/x', 'home'), ('a\0b', 'null')],
 )
-def test_impossible_file_is_said_and_harms_nothing(rig, file, words):
-    rig.track(SECOND)
-    rig.node.set_parameters([Parameter('trajectory_file', value=file)])
-    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+def test_impossible_file_is_said_and_harms_nothing(saving_rig, file, words):
+    saving_rig.track(SECOND)
+    reply = saving_rig.save(file)
     assert not reply.success
     assert words in reply.message
-    assert 'set the parameter trajectory_file' in reply.message
+    assert 'see trajectory_file' in reply.message
 
 
-def test_nothing_to_save_is_said_and_no_file_is_written(rig, tmp_path):
-    file = tmp_path / 'path.txt'
-    rig.node.set_parameters([Parameter('trajectory_file', value=str(file))])
-    reply = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+def test_a_file_of_another_kind_or_outside_the_folder_is_left_alone(saving_rig, tmp_path):
+    saving_rig.track(SECOND)
+    (tmp_path / 'notes.txt').write_text('my notes')
+    reply = saving_rig.save('notes.txt')
+    assert not reply.success
+    assert 'is no trajectory' in reply.message
+    assert (tmp_path / 'notes.txt').read_text() == 'my notes'
+    outside = tmp_path.parent / f'{tmp_path.name}-outside.txt'
+    (tmp_path / 'link').symlink_to(outside)
+    for name in (f'../{outside.name}', str(outside), 'link'):
+        reply = saving_rig.save(name)
+        assert not reply.success
+        assert 'written only there' in reply.message
+    assert not outside.exists()
+    # One of its own kind is replaced.
+    assert saving_rig.save('path.txt').success
+    saving_rig.track(2 * SECOND)
+    assert saving_rig.save('path.txt').success
+    assert len(Trajectory.read_tum(tmp_path / 'path.txt')) == 2
+
+
+@pytest.mark.parametrize('what', ['fifo', 'folder', 'device'])
+def test_what_is_no_file_is_refused_at_once(saving_rig, tmp_path, what):
+    saving_rig.track(SECOND)
+    path = tmp_path / 'path.txt'
+    if what == 'fifo':
+        os.mkfifo(path)
+    elif what == 'folder':
+        path.mkdir()
+    else:
+        path.symlink_to('/dev/full')
+    start = time.monotonic()
+    reply = saving_rig.save('path.txt')
+    assert time.monotonic() - start < 5.0
+    assert not reply.success
+    saving_rig.track(2 * SECOND)
+
+
+def test_a_full_disk_keeps_the_trajectory_that_was_saved_before(saving_rig, tmp_path, monkeypatch):
+    saving_rig.track(SECOND)
+    assert saving_rig.save('path.txt').success
+    saving_rig.track(2 * SECOND)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    reply = saving_rig.save('path.txt')
+    monkeypatch.undo()
+    assert not reply.success
+    assert 'No space left' in reply.message
+    assert len(Trajectory.read_tum(tmp_path / 'path.txt')) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ['path.txt']
+
+
+def test_a_disk_that_hangs_holds_nothing_up(saving_rig, tmp_path, monkeypatch):
+    rig = saving_rig
+    rig.executor.remove_node(rig.node)
+    rig.executor.remove_node(rig.camera)
+    rig.executor = AsideExecutor(rig.node.transitions)
+    rig.executor.add_node(rig.node)
+    rig.executor.add_node(rig.camera)
+    rig.track(SECOND)
+    disk, fsync = threading.Event(), os.fsync
+
+    def hang(descriptor):
+        disk.wait(20.0)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, 'fsync', hang)
+    rig.node.set_parameters([Parameter('trajectory_file', value='path.txt')])
+    client = rig.camera.create_client(Trigger, 'loftr_vo/save_trajectory')
+    rig.until(client.service_is_ready)
+    future = client.call_async(Trigger.Request())
+    rig.until(lambda: list(tmp_path.iterdir()))
+    rig.track(2 * SECOND)
+    second = rig.call(Trigger, 'loftr_vo/save_trajectory', Trigger.Request())
+    assert not second.success
+    assert 'already' in second.message
+    assert not future.done()
+    disk.set()
+    rig.until(future.done)
+    assert future.result().success
+    assert len(Trajectory.read_tum(tmp_path / 'path.txt')) == 1
+
+
+def test_nothing_to_save_is_said_and_no_file_is_written(saving_rig, tmp_path):
+    reply = saving_rig.save('path.txt')
     assert not reply.success
     assert 'nothing to save' in reply.message
-    assert not file.exists()
+    assert not (tmp_path / 'path.txt').exists()
 
 
 def test_reset_of_an_inactive_node_is_refused(make_rig):
@@ -490,6 +663,10 @@ def test_debug_outputs_come_to_whom_subscribes(rig):
     path = rig.heard['loftr_vo/path'][-1]
     assert path.header.frame_id == 'odom'
     assert [pose.pose.position.x for pose in path.poses] == [0.0, 1.0]
+    assert path.poses[0].header.frame_id == 'odom'
+    # The picture is what the camera sees; the points are where the path is.
+    assert rig.heard['loftr_vo/match_image'][-1].header.frame_id == 'camera_optical'
+    assert rig.heard['loftr_vo/points'][-1].header.frame_id == 'odom'
     point = np.frombuffer(rig.heard['loftr_vo/points'][-1].data, np.float32)
     # Five units before the camera is five units along x.
     np.testing.assert_allclose(point, [5, 0, 0, 1], atol=1e-6)
@@ -551,7 +728,7 @@ def transforms(monkeypatch):
 
         def lookup_transform(self, target, source, time):
             if Buffer.mounted is None:
-                raise LookupError(f'{source} does not exist')
+                raise LookupError(f'{source} does not exist. ')
             return messages.transform_stamped(0, target, source, Buffer.mounted)
 
     module = ModuleType('tf2_ros')
@@ -593,7 +770,10 @@ def test_extrinsics_are_waited_for_and_used(make_rig, transforms):
     rig.start()
     rig.send_info()
     rig.send_image(1 * SECOND)
-    words = "waits for the transform from base_link to 'camera_optical'"
+    words = (
+        "waits for the transform from base_link to 'camera_optical': camera_optical does not "
+        'exist; publish it'
+    )
     rig.until(rig.says(WARN, words))
     # The camera looks backwards, from one unit behind the base.
     transforms.buffer.mounted = np.array(

@@ -67,6 +67,8 @@ def test_camera_stream_becomes_odometry(start_node, make_listener):
     assert code == 0, node.text
     assert seconds < 8.0
     assert 'Traceback' not in node.text
+    # What a good run has to say: of the network, the camera and that it tracks.
+    assert 0 < node.text.count('[INFO]') <= 10, node.text
 
 
 def test_camera_that_does_not_move_or_is_covered_is_told_so(start_node, make_listener):

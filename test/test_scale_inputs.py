@@ -12,6 +12,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from exact_world import ExactMatcher, World, camera, pose
 from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
 from test_node import ERROR, OK, SECOND, WARN, Rig
@@ -174,6 +175,37 @@ def test_depth_of_another_time_is_told_and_not_taken(make_rig):
     rig.track(SECOND)
     assert rig.last_frame().depth is None
     rig.until(rig.says(WARN, 'the nearest depth image is 70.0 ms from its picture'))
+
+
+def test_a_calibration_of_the_right_camera_that_was_sent_once_is_received():
+    rig = ScaleRig('stereo')
+    try:
+        rig.camera.destroy_publisher(rig.right_infos)
+        quality = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        rig.right_infos = rig.camera.create_publisher(CameraInfo, 'right/camera_info', quality)
+        rig.right_infos.publish(right_info())
+        rig.start()
+        rig.until(lambda: 'right' in rig.node._stream._scale_inputs._infos)
+    finally:
+        rig.close()
+
+
+def test_poses_of_the_wheels_without_pictures_do_not_fill_the_memory(make_rig):
+    rig = make_rig('odometry')
+    inputs = rig.node._stream._scale_inputs
+    message = Odometry(child_frame_id='base_link')
+    message.pose.pose.orientation.w = 1.0
+    for _ in range(7000):
+        inputs._on_odometry(message)
+    assert len(inputs._wheels) <= 5000
+
+
+def test_frames_of_the_wheels_that_change_each_time_are_told_once(make_rig, capfd):
+    rig = make_rig('odometry', base_frame='base_link', lookup_extrinsics=False)
+    for number in range(50):
+        rig.send_wheels(number * MILLISECOND, 0.0, child=f'frame{number}')
+        rig.spin(0.005)
+    assert capfd.readouterr().err.count('two go different ways') == 1
 
 
 def test_depth_that_never_comes_is_told(make_rig):

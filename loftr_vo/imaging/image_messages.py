@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loftr_vo.files.errors import shortened
+from loftr_vo.files.printable import quoted
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
 
@@ -81,8 +81,8 @@ class PictureReader:
         if narrow not in _TO_GREY:
             known = ', '.join([*_TO_GREY, *_WIDE, *_PLANAR])
             raise ImageError(
-                f'the image encoding {shortened(message.encoding)} is not supported; supported '
-                f'are {known}'
+                f'the image encoding {quoted(message.encoding)} is not supported; '
+                f'supported are {known}'
             )
         picture = self._narrow(_array(message, encoding))
         code = _TO_GREY[narrow]
@@ -119,14 +119,14 @@ def depth_image(message: Any) -> np.ndarray:
     if message.encoding == '32FC1':
         return _array(message, '32FC1')
     raise ImageError(
-        f'the depth encoding {shortened(message.encoding)} is not supported; '
+        f'the depth encoding {quoted(message.encoding)} is not supported; '
         'supported are 16UC1 (millimetres) and 32FC1 (metres)'
     )
 
 
 def _decompress(message: Any, camera: Camera | None) -> np.ndarray:
     data = np.frombuffer(message.data, np.uint8)
-    what = f'the compressed image (format {shortened(message.format)})'
+    what = f'the compressed image (format {quoted(message.format)})'
     picture = decode_picture(data, GREY_ANY_DEPTH, camera, what)
     if picture.dtype not in (np.uint8, np.uint16):
         raise ImageError(f'{what} has pixels of {picture.dtype}; 8 or 16 bits are needed')

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import (
     Executor,
     ExternalShutdownException,
@@ -15,6 +18,11 @@ from rclpy.executors import (
     TimeoutException,
 )
 from rclpy.task import Future
+
+Result = TypeVar('Result')
+
+# Seconds after which one who waits for the executor's thread looks whether it still turns.
+_LOOK_AGAIN = 0.1
 
 
 class AsideExecutor(Executor):
@@ -32,6 +40,7 @@ class AsideExecutor(Executor):
         super().__init__(**options)
         self._group = group
         self._failure: Exception | None = None
+        self._spinning_thread: int | None = None
 
     def spin_once(self, timeout_sec: Any = None) -> None:
         """Wait for one callback, and run it or have it run.
@@ -41,6 +50,7 @@ class AsideExecutor(Executor):
         """
         if self._failure is not None:
             raise self._failure
+        self._spinning_thread = threading.get_ident()
         entity: Any
         try:
             handler, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
@@ -54,7 +64,8 @@ class AsideExecutor(Executor):
         # A task that is resumed has no entity.
         if getattr(entity, 'callback_group', None) is self._group:
             # A daemon, because loading a network cannot be interrupted.
-            threading.Thread(target=self._run_aside, args=(handler,), daemon=True).start()
+            arguments = handler, entity
+            threading.Thread(target=self._run_aside, args=arguments, daemon=True).start()
         else:
             _run(handler)
 
@@ -63,15 +74,54 @@ class AsideExecutor(Executor):
         future.add_done_callback(lambda _: self.wake())
         self.spin_once(timeout_sec)
 
-    def _run_aside(self, handler: Any) -> None:
+    def between_waits(self, work: Callable[[], Result]) -> Result:
+        """Return what ``work`` returns, run while the executor neither waits nor runs a callback.
+
+        rclpy keeps no lock on what it waits for: what another thread destroys while the wait set
+        is made or read raises ``InvalidHandle`` there, and a callback may still be under way.
+        Tasks run before the wait set is made. On the executor's own thread, or where none turns,
+        ``work`` is run at once.
+        """
+        if self._spinning_thread in (None, threading.get_ident()):
+            return work()
+        outcome: concurrent.futures.Future[Result] = concurrent.futures.Future()
+        self.create_task(_fulfil, outcome, work)
+        while not outcome.done():
+            concurrent.futures.wait([outcome], _LOOK_AGAIN)
+            # No task is begun any more where ROS has ended.
+            if (self._is_shutdown or not self.context.ok()) and outcome.cancel():
+                return work()
+        return outcome.result()
+
+    def _run_aside(self, handler: Any, entity: Any) -> None:
         try:
             _run(handler)
         except Exception as error:
+            if _is_destroyed(entity):
+                # The service was taken away while it answered: nobody waits for the answer.
+                return
             self._failure = error
             self.wake()
+
+
+def _is_destroyed(entity: Any) -> bool:
+    try:
+        with entity.handle:
+            return False
+    except InvalidHandle:
+        return True
 
 
 def _run(handler: Any) -> None:
     handler()
     if handler.done():
         handler.result()  # raises what the callback has raised
+
+
+def _fulfil(outcome: concurrent.futures.Future[Result], work: Callable[[], Result]) -> None:
+    if not outcome.set_running_or_notify_cancel():
+        return
+    try:
+        outcome.set_result(work())
+    except Exception as error:
+        outcome.set_exception(error)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy
 
 from loftr_vo.ros.health import Feed
 
@@ -15,17 +16,26 @@ _COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 
 def look_for_publishers(node: Node, feed: Feed) -> None:
     """Note in ``feed`` who publishes its topic and how, and where else there is such a thing."""
-    fitting, foreign = [], []
+    fitting, foreign, latched = [], [], False
     for found in node.get_publishers_info_by_topic(feed.topic):
-        name = f'{found.node_namespace.rstrip("/")}/{found.node_name}'
+        name = _name(found)
         if found.topic_type == feed.kind:
             fitting.append(f'{name} ({_in_words(found.qos_profile)})')
+            durability = found.qos_profile.durability
+            latched = latched or durability is DurabilityPolicy.TRANSIENT_LOCAL
         else:
             foreign.append(f'as {found.topic_type} by {name}')
-    feed.publishers, feed.foreign = tuple(fitting), tuple(foreign)
+    feed.publishers, feed.foreign, feed.latched = tuple(fitting), tuple(foreign), latched
     feed.elsewhere = () if fitting or foreign else _elsewhere(node, feed)
     if not fitting:
         feed.incompatible = ''
+
+
+def _name(found: Any) -> str:
+    # What the middleware says before it has heard of the node that a publisher belongs to.
+    if found.node_name == '_NODE_NAME_UNKNOWN_':
+        return 'a node not known yet'
+    return f'{found.node_namespace.rstrip("/")}/{found.node_name}'
 
 
 def _elsewhere(node: Node, feed: Feed) -> tuple[str, ...]:

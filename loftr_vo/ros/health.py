@@ -15,6 +15,8 @@ from loftr_vo.odometry.estimate import Estimate, State
 # Under this share of the pictures worked on, the node says that it cannot keep up.
 _KEEPING_UP = 0.5
 _RATE_WINDOW = 30
+# A silence of as many mean periods is a pause: the rate is measured anew after it.
+_PAUSE = 10
 # What the node waits for or does while it is not active.
 _NEXT = {
     'unconfigured': 'waits to be configured and activated',
@@ -50,17 +52,29 @@ Verdict = tuple[Level, str]
 
 
 class Rate:
-    """How often something happens, over the last few times.
+    """How often something happens, over the last few times since the last pause.
 
     Times are seconds of a clock that only goes forward.
+
+    Attributes:
+        count: how often it has happened in all.
     """
 
     def __init__(self) -> None:
+        self.count = 0
         self._times: deque[float] = deque(maxlen=_RATE_WINDOW)
 
     def happened(self, now: float) -> None:
         """Count one more."""
+        if len(self._times) > 2 and self.silence(now) > _PAUSE * self._period:
+            self._times.clear()
         self._times.append(now)
+        self.count += 1
+
+    @property
+    def _period(self) -> float:
+        """Mean seconds from one time to the next; there are two at least."""
+        return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
 
     def silence(self, now: float) -> float:
         """Return the seconds since it last happened; infinite if it never did."""
@@ -70,7 +84,7 @@ class Rate:
         """Return how often a second it happens; falls off when it stops, 0 if unknown."""
         if len(self._times) < 2:
             return 0.0
-        mean = (self._times[-1] - self._times[0]) / (len(self._times) - 1)
+        mean = self._period
         silence = self.silence(now)
         return 1.0 / max(silence if silence > 2 * mean else mean, 1e-9)
 
@@ -86,6 +100,7 @@ class Feed:
         rate: when messages came.
         incompatible: what to do about a publisher with other quality of service, if there is one.
         publishers: who publishes it, and with what quality of service.
+        latched: whether one of them keeps its last message for those who come later.
         foreign: who publishes another type of message on the topic, and which.
         elsewhere: other topics with this type of message, if nothing publishes this one.
     """
@@ -96,6 +111,7 @@ class Feed:
     rate: Rate = field(default_factory=Rate)
     incompatible: str = ''
     publishers: tuple[str, ...] = ()
+    latched: bool = False
     foreign: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
@@ -110,6 +126,7 @@ class Health:
         fault: why the last transition failed.
         device: what the network runs on.
         device_fault: how the device failed in mid-run; no picture is worked on since.
+        active_since: when the stream was begun, seconds of the monotonic clock.
         paused: whether ~/pause holds the odometry.
         image, camera_info: the inputs; without a topic while not subscribed.
         scale_feeds: the inputs that ``scale.source`` needs, by name.
@@ -137,6 +154,7 @@ class Health:
     fault: str = ''
     device: str = ''
     device_fault: str = ''
+    active_since: float = -math.inf
     paused: bool = False
     image: Feed = field(default_factory=Feed)
     camera_info: Feed = field(default_factory=Feed)
@@ -169,6 +187,22 @@ class Health:
         if self.paused:
             return 'paused'
         return self.estimate.state.value if self.estimate else 'waiting'
+
+    def was_logged(self, message: str) -> bool:
+        """Whether a diagnosis is of what was logged when it came up."""
+        logged = (
+            self.progress,
+            self.fault,
+            self.device_fault,
+            self.picture_error,
+            self.stamp_error,
+            self.tracking_error,
+        )
+        return any(text and text in message for text in logged)
+
+    def is_starting(self, now: float, timeout: float) -> bool:
+        """Whether it is too early to complain that nothing comes."""
+        return self.estimate is None and now - self.active_since < timeout
 
 
 def diagnose(health: Health, now: float, timeout: float) -> Verdict:

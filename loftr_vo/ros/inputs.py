@@ -17,8 +17,9 @@ from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
-from loftr_vo.ros.subscribing import subscribe
+from loftr_vo.ros.subscribing import Subscriptions
 from loftr_vo.ros.transforms import Extrinsics
 
 # Seconds without a picture after which its publishers are looked for.
@@ -49,6 +50,7 @@ class Inputs:
         health: where arrivals and errors are noted.
         mailbox: where pictures go.
         extrinsics: must be found before a picture can be used.
+        log: where a calibration is told.
     """
 
     def __init__(
@@ -58,12 +60,13 @@ class Inputs:
         health: Health,
         mailbox: Mailbox[Arrival],
         extrinsics: Extrinsics,
+        log: LimitedLog,
     ) -> None:
         self._node = node
-        self._settings = settings
         self._health = health
         self._mailbox = mailbox
         self._extrinsics = extrinsics
+        self._log = log
         self._camera_frame: str | None = None
         self.camera: Camera | None = None
         image_topic = node.resolve_topic_name('image')
@@ -76,10 +79,10 @@ class Inputs:
         health.camera_info = Feed(
             node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
         )
-        self._subscriptions: list[Any] = []
+        self._subscriptions = Subscriptions(node, settings)
         try:
-            self._subscribe(image_type, health.image, self._on_image)
-            self._subscribe(CameraInfo, health.camera_info, self._on_camera_info)
+            self._subscriptions.add(image_type, health.image, self._on_image)
+            self._subscriptions.add(CameraInfo, health.camera_info, self._on_camera_info)
         except Exception:  # a quality of service that does not exist, say
             self.close()
             raise
@@ -90,8 +93,7 @@ class Inputs:
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._subscriptions.close()
         self._health.image, self._health.camera_info = Feed(), Feed()
 
     def look_for_publishers(self) -> None:
@@ -104,22 +106,17 @@ class Inputs:
         ):
             if feed.topic and feed.rate.silence(now) >= patience:
                 look_for_publishers(self._node, feed)
-
-    def _subscribe(self, kind: type, feed: Feed, callback: Any) -> None:
-        self._subscriptions.append(subscribe(self._node, self._settings, kind, feed, callback))
+        self._subscriptions.add_latched(CameraInfo, self._health.camera_info, self._on_camera_info)
 
     def _on_image(self, message: Any) -> None:
-        now = time.monotonic()
-        self._health.image.rate.happened(now)
         if self._health.paused or self._health.device_fault:
             return
-        self._mailbox.put(Arrival(message, self.camera, now))
+        self._mailbox.put(Arrival(message, self.camera, time.monotonic()))
         self._health.dropped = self._mailbox.dropped
         self._camera_frame = message.header.frame_id
         self._open_when_ready()
 
     def _on_camera_info(self, message: CameraInfo) -> None:
-        self._health.camera_info.rate.happened(time.monotonic())
         try:
             camera = camera_from_info(message, self._rectified)
         except CalibrationError as error:
@@ -131,9 +128,10 @@ class Inputs:
         self._health.calibration_error = ''
         if self.camera is not None and same_camera(camera, self.camera):
             return
-        self._node.get_logger().info(
+        self._log.info(
+            'camera',
             f'camera: {camera.width}x{camera.height}, {camera.distortion_model}, '
-            f'focal length {camera.focal:.1f} px'
+            f'focal length {camera.focal:.1f} px',
         )
         self.camera = camera
         self._open_when_ready()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar('Item')
@@ -17,6 +17,9 @@ class Mailbox(Generic[Item]):
 
     With a capacity of one, whoever iterates always gets the newest item next. Iterating waits
     for items and ends when the mailbox is closed, whatever still waits in it.
+
+    Work may be left, too, for the thread that iterates: it is done before the next item, though
+    none comes, and in any case: by ``finish`` at the latest.
 
     Args:
         capacity: most items that wait.
@@ -29,6 +32,8 @@ class Mailbox(Generic[Item]):
         self._with_pose = held
         self._closed = False
         self._dropped = 0
+        self._work: deque[Callable[[], None]] = deque()
+        self._finished = False
 
     @property
     def dropped(self) -> int:
@@ -52,6 +57,26 @@ class Mailbox(Generic[Item]):
                 self._dropped += 1
             self._items.append(item)
             self._changed.notify()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Leave work to whoever iterates; after ``finish`` it is done at once, by the caller."""
+        with self._changed:
+            if not self._finished:
+                self._work.append(work)
+                self._changed.notify()
+                return
+        work()
+
+    def finish(self) -> None:
+        """Close, and do what work is left; to be called by whoever iterated, when all is done."""
+        self.close()
+        while True:
+            with self._changed:
+                if not self._work:
+                    self._finished = True
+                    return
+                work = self._work.popleft()
+            work()
 
     def clear(self) -> None:
         """Throw the waiting items away without counting them as dropped."""
@@ -78,10 +103,16 @@ class Mailbox(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         while True:
             with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or (self._items and not self._with_pose)
-                )
+                self._changed.wait_for(self._something_to_do)
                 if self._closed:
                     return
-                item = self._items.popleft()
-            yield item
+                work = self._work.popleft() if self._work else None
+                if work is None:
+                    item = self._items.popleft()
+            if work is None:
+                yield item
+            else:
+                work()
+
+    def _something_to_do(self) -> bool:
+        return self._closed or bool(self._work) or bool(self._items and not self._with_pose)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -19,6 +20,9 @@ class ManagedNode(LifecycleNode):
     - The lifecycle's services have a callback group of their own, ``transitions``. With an
       executor of several threads, or ``AsideExecutor``, all else answers while a transition
       takes its time.
+    - Whatever the executor waits for is destroyed on the executor's thread, where that is an
+      ``AsideExecutor``. In rclpy a transition aside destroys what the executor is about to use.
+    - What is destroyed is forgotten by its callback group, where rclpy keeps a reference.
 
     Args:
         name: of the node.
@@ -34,6 +38,37 @@ class ManagedNode(LifecycleNode):
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
 
+    def destroy_subscription(self, subscription: Any) -> bool:
+        """Destroy a subscription; no callback of it runs any more when this returns."""
+        return self._in_turn(super().destroy_subscription, subscription)
+
+    def destroy_publisher(self, publisher: Any) -> bool:
+        """Destroy a publisher, whose events the executor waits for."""
+        return self._in_turn(super().destroy_publisher, publisher)
+
+    def destroy_lifecycle_publisher(self, publisher: Any) -> bool:
+        """Destroy a publisher that is silent while the node is not active."""
+        return self._in_turn(super().destroy_lifecycle_publisher, publisher)
+
+    def destroy_service(self, service: Any) -> bool:
+        """Destroy a service; no callback of it is begun any more when this returns."""
+        return self._in_turn(super().destroy_service, service)
+
+    def destroy_client(self, client: Any) -> bool:
+        """Destroy a client of a service."""
+        return self._in_turn(super().destroy_client, client)
+
+    def destroy_timer(self, timer: Any) -> bool:
+        """Destroy a timer."""
+        return self._in_turn(super().destroy_timer, timer)
+
+    def _in_turn(self, destroy: Callable[[Any], bool], entity: Any) -> bool:
+        in_turn = getattr(self.executor, 'between_waits', None)
+        done = destroy(entity) if in_turn is None else in_turn(lambda: destroy(entity))
+        for group in (self.default_callback_group, self.transitions):
+            _forget_dead(group.entities)
+        return bool(done)
+
     def _on_change_state(self, request: Any, reply: Any) -> Any:
         state = self._state_machine.current_state[1]
         try:
@@ -43,3 +78,8 @@ class ManagedNode(LifecycleNode):
             self.get_logger().error(f'transition {wanted} refused: the node is {state}')
             reply.success = False
             return reply
+
+
+def _forget_dead(references: set[Any]) -> None:
+    """Take those weak references out that lead nowhere; others may add some meanwhile."""
+    references.difference_update([each for each in tuple(references) if each() is None])

@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from loftr_vo.files.printable import printable
 from loftr_vo.geometry.rotation import quaternion
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.odometry.scale.status import ScaleStatus
@@ -153,7 +154,7 @@ def status_message(node: str, health: Health, verdict: Verdict, now: float) -> D
         verdict: what ``diagnose`` makes of them.
         now: seconds, of the clock that the facts were timed with.
     """
-    level, reason = verdict
+    level, reason = verdict[0], printable(verdict[1])
     values = {
         'state': health.state,
         'reason': reason,

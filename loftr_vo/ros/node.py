@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,10 +16,9 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -36,12 +34,20 @@ from loftr_vo.ros import parameters
 from loftr_vo.ros.argument_files import check_argument_files
 from loftr_vo.ros.device import release_memory
 from loftr_vo.ros.executor import AsideExecutor
-from loftr_vo.ros.health import Health, Verdict, diagnose
+from loftr_vo.ros.health import (
+    Health,
+    Rate,
+    Verdict,
+    diagnose,
+)
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.managed_node import ManagedNode
 from loftr_vo.ros.messages import status_message
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.own_errors import details
 from loftr_vo.ros.services import Services
+from loftr_vo.ros.signals import end_while_starting, ignore_signals, until_a_signal
 from loftr_vo.ros.stream import Stream
 from loftr_vo.ros.transforms import Extrinsics
 from loftr_vo.ros.verdict_log import VerdictLog
@@ -83,7 +89,8 @@ class VisualOdometryNode(ManagedNode):
         self._stream: Stream | None = None
         self._private_services: Services | None = None
         self._health = Health()
-        self._log = VerdictLog(self.get_logger())
+        self._limited_log = LimitedLog(self.get_logger())
+        self._verdict_log = VerdictLog(self._limited_log)
         # Held while the network, the stream or the outputs are made or taken away.
         self._changing = threading.Lock()
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
@@ -131,7 +138,8 @@ class VisualOdometryNode(ManagedNode):
                 self._reset,
                 self._pause,
                 lambda: outputs.trajectory,
-                lambda: self.node_settings.trajectory_file,
+                lambda: (self.node_settings.trajectory_folder, self.node_settings.trajectory_file),
+                self._limited_log,
             )
             super().on_configure(state)
         if outcome.failed:
@@ -213,20 +221,14 @@ class VisualOdometryNode(ManagedNode):
 
     def _blame(self, during: str, error: Exception) -> None:
         self._health.fault = f'{during} failed: {error}'
-        known = isinstance(error, (OSError, ValueError, RuntimeError))
-        self.get_logger().error(
-            self._health.fault if known else f'{during} failed:\n{traceback.format_exc()}'
-        )
+        self.get_logger().error(f'{during} failed: {details(error)}')
 
     def _load_network(self) -> None:
         if self._odometry is not None:
             return
         assert self._outputs is not None  # configured
-        odometry = self._load(self.settings, self._report)
-        # Parameters may have changed meanwhile.
-        odometry.configure(self.settings)
-        self._odometry = odometry
-        self._health.device = getattr(odometry, 'device', '')
+        self._odometry = self._load(self.settings, self._report)
+        self._health.device = getattr(self._odometry, 'device', '')
         self._outputs.restart()
 
     def _report(self, progress: str) -> None:
@@ -236,6 +238,7 @@ class VisualOdometryNode(ManagedNode):
     def _start_stream(self) -> None:
         assert self._extrinsics is not None  # configured
         assert self._outputs is not None
+        self._health.active_since = time.monotonic()
         self._stream = Stream(
             self,
             self.node_settings,
@@ -245,7 +248,10 @@ class VisualOdometryNode(ManagedNode):
             self._outputs,
             self._publish_status,
             self._health,
+            self._limited_log,
         )
+        # They may have changed since the network was loaded, and before there was a stream.
+        self._stream.between_frames(self._apply_settings)
 
     def _stop_stream(self) -> None:
         if self._stream is not None:
@@ -298,6 +304,8 @@ class VisualOdometryNode(ManagedNode):
 
     def _pause(self, paused: bool) -> None:
         self._health.paused = paused
+        if not paused:
+            self._health.output = Rate()
         stream = self._stream
         if paused and stream is not None:
             stream.forget_waiting()
@@ -318,19 +326,25 @@ class VisualOdometryNode(ManagedNode):
         stream = self._stream
         if stream is not None:
             stream.look_for_publishers()
-        health = self._health
-        # These were logged when they came up.
-        if not (health.progress or health.fault or health.device_fault):
-            self._log.note(self._verdict())
+        self._log_verdict()
         if self._health.output.silence(time.monotonic()) > _STATUS_PERIOD:
             self._publish_status()
+
+    def _log_verdict(self) -> None:
+        now, verdict = time.monotonic(), self._verdict()
+        if self._health.was_logged(verdict[1]):
+            return
+        # A node says at every start that nothing has come yet.
+        if self._health.is_starting(now, self.node_settings.input_timeout):
+            return
+        self._verdict_log.note(verdict)
 
     def _publish_diagnostics(self) -> None:
         array = DiagnosticArray(status=[self._status_message(self._verdict())])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
 
-    def _on_jump(self, _: Any) -> None:
+    def _on_jump(self, _: TimeJump) -> None:
         stream = self._stream
         if stream is not None:
             stream.expect_jump()
@@ -342,14 +356,14 @@ class VisualOdometryNode(ManagedNode):
         except SettingError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.node_settings, self.settings = node_settings, settings
+        # Where there is none, the next one begins with them.
         stream = self._stream
-        if stream is None:
-            self._apply_settings()
-        else:
+        if stream is not None:
             stream.between_frames(self._apply_settings)
         return SetParametersResult(successful=True)
 
     def _apply_settings(self) -> None:
+        """Take the parameters over; runs on the thread of the stream that they are for."""
         if self._odometry is not None:
             self._odometry.configure(self.settings)
         if self._outputs is not None:
@@ -374,6 +388,7 @@ def main(args: list[str] | None = None) -> int:
 
 def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM; return the exit code."""
+    end_while_starting()
     wait_briefly()
     try:
         check_argument_files(args)
@@ -389,18 +404,17 @@ def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = No
         return 1
     code = 0
     try:
-        if node.node_settings.autostart:
-            node.start_by_itself()
-        # Whoever asks is answered while a transition takes its time.
-        rclpy.spin(node, AsideExecutor(node.transitions))
-    except (KeyboardInterrupt, ExternalShutdownException):
-        # Ctrl-C under ros2 launch comes twice, from the terminal and from launch.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with until_a_signal():
+            if node.node_settings.autostart:
+                node.start_by_itself()
+            # Whoever asks is answered while a transition takes its time.
+            rclpy.spin(node, AsideExecutor(node.transitions))
     except Exception:
         node.get_logger().fatal(traceback.format_exc())
         code = 1
     finished = node.abandon()
     rclpy.try_shutdown()
+    ignore_signals()
     if not finished:
         # A thread inside torch cannot be ended, and brings the interpreter down if it outlives it.
         sys.stdout.flush()

@@ -57,7 +57,8 @@ def node_process(
         LiveNodeError: the node ended by itself, or not when it was told to.
     """
     words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
-    command = [sys.executable, '-m', 'loftr_vo.ros.node', '--ros-args', *words]
+    command = [sys.executable, '-m', 'loftr_vo.ros.executables', 'vo_node']
+    command += ['--ros-args', *words]
     environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
     with log.open('w') as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)

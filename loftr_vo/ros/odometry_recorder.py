@@ -15,13 +15,18 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from loftr_vo.odometry.estimate import State
+from loftr_vo.ros.signals import (
+    end_while_starting,
+    ignore_signals,
+    leave_to_ros,
+    until_a_signal,
+)
 
 _DEPTH = 1000
 _TICK = 0.2  # seconds
@@ -117,26 +122,31 @@ def record(node: Node, recorder: OdometryRecorder, image_topic: str, count: int)
 
 def main(args: list[str] | None = None) -> int:
     """Record a replay; return the exit code."""
+    end_while_starting()
     arguments = _parser().parse_args(rclpy.utilities.remove_ros_args(args or sys.argv)[1:])
     rclpy.init(args=args)
     node = rclpy.create_node('recorder')
+    # From here on there is a bag to be closed.
+    leave_to_ros()
     try:
         _make_room(arguments.output)
         recorder = OdometryRecorder(node, arguments.publisher, arguments.output)
     except OSError as error:
         print(f'loftr_vo: error: {error}', file=sys.stderr)
         return 1
+    at_end = False
     try:
-        record(node, recorder, node.resolve_topic_name('image'), arguments.frames)
+        with until_a_signal():
+            record(node, recorder, node.resolve_topic_name('image'), arguments.frames)
+            at_end = True
     except RecorderError as error:
         print(f'loftr_vo: error: {error}', file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
     finally:
         recorder.close()
         rclpy.try_shutdown()
-    return _verdict(recorder, arguments)
+        ignore_signals()
+    return _verdict(recorder, arguments) if at_end else 0
 
 
 def _make_room(path: Path) -> None:

@@ -116,12 +116,15 @@ class Outputs:
             self._publish_odometry(estimate, pose, body)
             self._broadcast(estimate.stamp, pose)
 
-    def publish_pictures(self, estimate: Estimate, frame: Frame, body: Body, rate: float) -> None:
+    def publish_pictures(
+        self, estimate: Estimate, frame: Frame, camera_frame: str, body: Body, rate: float
+    ) -> None:
         """Remember the estimate published last, and publish what there is to look at of it.
 
         Args:
             estimate: the odometry's.
             frame: that it is the estimate of.
+            camera_frame: name of the frame that its picture was taken in.
             body: what the camera is fixed to.
             rate: estimates a second, to be written into the picture.
         """
@@ -129,7 +132,7 @@ class Outputs:
             self._remember(estimate, body)
             self._publish_path(estimate)
         self._publish_matches(estimate, frame, body)
-        self._publish_match_image(estimate, frame, rate)
+        self._publish_match_image(estimate, frame, camera_frame, rate)
         self._publish_points(estimate, body)
 
     def _remember(self, estimate: Estimate, body: Body) -> None:
@@ -182,7 +185,9 @@ class Outputs:
             )
             self._markers_afresh = False
 
-    def _publish_match_image(self, estimate: Estimate, frame: Frame, rate: float) -> None:
+    def _publish_match_image(
+        self, estimate: Estimate, frame: Frame, camera_frame: str, rate: float
+    ) -> None:
         if not self._match_image.get_subscription_count():
             return
         if estimate.keyframe_image is None:
@@ -194,9 +199,7 @@ class Outputs:
         if matches is None or inliers is None:
             matches, inliers = NO_MATCHES, np.zeros(0, bool)
         picture = draw_matches(estimate.keyframe_image, frame.image, matches, inliers, lines)
-        self._match_image.publish(
-            messages.image_message(estimate.stamp, self._settings.odom_frame, picture)
-        )
+        self._match_image.publish(messages.image_message(estimate.stamp, camera_frame, picture))
 
     def _publish_points(self, estimate: Estimate, body: Body) -> None:
         if self._points.get_subscription_count():

@@ -13,10 +13,10 @@ import numpy as np
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from loftr_vo.ros.camera_simulator import CameraSimulator
+from loftr_vo.ros.signals import end_while_starting, ignore_signals, until_a_signal
 from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
 
 
@@ -71,16 +71,18 @@ def forth_and_back(count: int) -> Iterator[int]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the camera until SIGINT or SIGTERM; return the exit code."""
+    end_while_starting()
     rclpy.init(args=args)
     try:
-        rclpy.spin(RenderedCamera())
+        camera = RenderedCamera()
+        with until_a_signal():
+            rclpy.spin(camera)
     except (ParameterException, ValueError) as error:
         rclpy.logging.get_logger('camera').fatal(str(error))
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
     finally:
         rclpy.try_shutdown()
+        ignore_signals()
     return 0
 
 

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.files.printable import quoted
 from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
 from loftr_vo.imaging.camera import CalibrationError, Camera
@@ -26,8 +27,9 @@ from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_ima
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.messages import nanoseconds
-from loftr_vo.ros.subscribing import subscribe
+from loftr_vo.ros.subscribing import Subscriptions
 
 # Seconds that a picture waits for what belongs to it, while that keeps coming.
 _PATIENCE = 0.15
@@ -49,6 +51,7 @@ class ScaleInputs:
         node_settings: quality of service, transport and frames are the node's.
         settings: the source, and how far stamps may be apart.
         health: where arrivals and errors are noted.
+        log: where an odometry of another frame is told.
     """
 
     def __init__(
@@ -57,12 +60,18 @@ class ScaleInputs:
         node_settings: NodeSettings,
         settings: ScaleSettings,
         health: Health,
+        log: LimitedLog,
     ) -> None:
         self._node = node
         self._node_settings = node_settings
         self._health = health
-        self._subscriptions: list[Any] = []
+        self._log = log
+        self._subscriptions = Subscriptions(node, node_settings)
         self._infos: dict[str, Any] = {}
+        self._info_callbacks = {
+            'right/camera_info': self._on_right_info,
+            'camera_info': self._on_left_info,
+        }
         self._wheels: deque[BasePose] = deque(maxlen=_KEPT_POSES)
         self._reader = PictureReader()
         self._child_frame = ''
@@ -88,8 +97,7 @@ class ScaleInputs:
     def close(self) -> None:
         """Unsubscribe."""
         self._pictures.close()
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        self._subscriptions.close()
         self._health.scale_feeds, self._health.scale_error = {}, ''
 
     def look_for_publishers(self) -> None:
@@ -98,17 +106,20 @@ class ScaleInputs:
         for feed in self._health.scale_feeds.values():
             if feed.rate.silence(now) > 1.0:
                 look_for_publishers(self._node, feed)
+        for name, callback in self._info_callbacks.items():
+            if (info := self._health.scale_feeds.get(name)) is not None:
+                self._subscriptions.add_latched(CameraInfo, info, callback)
 
     def _subscribe_for(self, source: str) -> None:
         if source == 'depth':
-            self._subscribe(Image, 'depth', self._pictures_on('depth'))
+            self._subscribe(Image, 'depth', self._on_picture)
             self._accompanied = self._with_depth
         elif source == 'stereo':
             compressed = self._node_settings.image_transport == 'compressed'
             kind = CompressedImage if compressed else Image
             topic = 'right/image/compressed' if compressed else 'right/image'
             self._rectified = is_rectified(self._node.resolve_topic_name('right/image'))
-            self._subscribe(kind, topic, self._pictures_on(topic))
+            self._subscribe(kind, topic, self._on_picture)
             self._subscribe(CameraInfo, 'right/camera_info', self._on_right_info)
             self._subscribe(CameraInfo, 'camera_info', self._on_left_info)
             self._accompanied = self._with_right
@@ -121,16 +132,10 @@ class ScaleInputs:
         topic = self._node.resolve_topic_name(name)
         feed = Feed(topic, kind=f'{package}/msg/{kind.__name__}')
         self._health.scale_feeds = {**self._health.scale_feeds, name: feed}
-        self._subscriptions.append(
-            subscribe(self._node, self._node_settings, kind, feed, callback)
-        )
+        self._subscriptions.add(kind, feed, callback)
 
-    def _pictures_on(self, name: str) -> Callable[[Any], None]:
-        def on_picture(message: Any) -> None:
-            self._health.scale_feeds[name].rate.happened(time.monotonic())
-            self._pictures.put(nanoseconds(message.header.stamp), message)
-
-        return on_picture
+    def _on_picture(self, message: Any) -> None:
+        self._pictures.put(nanoseconds(message.header.stamp), message)
 
     def _partner(self, frame: Frame, name: str, what: str) -> Any | None:
         """Return the message that belongs to a frame."""
@@ -181,15 +186,12 @@ class ScaleInputs:
         return pair_from_infos(self._infos['left'], self._infos['right'], self._rectified)
 
     def _on_right_info(self, message: CameraInfo) -> None:
-        self._health.scale_feeds['right/camera_info'].rate.happened(time.monotonic())
         self._infos = {**self._infos, 'right': message}
 
     def _on_left_info(self, message: CameraInfo) -> None:
-        self._health.scale_feeds['camera_info'].rate.happened(time.monotonic())
         self._infos = {**self._infos, 'left': message}
 
     def _on_odometry(self, message: Odometry) -> None:
-        self._health.scale_feeds['scale_odom'].rate.happened(time.monotonic())
         place, turn = message.pose.pose.position, message.pose.pose.orientation
         quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
         pose = np.eye(4)
@@ -206,9 +208,10 @@ class ScaleInputs:
     def _tell_frame(self, child: str) -> None:
         base = self._node_settings.base_frame
         if base and child not in ('', base, self._child_frame):
-            self._node.get_logger().warning(
-                f'scale_odom is of {child!r} and not of base_frame, {base!r}: in turns the two go '
-                'different ways'
+            self._log.warning(
+                'scale_odom',
+                f'scale_odom is of {quoted(child)} and not of base_frame, {base!r}: in turns the '
+                'two go different ways',
             )
         self._child_frame = child
 

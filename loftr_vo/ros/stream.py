@@ -14,8 +14,9 @@ from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.health import Health
+from loftr_vo.ros.health import Health, Rate
 from loftr_vo.ros.inputs import Arrival, Inputs
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
 from loftr_vo.ros.scale_inputs import ScaleInputs
@@ -35,6 +36,7 @@ class Stream:
         outputs: where estimates go.
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
+        log: where what messages bring about is said.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Stream:
         outputs: Outputs,
         published: Callable[[], None],
         health: Health,
+        log: LimitedLog,
     ) -> None:
         self._clock = node.get_clock()
         self._extrinsics = extrinsics
@@ -56,11 +59,16 @@ class Stream:
         self._health = health
         health.dropped = health.refused = 0
         health.implausible = Refusals()
+        health.output = Rate()
         health.picture_error = health.stamp_error = health.tracking_error = ''
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
-        self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics)
-        self._scale_inputs = ScaleInputs(node, settings, scale, health)
+        self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
+        try:
+            self._scale_inputs = ScaleInputs(node, settings, scale, health, log)
+        except Exception:
+            self._inputs.close()
+            raise
         self._to_be_mounted = scale.source in ('odometry', 'camera_height')
         self._worker = Worker(
             odometry,
@@ -71,12 +79,12 @@ class Stream:
             self._restart,
             node.context.ok,
             health,
-            node.get_logger(),
+            log,
         )
         self._worker.start()
 
     def between_frames(self, errand: Callable[[], None]) -> None:
-        """Have something done on the worker's thread before the next frame."""
+        """Have something done on the worker's thread before the next frame, or without one."""
         self._worker.between_frames(errand)
 
     def restart(self) -> None:
@@ -134,4 +142,6 @@ class Stream:
         health.latency = now - tracked.arrival
         health.age = (self._clock.now().nanoseconds - estimate.stamp) * 1e-9
         self._published()
-        self._outputs.publish_pictures(estimate, tracked.frame, body, health.output.hertz(now))
+        self._outputs.publish_pictures(
+            estimate, tracked.frame, tracked.camera_frame, body, health.output.hertz(now)
+        )

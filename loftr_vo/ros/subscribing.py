@@ -1,14 +1,16 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions of the node, with the quality of service that all of them have."""
+"""Subscriptions of the node that begin and end together, all with one quality of service."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import (
+    DurabilityPolicy,
     HistoryPolicy,
     QoSPolicyKind,
     QoSProfile,
@@ -26,29 +28,97 @@ except ImportError:  # Humble has it under its name before
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 
-def subscribe(
-    node: LifecycleNode,
-    settings: NodeSettings,
-    kind: type,
-    feed: Feed,
-    callback: Callable[[Any], None],
-) -> Any:
-    """Return a subscription to ``feed.topic``; its quality of service is noted in the feed."""
+# What a driver that sends its calibration once and for all is asked for. A best-effort reader is
+# not sent what was published before it came.
+_LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
 
-    def incompatible(event: Any) -> None:
-        feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
 
-    subscription = node.create_subscription(
-        kind,
-        feed.topic,
-        callback,
-        _quality(settings),
-        event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-        qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-    )
-    profile = subscription.qos_profile
-    feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
-    return subscription
+class Subscriptions:
+    """Subscriptions of a node.
+
+    Args:
+        node: to subscribe with.
+        settings: the node's, for the quality of service.
+    """
+
+    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
+        self._node = node
+        self._settings = settings
+        self._subscriptions: list[Any] = []
+        self._latched: set[str] = set()
+        self._closed = False
+
+    def add(self, kind: type, feed: Feed, callback: Callable[[Any], None]) -> None:
+        """Subscribe to ``feed.topic``; what comes and the quality of service are noted in it.
+
+        Args:
+            kind: the type of the messages.
+            feed: the topic.
+            callback: called with each message until ``close``.
+        """
+
+        def heard(message: Any) -> None:
+            # One that was taken already when the subscriptions ended.
+            if self._closed:
+                return
+            feed.rate.happened(time.monotonic())
+            callback(message)
+
+        def incompatible(event: Any) -> None:
+            feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
+
+        subscription = self._node.create_subscription(
+            kind,
+            feed.topic,
+            heard,
+            _quality(self._settings),
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._subscriptions.append(subscription)
+        profile = subscription.qos_profile
+        feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
+
+    def add_latched(self, kind: type, feed: Feed, callback: Callable[[Any], None]) -> None:
+        """Subscribe also to what a publisher has sent before, if it keeps it (transient local).
+
+        Only where the feed says that there is such a publisher: any other would warn that the
+        quality of service asked for does not fit. What it sends from now on comes twice.
+        """
+        if not feed.latched or feed.topic in self._latched or self._closed:
+            return
+        self._latched.add(feed.topic)
+
+        def heard(message: Any) -> None:
+            if self._closed:
+                return
+            # Counted once, where it comes by the other subscription, too.
+            if not feed.rate.count:
+                feed.rate.happened(time.monotonic())
+            callback(message)
+
+        subscription = self._node.create_subscription(
+            kind,
+            feed.topic,
+            heard,
+            _LATCHED,
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+        )
+        self._subscriptions.append(subscription)
+        # Another thread may have closed meanwhile, and not have seen it.
+        if self._closed:
+            self._node.destroy_subscription(subscription)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._closed = True
+        for subscription in list(self._subscriptions):
+            self._node.destroy_subscription(subscription)
 
 
 def _quality(settings: NodeSettings) -> QoSProfile:

@@ -9,6 +9,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.time import Time
 
+from loftr_vo.files.printable import printable, quoted
 from loftr_vo.geometry.plausible import MOUNTING
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.messages import matrix
@@ -67,7 +68,8 @@ class Extrinsics:
         # tf2 has one exception for each way in which a transform is missing, and no base.
         except Exception as error:
             return (
-                f'waits for the transform from {self._base_frame} to {camera_frame!r}: {error}; '
+                f'waits for the transform from {self._base_frame} to {quoted(camera_frame)}: '
+                f'{_clause(error)}; '
                 'publish it (robot_state_publisher, static_transform_publisher), or set '
                 'lookup_extrinsics to false'
             )
@@ -80,9 +82,14 @@ class Extrinsics:
         self.body = Body(mounted)
         x, y, z = self.body.base_from_camera[:3, 3]
         self._node.get_logger().info(
-            f'{camera_frame} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'
+            f'{quoted(camera_frame)} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'
         )
         return ''
+
+
+def _clause(error: Exception) -> str:
+    """Return an error of tf2 without the full stop that most of them end in, cut if long."""
+    return printable(str(error).rstrip(' .'), 200)
 
 
 def make_broadcaster(node: Node) -> Any | None:

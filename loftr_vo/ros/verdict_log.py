@@ -5,20 +5,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from loftr_vo.ros.health import Level, Verdict
+from loftr_vo.ros.limited_log import LimitedLog
 
 
 class VerdictLog:
     """Logs the diagnosis when it changes and stays so; figures in it may change as they like.
 
     Args:
-        logger: the node's.
+        log: where to.
     """
 
-    def __init__(self, logger: Any) -> None:
-        self._logger = logger
+    def __init__(self, log: LimitedLog) -> None:
+        self._log = log
         self._last: Verdict | None = None
         self._logged: Verdict | None = None
 
@@ -30,13 +30,8 @@ class VerdictLog:
             return
         self._logged = verdict
         level, message = verdict
-        # A line of code each: rclpy does not let one line log with changing severity.
-        if level is Level.OK:
-            self._logger.info(message)
-        elif level is Level.WARN:
-            self._logger.warning(message)
-        else:
-            self._logger.error(message)
+        log = {Level.OK: self._log.info, Level.WARN: self._log.warning}
+        log.get(level, self._log.error)(_without_figures(message), message)
 
 
 def _same(one: Verdict, other: Verdict) -> bool:

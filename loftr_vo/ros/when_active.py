@@ -19,6 +19,8 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+from loftr_vo.ros.signals import end_while_starting
+
 _PATIENCE = 2.0  # seconds for one answer
 # Each side learns of the other's topics by itself, and neither knows when the other has.
 _SETTLING = 1.0
@@ -70,6 +72,8 @@ def main(args: list[str] | None = None) -> int:
         print('usage: vo_when_active NODE TIMEOUT COMMAND ...', file=sys.stderr)
         return 2
     name, timeout, *command = words
+    # To the end: there is nothing to be put in order.
+    end_while_starting()
     # None of the words are for ROS: those that look so belong to the command.
     rclpy.init(args=[])
     try:
@@ -77,7 +81,7 @@ def main(args: list[str] | None = None) -> int:
     except NotActiveError as error:
         print(f'loftr_vo: error: {error}', file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         return 0
     finally:
         rclpy.try_shutdown()

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from loftr_vo.files.printable import printable
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader
@@ -20,8 +19,12 @@ from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.device import is_device_fault
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival
+from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.messages import nanoseconds
+from loftr_vo.ros.own_errors import details
+
+_MOST_OF_ENCODING = 60  # characters of it that the status has
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ class Tracked:
 
     Attributes:
         frame: the frame.
+        camera_frame: name of the frame that its picture was taken in.
         arrival: when its picture arrived, in seconds of the monotonic clock.
         start: when work on it began.
     """
 
     frame: Frame
+    camera_frame: str
     arrival: float
     start: float
 
@@ -54,7 +59,7 @@ class Worker:
         restart: starts the odometry anew; called when time jumped back.
         ros_is_up: whether publishing still works.
         health: where everything is noted.
-        logger: the node's.
+        log: where what is wrong with pictures is said.
     """
 
     def __init__(
@@ -67,7 +72,7 @@ class Worker:
         restart: Callable[[], None],
         ros_is_up: Callable[[], bool],
         health: Health,
-        logger: Any,
+        log: LimitedLog,
     ) -> None:
         self._odometry = odometry
         self._mailbox = mailbox
@@ -77,8 +82,7 @@ class Worker:
         self._restart = restart
         self._ros_is_up = ros_is_up
         self._health = health
-        self._logger = logger
-        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._log = log
         self._in_work: dict[int, Tracked] = {}
         self._reader = PictureReader()
         self._stamps = StampGate()
@@ -91,8 +95,18 @@ class Worker:
         self._thread.start()
 
     def between_frames(self, errand: Callable[[], None]) -> None:
-        """Have something done on the worker's thread before the next frame."""
-        self._errands.put(errand)
+        """Have something done on the worker's thread before the next frame.
+
+        It is done though no frame comes, though the work ends first, and though it has ended.
+        """
+
+        def safely() -> None:
+            try:
+                errand()
+            except Exception as error:
+                self._log.error('errand', f'between two pictures: {details(error)}')
+
+        self._mailbox.do(safely)
 
     def expect_jump(self) -> None:
         """Take the next stamp that goes back, by however little, for a clock that was set back."""
@@ -105,6 +119,12 @@ class Worker:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._mailbox.finish()
+
+    def _work(self) -> None:
         while self._running():
             try:
                 for estimate in self._odometry.stream(self._frames()):
@@ -125,29 +145,26 @@ class Worker:
     def _frames(self) -> Iterator[Frame]:
         for arrival in self._mailbox:
             start = time.monotonic()
-            self._run_errands()
             frame = self._decoded(arrival)
             if frame is not None and self._in_order(frame.stamp, arrival.time):
                 frame = self._accompany(frame)
-                self._in_work[frame.stamp] = Tracked(frame, arrival.time, start)
+                camera_frame = arrival.message.header.frame_id
+                self._in_work[frame.stamp] = Tracked(frame, camera_frame, arrival.time, start)
                 yield frame
-
-    def _run_errands(self) -> None:
-        while not self._errands.empty():
-            self._errands.get()()
 
     def _decoded(self, arrival: Arrival) -> Frame | None:
         message, camera = arrival.message, arrival.camera or self._camera()
         if camera is None:
             return None
-        self._health.encoding = getattr(message, 'encoding', '') or message.format
+        # An Image may have none, and then has no format either.
+        encoding = message.format if hasattr(message, 'format') else message.encoding
+        self._health.encoding = printable(encoding, _MOST_OF_ENCODING)
         try:
             frame = Frame(
                 self._reader.read(message, camera), nanoseconds(message.header.stamp), camera
             )
         except (ImageError, CalibrationError) as error:
-            if str(error) != self._health.picture_error:
-                self._logger.error(f'picture left out: {error}')
+            self._log.error('picture', f'picture left out: {error}')
             self._health.picture_error = str(error)
             return None
         self._health.picture_error = ''
@@ -164,12 +181,12 @@ class Worker:
             if stamp <= last:
                 why = f'not after the one before ({last * 1e-9:.6f} s)'
             self._health.stamp_error = f'the stamp {stamp * 1e-9:.6f} s is {why}: picture refused'
-            self._logger.warning(self._health.stamp_error, throttle_duration_sec=5.0)
+            self._log.warning('stamp', self._health.stamp_error)
             return False
         if how is Succession.JUMP:
             where = 'back' if ahead < 0 else 'ahead'
-            self._logger.warning(
-                f'time jumped {where} by {abs(ahead):.1f} s: the odometry starts anew'
+            self._log.warning(
+                'jump', f'time jumped {where} by {abs(ahead):.1f} s: the odometry starts anew'
             )
             self._restart()
         self._health.stamp_error = ''
@@ -181,18 +198,17 @@ class Worker:
         self._publish(estimate, self._in_work.pop(estimate.stamp))
         if not self._told_of_shutter and abs(estimate.readout_time) > 0:  # nor not a number
             self._told_of_shutter = True
-            self._logger.info(
+            self._log.info(
+                'shutter',
                 'the camera has a rolling shutter: its rows are read in about '
-                f'{1e3 * estimate.readout_time:.0f} ms, which is corrected for'
+                f'{1e3 * estimate.readout_time:.0f} ms, which is corrected for',
             )
 
     def _give_up(self, error: Exception) -> None:
         self._mailbox.close()
         self._health.device_fault = str(error)
-        self._logger.error(f'no picture is worked on any more: {error}')
+        self._log.error('device', f'no picture is worked on any more: {error}')
 
     def _report(self, error: Exception) -> None:
         self._health.tracking_error = f'{type(error).__name__}: {error}'
-        # A ValueError is about the picture and says what is wrong; others are about the code.
-        details = str(error) if isinstance(error, ValueError) else traceback.format_exc()
-        self._logger.error(f'picture left out: {details}', throttle_duration_sec=5.0)
+        self._log.error('tracking', f'picture left out: {details(error)}')
