@@ -28,9 +28,14 @@ LAYERS = [
     'loftr_vo.imaging',
     'loftr_vo.geometry',
     'loftr_vo.config',
+    'loftr_vo.files',
 ]
-# `LoFTR.match` calls the layer above when it is called, for the sake of a short public API.
-EXCEPTIONS = {('loftr_vo.loftr.model', 'loftr_vo.matching.array_matching')}
+# For the sake of a short public API, `LoFTR.match` and `Camera.from_yaml` import what they call
+# when they are called.
+EXCEPTIONS = {
+    ('loftr_vo.loftr.model', 'loftr_vo.matching.array_matching'),
+    ('loftr_vo.imaging.camera', 'loftr_vo.imaging.calibration_files'),
+}
 
 
 def module_name(path):

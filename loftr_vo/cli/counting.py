@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 
 from tqdm import tqdm
 
-from loftr_vo.cli.interrupts import (
+from loftr_vo.datasets import Sequence
+from loftr_vo.evaluation.interrupts import (
     interrupted_exit_code,
     interrupts_deferred,
     results_kept,
     until_interrupted,
     was_interrupted,
 )
-from loftr_vo.datasets import Sequence
 from loftr_vo.imaging.frame import Frame
 
 

@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from loftr_vo.cli.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
+from loftr_vo.evaluation.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
 from loftr_vo.files.names import printable
 from loftr_vo.matching.openmp import wait_briefly
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from loftr_vo.cli.interrupts import results_kept
 from loftr_vo.datasets import Sequence
+from loftr_vo.evaluation.interrupts import results_kept
 from loftr_vo.evaluation.report import write_json, write_summary
 from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.files.output_files import OutputError, check_writable

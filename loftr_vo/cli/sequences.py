@@ -14,7 +14,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from loftr_vo.cli.interrupts import interrupted_exit_code
 from loftr_vo.cli.options import (
     add_sequence_options,
     add_settings_options,
@@ -29,6 +28,7 @@ from loftr_vo.datasets import Sequence
 from loftr_vo.evaluation.classical import BASELINES, ClassicalOdometry
 from loftr_vo.evaluation.ground_truth import GroundTruth, find_ground_truth
 from loftr_vo.evaluation.html_report import Provenance
+from loftr_vo.evaluation.interrupts import interrupted_exit_code
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.evaluation.running import Odometry, Run, run_sequence

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from loftr_vo.datasets.image_files import read_grey, read_picture
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
@@ -40,9 +41,6 @@ class DepthFiles:
         Raises:
             DatasetError: the file is absent or no depth image.
         """
-        # Imported late: that module is built on this one.
-        from loftr_vo.datasets.pictures import read_picture
-
         path = self.paths[index]
         if path is None:
             return None
@@ -73,9 +71,6 @@ class RightFiles:
             DatasetError: the file is absent or no picture.
             CalibrationError: it has another size than its calibration.
         """
-        # Imported late: that module is built on this one.
-        from loftr_vo.datasets.image_files import read_grey
-
         path = self.paths[index]
         if path is None:
             return None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from loftr_vo.datasets.pictures import read_picture
+from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.files.regular_file import read_bytes
 from loftr_vo.imaging.camera import Camera
-from loftr_vo.imaging.image_decoding import GREY
+from loftr_vo.imaging.image_decoding import GREY, ImageError, decode_picture
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.pgm', '.ppm', '.tif', '.tiff', '.webp')
 
@@ -27,3 +28,12 @@ def read_grey(path: Path, camera: Camera | None = None) -> np.ndarray:
         CalibrationError: it has another size than the calibration is for.
     """
     return read_picture(path, GREY, camera)
+
+
+def read_picture(path: Path, flags: int, camera: Camera | None) -> np.ndarray:
+    """Return a picture file as ``decode_picture`` does; raises as ``read_grey``."""
+    data = read_bytes(path, DatasetError)
+    try:
+        return decode_picture(data, flags, camera, str(path))
+    except ImageError as error:
+        raise DatasetError(str(error)) from error

@@ -9,16 +9,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from loftr_vo.datasets.companions import Companions
 from loftr_vo.datasets.image_files import SUFFIXES, read_grey
 from loftr_vo.datasets.sequence import DatasetError, Sequence, Truth
-from loftr_vo.files.regular_file import read_bytes, read_text
+from loftr_vo.files.regular_file import read_text
 from loftr_vo.geometry.trajectory import TrajectoryError, parse_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.imaging.image_decoding import ImageError, decode_picture
 
 
 class PictureSequence(Sequence):
@@ -54,15 +51,6 @@ class PictureSequence(Sequence):
             frame = Frame(read_grey(path, self.camera), stamp, self.camera)
             yield self.companions.accompany(frame, index, before, self.provided)
             before = stamp
-
-
-def read_picture(path: Path, flags: int, camera: Camera | None) -> np.ndarray:
-    """Return a picture file as ``decode_picture`` does; raises as ``read_grey``."""
-    data = read_bytes(path, DatasetError)
-    try:
-        return decode_picture(data, flags, camera, str(path))
-    except ImageError as error:
-        raise DatasetError(str(error)) from error
 
 
 def list_pictures(folder: Path) -> list[Path]:

@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from loftr_vo.cli.interrupts import was_interrupted
 from loftr_vo.datasets import DatasetError, Sequence
+from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import CalibrationError
 from loftr_vo.imaging.frame import Frame

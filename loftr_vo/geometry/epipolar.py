@@ -7,7 +7,12 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.geometry.rigid_motion import skew
-from loftr_vo.odometry.pose.two_view import ByPixel, by_the_pixel
+
+RayJacobians = tuple[np.ndarray, np.ndarray]
+"""Derivatives (N, 2, 2) of the rays' x and y by the pixel, in the first and the second picture.
+
+Where they are left out, a pixel is one unit of z = 1.
+"""
 
 
 def rays_from_points(points: np.ndarray) -> np.ndarray:
@@ -23,7 +28,7 @@ def epipolar_distance(
     rays1: np.ndarray,
     rotation: np.ndarray,
     direction: np.ndarray,
-    by_pixel: ByPixel | None = None,
+    by_pixel: RayJacobians | None = None,
 ) -> np.ndarray:
     """Sampson's distance (N,) of matches from their epipolar lines in pixels, with its sign.
 
@@ -36,8 +41,8 @@ def epipolar_distance(
     x, y, z = rays1.T
     constraint = x * a + y * b + z * c
     if by_pixel is not None:
-        d, e = by_the_pixel(d, e, by_pixel[0])
-        a, b = by_the_pixel(a, b, by_pixel[1])
+        d, e = by_pixel_coordinates(d, e, by_pixel[0])
+        a, b = by_pixel_coordinates(a, b, by_pixel[1])
     distance: np.ndarray = constraint / np.sqrt(a * a + b * b + d * d + e * e + 1e-18)
     return distance
 
@@ -77,3 +82,11 @@ def translation_from_depth(
     a = cross * inverse_depths[:, None, None]
     b = -np.cross(y, turned)
     return np.linalg.lstsq(a.reshape(-1, 3), b.reshape(-1), rcond=None)[0]
+
+
+def by_pixel_coordinates(
+    by_x: np.ndarray, by_y: np.ndarray, by_pixel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn derivatives (N,) by a ray's x and y into those by the pixel's; chain rule."""
+    a, b, c, d = by_pixel.reshape(-1, 4).T
+    return by_x * a + by_y * c, by_x * b + by_y * d

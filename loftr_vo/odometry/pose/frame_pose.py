@@ -64,8 +64,6 @@ _LOOSE_THRESHOLD_RATIO = 2.0
 # it hardly matters how deep a cell is: those not known are taken to be as deep as usual.
 _MIN_BASELINE_RATIO = 0.01
 _MIN_BASELINE = 1e-12
-# Of a cell's depth in the keyframe; what is nearer to the frame's camera has no depth there.
-_LEAST_RATIO = 1e-3
 # Radians, and the same of the translation as seen at the usual depth, from what was expected.
 _MAX_PREDICTION_ERROR = 0.01
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.geometry.epipolar import inverse_depth
+from loftr_vo.geometry.epipolar import by_pixel_coordinates, inverse_depth
 from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
-from loftr_vo.odometry.pose.two_view import TwoView, by_the_pixel, in_rays
+from loftr_vo.odometry.pose.two_view import TwoView, threshold_at_unit_depth
 
 # Frames in a row that a cell's depth must have agreed in to bear witness.
 _MIN_AGREEMENTS = 3
@@ -104,7 +104,7 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
         np.eye(3),
         np.zeros(4),
         iterationsCount=_ROUNDS,
-        reprojectionError=in_rays(threshold, observations.by_pixel),
+        reprojectionError=threshold_at_unit_depth(threshold, observations.by_pixel),
         confidence=_CONFIDENCE,
         flags=cv2.SOLVEPNP_AP3P,
     )
@@ -140,6 +140,6 @@ def _epipolar_distance(
         return observations.match_arrays.pixels(away.T)
     line = turned @ skew(translation).T
     across = np.abs(np.sum(line * observations.rays1, axis=1))
-    slope = np.hypot(*by_the_pixel(line[:, 0], line[:, 1], observations.by_pixel1))
+    slope = np.hypot(*by_pixel_coordinates(line[:, 0], line[:, 1], observations.by_pixel1))
     distance: np.ndarray = across / np.maximum(slope, 1e-12)
     return distance

@@ -7,7 +7,7 @@ maps the first camera's coordinates to the second's: X1 = R X0 + t.
 
 Matches are as exact as pixels are, and what a pixel is at z = 1 depends on the lens and on where
 in the picture it lies: out in a fisheye's picture it is ten times what it is in the middle. So
-distances are in pixels, by the derivatives of the rays (``ByPixel``).
+distances are in pixels, by the derivatives of the rays (``RayJacobians``).
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.geometry.epipolar import epipolar_distance, inverse_depth
+from loftr_vo.geometry.epipolar import (
+    RayJacobians,
+    epipolar_distance,
+    inverse_depth,
+)
 from loftr_vo.geometry.matrix2x2 import inverse
 from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
 
@@ -28,13 +32,6 @@ _MIN_BASELINE = 1e-6
 # deviations the threshold is taken for.
 _POLISHED_POINTS = 300
 _DEVIATIONS = 3.0
-
-
-ByPixel = tuple[np.ndarray, np.ndarray]
-"""Derivatives (N, 2, 2) of the rays' x and y by the pixel, in the first and the second picture.
-
-Where they are left out, a pixel is one unit of z = 1.
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +53,7 @@ def essential_motion(
     rays0: np.ndarray,
     rays1: np.ndarray,
     threshold: float,
-    by_pixel: ByPixel | None = None,
+    by_pixel: RayJacobians | None = None,
     confidence: float = 0.9999,
 ) -> TwoView | None:
     """Motion by an essential matrix, robustly (USAC, Raguram et al., PAMI 2013).
@@ -84,7 +81,7 @@ def essential_motion(
         np.eye(3),
         method=cv2.USAC_DEFAULT,
         prob=confidence,
-        threshold=in_rays(threshold, by_pixel),
+        threshold=threshold_at_unit_depth(threshold, by_pixel),
     )
     if essential is None or essential.shape != (3, 3) or mask is None or not mask.any():
         return None
@@ -108,7 +105,7 @@ def essential_motion(
     return TwoView(rotation, direction, near)
 
 
-def in_rays(threshold: float, by_pixel: ByPixel | None) -> float:
+def threshold_at_unit_depth(threshold: float, by_pixel: RayJacobians | None) -> float:
     """Return a threshold in pixels at z = 1, where there can only be one for all matches."""
     if by_pixel is None:
         return threshold
@@ -117,7 +114,7 @@ def in_rays(threshold: float, by_pixel: ByPixel | None) -> float:
 
 
 def planar_motions(
-    rays0: np.ndarray, rays1: np.ndarray, threshold: float, by_pixel: ByPixel | None = None
+    rays0: np.ndarray, rays1: np.ndarray, threshold: float, by_pixel: RayJacobians | None = None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Motions that would explain the matches if all points lay on one plane.
 
@@ -136,7 +133,7 @@ def planar_motions(
     if len(points0) < _FEWEST_POINTS:
         return []
     homography, _ = cv2.findHomography(
-        points0, points1, cv2.USAC_DEFAULT, in_rays(threshold, by_pixel)
+        points0, points1, cv2.USAC_DEFAULT, threshold_at_unit_depth(threshold, by_pixel)
     )
     if homography is None:
         return []
@@ -194,11 +191,3 @@ def _polished(
     )
     refined = refine_pose(free, rotation, direction, fixed_length=True)
     return refined.rotation, refined.translation
-
-
-def by_the_pixel(
-    by_x: np.ndarray, by_y: np.ndarray, by_pixel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Turn derivatives (N,) by a ray's x and y into those by the pixel's; chain rule."""
-    a, b, c, d = by_pixel.reshape(-1, 4).T
-    return by_x * a + by_y * c, by_x * b + by_y * d
