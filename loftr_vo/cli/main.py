@@ -21,6 +21,7 @@ from loftr_vo.cli import (
     weights,
 )
 from loftr_vo.cli.demo import command as demo
+from loftr_vo.matching.cpu_memory import keep_memory_between_frames
 from loftr_vo.matching.openmp import wait_briefly
 
 BAD_INPUT = 2
@@ -34,6 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
         words: the command line without the program's name; that of the process if None.
     """
     wait_briefly()
+    keep_memory_between_frames()
     words = sys.argv[1:] if words is None else words
     arguments = make_parser().parse_args(words)
     arguments.command_line = shlex.join(['loftr_vo', *words])

@@ -30,6 +30,7 @@ from loftr_vo.config import (
     Settings,
     check_frames,
 )
+from loftr_vo.matching.cpu_memory import keep_memory_between_frames
 from loftr_vo.matching.openmp import wait_briefly
 from loftr_vo.ros import parameters
 from loftr_vo.ros.device import release_memory
@@ -373,6 +374,7 @@ def main(args: list[str] | None = None) -> int:
 def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM; return the exit code."""
     wait_briefly()
+    keep_memory_between_frames()
     rclpy.init(args=args)
     try:
         node = make_node()
