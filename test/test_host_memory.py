@@ -1,52 +1,137 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is freed is kept for the next frame, and given back when it becomes much."""
+"""Memory does not grow with the pictures, and only programs of ours set how it is kept."""
 
+import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
+from loftr_vo.matching.cpu_memory import resident_memory
+
+ON_GLIBC = pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc', reason='only glibc is told what to keep'
 )
+FRAMES, TENTHS, WARM = 150, 10, 4
+LOADED, GROWTH, MOST = 450, 30, 560  # MiB, see test_memory_stays_after_warming_up
 
-MIB = 1 << 20
-# In a process of its own: what this one has freed before would be counted too.
-ALLOCATE = """
-import numpy as np
-from loftr_vo.host_memory import HostMemory, resident_memory
+ASK = """
+import ctypes
+calls = []
 
-memory = HostMemory(growth=64 << 20)
-assert not memory.give_back_holes()
-before = resident_memory()
-blocks = [np.ones(MIB, np.uint8) for _ in range(COUNT)]
-last = np.ones(MIB, np.uint8)  # nothing beneath it is at the heap's end
-del blocks
-print(resident_memory() - before, memory.give_back_holes(), resident_memory() - before)
-""".replace('MIB', str(MIB))
+class Library:
+    @staticmethod
+    def mallopt(number, value):
+        calls.append(number)
+        return 1
+
+real, ctypes.CDLL = ctypes.CDLL, lambda name, *more, **others: (
+    Library if name is None else real(name, *more, **others)
+)
+{statement}
+print(sorted(calls))
+"""
 
 
-def after_freeing(count):
-    run = subprocess.run(
-        [sys.executable, '-c', ALLOCATE.replace('COUNT', str(count))],
+def clean_environment(**more):
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith('MALLOC_') and name != 'GLIBC_TUNABLES'
+    } | more
+
+
+def told(statement, **environment):
+    """Return the numbers of what ``mallopt`` was told by a process that does this."""
+    done = subprocess.run(
+        [sys.executable, '-c', ASK.format(statement=statement)],
+        env=clean_environment(**environment),
         capture_output=True,
         text=True,
         check=True,
     )
-    kept, given_back, left = run.stdout.split()
-    return int(kept), given_back == 'True', int(left)
+    return done.stdout.splitlines()[-1]
 
 
-def test_little_is_kept():
-    kept, given_back, left = after_freeing(40)
-    assert not given_back
-    assert left >= kept > 35 * MIB
+SET = 'from loftr_vo.matching.cpu_memory import keep_memory_between_frames as keep; keep()'
 
 
-def test_much_is_given_back():
-    kept, given_back, left = after_freeing(200)
-    assert kept > 150 * MIB
-    assert given_back
-    assert left < 20 * MIB
+def test_a_program_says_what_to_keep():
+    assert told(SET) == '[-8, -3, -1]'
+
+
+@pytest.mark.parametrize(
+    'given', [{'MALLOC_ARENA_MAX': '4'}, {'GLIBC_TUNABLES': 'glibc.malloc.arena_max=4'}]
+)
+def test_what_the_user_has_set_is_left(given):
+    assert told(SET, **given) == '[]'
+
+
+def test_other_tunables_are_no_choice_of_memory():
+    assert told(SET, GLIBC_TUNABLES='glibc.pthread.rseq=0') == '[-8, -3, -1]'
+
+
+def test_a_library_says_nothing():
+    statement = """
+from loftr_vo.config import MatcherSettings
+from loftr_vo.matcher import Matcher
+Matcher(MatcherSettings(device='cpu'))
+"""
+    assert told(statement) == '[]'
+
+
+def test_the_command_says_it_before_anything_else():
+    statement = """
+import contextlib
+from loftr_vo.cli import main
+with contextlib.suppress(SystemExit):
+    main(['--help'])
+"""
+    assert told(statement) == '[-8, -3, -1]'
+
+
+def test_the_node_says_it_before_ros_starts():
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    statement = """
+from loftr_vo.ros import node
+
+class Stop(Exception):
+    pass
+
+def stop(**_):
+    raise Stop
+
+node.rclpy.init = stop
+try:
+    node.main()
+except Stop:
+    pass
+"""
+    assert told(statement) == '[-8, -3, -1]'
+
+
+def test_resident_memory_is_told():
+    memory = resident_memory()
+    if memory is None:
+        pytest.skip('there is no /proc here')
+    assert 10 << 20 < memory < 1 << 40
+
+
+@ON_GLIBC
+def test_memory_stays_after_warming_up():
+    """Of pictures of 320x240, whose keyframes change and whose numbers of matches differ."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / 'memory_run.py'), str(FRAMES)],
+        env=clean_environment(OMP_NUM_THREADS='1'),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded, *after = (int(line) for line in done.stdout.split())
+    assert len(after) == TENTHS
+    assert loaded < LOADED
+    assert max(after) - after[WARM] < GROWTH, after
+    assert max(after) < MOST, after

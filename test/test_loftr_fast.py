@@ -247,6 +247,39 @@ def test_nothing_in_common_gives_no_rows():
     assert raw.keypoints1.shape == (1, 0, 2)
 
 
+class Watched(OneDnnKernels if isinstance(CHOSEN, OneDnnKernels) else Kernels):
+    """Notes how many rows linear layers are given, and of what."""
+
+    def __init__(self):
+        self.shapes = set()
+
+    def linear(self, x, weight, bias=None, activation='none'):
+        self.shapes.add((tuple(x.shape), tuple(weight.shape), activation))
+        return super().linear(x, weight, bias, activation)
+
+
+def test_no_number_of_matches_needs_kernels_of_its_own():
+    """oneDNN compiles and keeps some for every number of rows that it is given."""
+    kernels = Watched()
+    fast = FastLoFTR(load_weights('compact'), CPU, torch.float32, kernels)
+    picture = torch.from_numpy(World().see(pose()).image)[None, None]
+    shape = tuple(picture.shape[2:])
+    features = fast.encode(picture)
+    counts, shapes = [], []
+    for threshold in (0.2, 0.9, 0.99):
+        kernels.shapes.clear()
+        fast.set_threshold(threshold)
+        raw = fast.match(features, features, shape, shape, 5000)
+        assert raw.valid.all()
+        assert raw.keypoints1.shape == (1, raw.valid.shape[1], 2)
+        counts.append(raw.valid.shape[1])
+        shapes.append(set(kernels.shapes))
+    assert counts[0] > counts[1] > counts[2] > 0
+    assert max(counts) > 256  # more than one block
+    assert shapes[1] <= shapes[0]
+    assert shapes[2] <= shapes[0]
+
+
 def test_border_and_threshold_are_those_of_the_network():
     network = load_weights('compact')
     fast = FastLoFTR(network, CPU, torch.float32)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from loftr_vo.evaluation.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
 from loftr_vo.files.names import printable
+from loftr_vo.matching.cpu_memory import keep_memory_between_frames
 from loftr_vo.matching.openmp import wait_briefly
 
 BAD_INPUT = 2
@@ -38,6 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     wait_briefly()
+    keep_memory_between_frames()
     arguments = make_parser().parse_args(words)
     arguments.command_line = printable(shlex.join(['loftr_vo', *words]))
     if isinstance(sys.stdout, io.TextIOWrapper):

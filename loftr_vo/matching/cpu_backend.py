@@ -13,7 +13,6 @@ from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import load_weights
-from loftr_vo.matching.cpu_memory import CpuMemory
 from loftr_vo.matching.device import device_faults
 from loftr_vo.matching.raw_matches import PairMatches, valid_matches
 from loftr_vo.matching.resizing import resized
@@ -46,7 +45,6 @@ class CpuBackend:
         self, weights: str | LoFTR, dtype: torch.dtype, trace: Trace | None = None
     ) -> None:
         self._trace = trace or NoTrace()
-        self._memory = CpuMemory()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix='network')
         self._network = self._thread.submit(self._load, weights, dtype).result()
 
@@ -97,7 +95,6 @@ class CpuBackend:
         features.result()
 
     def _encode(self, picture: np.ndarray) -> FastFeatures:
-        self._memory.trim()
         with device_faults(self.device), self._trace.span('encode'):
             return self._network.encode(torch.from_numpy(picture)[None, None])
 

@@ -1,67 +1,50 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the process keeps memory between frames, and when it gives some back."""
+"""How a process of ours has the C library keep memory between frames."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 from pathlib import Path
-from typing import Any
 
 # Numbers and meaning: man 3 mallopt.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_LARGEST_BLOCK, _MOST_KEPT = 1 << 30, (1 << 31) - 1
-# Bytes of growth after which holes are given back. It takes a frame's time, so not every second.
-_GROWTH = 768 << 20
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+# Bytes. Larger blocks than a frame needs; and what may lie unused at the heap's end.
+_LARGEST_BLOCK, _MOST_UNUSED = 32 << 20, 64 << 20
 
 
-class CpuMemory:
-    """Has the C library keep what is freed, for the next frame to use, but not ever more of it.
+def keep_memory_between_frames() -> bool:
+    """Have glibc keep what a frame frees for the next one, in one place.
 
-    By default glibc returns large blocks to the system at once. Each frame then gets its arrays
-    page by page anew, which for a network of this size is a quarter of the time on a CPU. The
-    process holds on to what it used instead.
+    To be called by a program of ours before it starts threads, and not by a library: it holds for
+    the whole process.
 
-    Before version 2.38, glibc does not find the holes again that aligned blocks leave (its bug
-    14581), and PyTorch's are all aligned: the process grows to several times what is in use. So
-    when it has grown by much, what is free goes back to the system after all.
+    By default each thread that allocates gets an arena of its own, and holes in one are of no use
+    to the others: the process has several times what is in use. And large blocks go back to the
+    system at once, so that each frame gets its arrays page by page anew. One arena serves here
+    without contention, since the network computes in one thread (docs/benchmarks.md has figures).
 
-    With another C library than glibc nothing is done.
+    What the user has set in the environment (man 3 mallopt, GLIBC_TUNABLES) is left. With another
+    C library nothing is done.
 
-    Args:
-        growth: bytes by which the process may grow before that happens.
+    Returns:
+        Whether it was done.
     """
-
-    def __init__(self, growth: int = _GROWTH) -> None:
-        self._growth = growth
-        self._least: int | None = None
-        self._trim: Any = None
-        try:
-            library = ctypes.CDLL(None)
-            mallopt, trim = library.mallopt, library.malloc_trim
-        except (AttributeError, OSError, TypeError):
-            return
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BLOCK)
-        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
-        self._trim = trim
-
-    def trim(self) -> bool:
-        """Give back what is free, if the process has grown by much since that was last done.
-
-        Returns:
-            Whether it was done.
-        """
-        resident = None if self._trim is None else resident_memory()
-        if resident is None:
-            return False
-        if self._least is None or resident < self._least:
-            self._least = resident
-        if resident < self._least + self._growth:
-            return False
-        self._trim(0)
-        self._least = resident_memory()
-        return True
+    tunables = os.environ.get('GLIBC_TUNABLES', '')
+    if 'glibc.malloc' in tunables or any(name.startswith('MALLOC_') for name in os.environ):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    settings = (
+        (_M_ARENA_MAX, 1),
+        (_M_MMAP_THRESHOLD, _LARGEST_BLOCK),
+        (_M_TRIM_THRESHOLD, _MOST_UNUSED),
+    )
+    # A list, so that one that is refused does not keep the others from being set.
+    return all([bool(mallopt(number, value)) for number, value in settings])
 
 
 def resident_memory() -> int | None:

@@ -29,6 +29,7 @@ from loftr_vo.config import (
     check_frames,
 )
 from loftr_vo.files.errors import InputError
+from loftr_vo.matching.cpu_memory import keep_memory_between_frames
 from loftr_vo.matching.openmp import wait_briefly
 from loftr_vo.ros import parameters
 from loftr_vo.ros.argument_files import check_argument_files
@@ -390,6 +391,7 @@ def run(make_node: Callable[[], VisualOdometryNode], args: list[str] | None = No
     """Run a node until SIGINT or SIGTERM; return the exit code."""
     end_while_starting()
     wait_briefly()
+    keep_memory_between_frames()
     try:
         check_argument_files(args)
     except InputError as error:

@@ -95,7 +95,8 @@ class _Pairs:
         partitions = totals.log2()
         inexact = (~((totals > _SMALLEST) & (totals < _LARGEST))).nonzero()[:, 0]
         for few in inexact.split(_BLOCK):
-            logits = self._kernels.linear(ours[few], others) + self._bias[0]
+            # Not by oneDNN, which would compile and keep a kernel for every number of rows.
+            logits = ours[few] @ others.T + self._bias[0]
             partitions[few] = (logits * _LN_2).logsumexp(dim=1) / _LN_2
         return partitions
 
