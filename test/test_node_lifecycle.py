@@ -12,6 +12,7 @@ from lifecycle_msgs.msg import Transition
 from node_harness import ERROR, WARN
 from rcl_interfaces.srv import GetParameters
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
+from std_srvs.srv import Trigger
 
 
 def test_impossible_transitions_are_refused_and_harm_nothing(start_node, make_listener):
@@ -39,6 +40,10 @@ def test_node_answers_while_the_network_loads(start_node, make_listener):
     request = GetParameters.Request(names=['queue_policy'])
     reply = listener.call(node, GetParameters, 'loftr_vo/get_parameters', request, 2.0)
     assert reply.values[0].string_value == 'newest'
+    # A reset does not wait for it either, nor pile up.
+    reply = listener.call(node, Trigger, 'loftr_vo/reset', Trigger.Request(), 2.0)
+    assert not reply.success
+    assert 'the node is busy (loading slowly)' in reply.message
     # A manager that comes too late, and one that comes in the middle.
     assert not listener.change_state(node, Transition.TRANSITION_CONFIGURE)
     assert not listener.change_state(node, Transition.TRANSITION_ACTIVATE)

@@ -277,9 +277,13 @@ class VisualOdometryNode(ManagedNode):
         """Start anew, with a new network where the device failed; return what was done.
 
         Raises:
-            RuntimeError: the node is not active, or the device still fails.
+            RuntimeError: the node is not active or in a transition, or the device still fails.
         """
-        with self._changing:
+        # Each call has a thread of its own; they must not pile up while a network is loaded.
+        if not self._changing.acquire(timeout=_PATIENCE_WITH_TRANSITIONS):
+            doing = self._health.progress or self._health.lifecycle
+            raise RuntimeError(f'cannot reset now: the node is busy ({doing})')
+        try:
             if self._health.lifecycle != 'active':
                 raise RuntimeError('nothing to reset: the node is not active')
             if not self._health.device_fault:
@@ -287,6 +291,8 @@ class VisualOdometryNode(ManagedNode):
                 self._stream.restart()
                 return 'the odometry starts anew with the next picture'
             return self._recover()
+        finally:
+            self._changing.release()
 
     def _recover(self) -> str:
         fault = self._health.device_fault
