@@ -199,6 +199,10 @@ FILES = {
         colmap('OPENCV_FISHEYE', FX, FY, CX, CY, *EQUI), '1', 'COLMAP', equidistant, EQUI,
         {'corner': CORNER},
     ),
+    'COLMAP ideal fisheye': (
+        colmap('OPENCV_FISHEYE', FX, FY, CX, CY, 0, 0, 0, 0), '1', 'COLMAP', equidistant, [],
+        {'corner': CORNER},
+    ),
 }  # fmt: skip
 
 

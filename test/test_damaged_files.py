@@ -99,6 +99,7 @@ def read_all(path):
         for frame in sequence:
             assert np.isfinite(frame.camera.matrix).all()
             assert all(np.isfinite(wheels.pose).all() for wheels in frame.wheels)
+            assert frame.right is None or np.isfinite(frame.right.right_from_left).all()
     except InputError as error:
         # It says where: the recording is named, as a rule with the file and the line.
         assert str(path) in str(error)

@@ -197,14 +197,28 @@ def test_a_video_of_another_size_than_its_calibration(tmp_path):
         open_sequence(path)
 
 
-def test_a_damaged_length_takes_no_memory(tmp_path):
+def test_a_damaged_length_in_a_bag_takes_no_memory(tmp_path):
+    file = recordings.write_bag(tmp_path / 'bag') / 'bag.mcap'
+    data = bytearray(file.read_bytes())
+    data[9 + 4] = 1  # of eight bytes after the magic number and the first record's kind
+    file.write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(DatasetError, match=r'Truncated record .* expected 429496'):
+        open_sequence(tmp_path / 'bag')
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_no_more_is_read_than_a_file_has(tmp_path):
     (tmp_path / 'a.mcap').write_bytes(b'12345678' + bytes(2000))
     tracemalloc.start()
     with BagPath(tmp_path / 'a.mcap').open('rb') as file:
         assert file.read(4) == b'1234'
         assert len(file.read(1 << 33)) == 2004
-    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_a_sparse_file_is_not_read(folder):
@@ -268,6 +282,14 @@ def test_a_parameter_file_that_is_no_file(tmp_path, capsys):
 def test_yaml_within_limits(text, message):
     with pytest.raises(InputError, match=message):
         parse_yaml(text, 'F')
+
+
+@pytest.mark.usefixtures('no_hang')
+def test_brackets_in_the_metadata_of_a_bag(tmp_path, capsys):
+    bag = recordings.write_bag(tmp_path / 'bag')
+    with (bag / 'metadata.yaml').open('a') as file:
+        file.write('\nmore: ' + '[' * 5000)
+    assert 'metadata.yaml:' in refused(capsys, 'run', bag)
 
 
 def test_aliases_and_opencv_matrices_are_read():

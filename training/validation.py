@@ -17,6 +17,7 @@ import torch
 
 from loftr_vo.config import MatcherSettings
 from loftr_vo.files.output_files import write_text
+from loftr_vo.files.regular_file import read_bytes
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.loftr.weights import available, load_weights
 from loftr_vo.matching.image_pair import match_and_refine
@@ -199,7 +200,7 @@ def real_pairs(data: Path) -> dict[str, list[Pair]]:
 def _sha256(weights: str) -> str:
     """Digest of the file of weights, given by name or path."""
     named = {info.name: info.path for info in available()}
-    return hashlib.sha256((named.get(weights) or Path(weights)).read_bytes()).hexdigest()
+    return hashlib.sha256(read_bytes(named.get(weights) or weights)).hexdigest()
 
 
 def main() -> None:

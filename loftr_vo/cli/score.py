@@ -28,6 +28,7 @@ from loftr_vo.evaluation.scoring import (
     score_alignment,
 )
 from loftr_vo.evaluation.table import format_table
+from loftr_vo.files.names import printable
 from loftr_vo.files.output_files import check_writable
 from loftr_vo.geometry.trajectory import Trajectory
 
@@ -91,7 +92,7 @@ def score_command(arguments: argparse.Namespace) -> int:
     metric = arguments.metric or bool(estimate.metric)
     scores = score_alignment(align(estimate.poses.trajectory, truth.trajectory, metric))
     metrics = {
-        'sequence': arguments.path.resolve().stem,
+        'sequence': printable(arguments.path.resolve().stem),
         'frames': estimate.frames if arguments.frames is None else arguments.frames,
         'tracked': estimate.tracked,
         **dataclasses.asdict(scores),

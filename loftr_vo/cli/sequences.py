@@ -189,7 +189,7 @@ def _tell_apart(sequences: list[Sequence]) -> None:
     taken: set[str] = set()
     for sequence in sequences:
         if counts[sequence.name] > 1 and sequence.path is not None:
-            sequence.name = f'{sequence.path.resolve().parent.name}-{sequence.name}'
+            sequence.name = f'{printable(sequence.path.resolve().parent.name)}-{sequence.name}'
         name, number = sequence.name, 1
         while sequence.name in taken:
             number += 1

@@ -155,9 +155,7 @@ def _files(storage: Path) -> list[Path]:
     """Return the files that the reader may open."""
     if not storage.is_dir():
         return [storage]
-    # Those of a folder end in .mcap, .db3, or one of these and .zstd.
-    parts = [child for child in storage.iterdir() if not _SUFFIXES.isdisjoint(child.suffixes)]
-    return [storage / 'metadata.yaml', *sorted(parts)]
+    return sorted(child for child in storage.iterdir() if child.exists() and not child.is_dir())
 
 
 def _repair(path: Path) -> str:

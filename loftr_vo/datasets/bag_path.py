@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.files.limited_yaml import parse_yaml
 from loftr_vo.files.regular_file import open_regular, read_text
 
 # metadata.yaml has a few lines for each topic and each file.
@@ -44,5 +45,10 @@ class BagPath(type(Path())):  # type: ignore[misc]  # Path itself cannot be inhe
         return _BoundedFile(file.detach())
 
     def read_text(self, *args: Any, **options: Any) -> str:
-        """Return the text of ``metadata.yaml``; raises ``DatasetError``."""
-        return read_text(self, DatasetError, _MOST_METADATA)
+        """Return the text of ``metadata.yaml``; raises ``DatasetError``.
+
+        It is held against our limits first: rosbags' own parser takes long for many brackets.
+        """
+        text = read_text(self, DatasetError, _MOST_METADATA)
+        parse_yaml(text, self, DatasetError)
+        return text

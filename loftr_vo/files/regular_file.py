@@ -23,6 +23,11 @@ MOST_BYTES = 1 << 30
 # Calibrations and settings take a few kilobytes.
 MOST_SETTINGS_BYTES = 1 << 18
 
+# Those that the platform has: never wait, be no process's terminal, and leave bytes alone.
+_FLAGS = os.O_RDONLY
+for _name in ('O_NONBLOCK', 'O_NOCTTY', 'O_CLOEXEC', 'O_BINARY'):
+    _FLAGS |= getattr(os, _name, 0)
+
 _KINDS = (
     (stat.S_ISDIR, 'a folder'),
     (stat.S_ISFIFO, 'a FIFO'),
@@ -43,7 +48,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         # Looked at before it is opened, since opening a device may already do something, and
         # after it, since it may be another file by then.
         _check(os.stat(path).st_mode, path)
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        descriptor = os.open(path, _FLAGS)
     except ValueError as error:  # a null byte in the name
         raise OSError(errno.EINVAL, str(error), path) from error
     try:

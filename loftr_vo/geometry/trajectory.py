@@ -203,10 +203,17 @@ def check_pose(pose: np.ndarray) -> None:
         raise TrajectoryError('a value is not finite')
     if np.abs(pose[:3, 3]).max() > MOST_METRES:
         raise TrajectoryError(f'a position is more than {MOST_METRES:g} from the origin')
-    turn = np.clip(pose[:3, :3], -2.0, 2.0)
-    off = np.abs(turn @ turn.T - np.eye(3)).max()
-    if off > _ROTATION_TOLERANCE or np.linalg.det(turn) < 0.0:
+    if not is_rotation(pose[:3, :3]):
         raise TrajectoryError('its three columns on the left are no rotation')
+
+
+def is_rotation(matrix: np.ndarray) -> bool:
+    """Whether a matrix (3, 3) is a rotation but for rounding."""
+    if not np.isfinite(matrix).all():
+        return False
+    turn = np.clip(matrix, -2.0, 2.0)
+    off = np.abs(turn @ turn.T - np.eye(3)).max()
+    return bool(off <= _ROTATION_TOLERANCE and np.linalg.det(turn) > 0.0)
 
 
 def _content_lines(path: Path) -> list[tuple[int, str]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from loftr_vo.files.errors import naming, shortened
 from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.lens_models import known_lens
 
 Fields = Mapping[str, Any]
 
@@ -34,6 +35,8 @@ _COLMAP: dict[str, tuple[int, str, tuple[int | None, ...]]] = {
 }
 _COLMAP_LINE = re.compile(r'\s*\d+\s+[A-Z_]+\s+\d+\s+\d+\s+\S')
 _COLMAP_CENTRE = 0.5
+# Of a fisheye: moves no ray by more than 1e-10.
+_NEXT_TO_NOTHING = 1e-12
 # What OpenCV's own programs and the people who copied them call the fields.
 _OPENCV_MATRIX = ('camera_matrix', 'cameraMatrix', 'Camera_Matrix', 'K', 'M1')
 _OPENCV_LENS = ('distortion_coefficients', 'dist_coeffs', 'distCoeffs', 'D', 'D1')
@@ -56,7 +59,7 @@ def camera_of_sensor(fields: Fields, coefficients: str = 'distortion_coefficient
     model, lens = str(_field(fields, 'distortion_model')), _list(fields, coefficients)
     if model == 'none':
         model, lens = 'plumb_bob', []
-    return Camera(width, height, _pinhole(fx, fy, cx, cy), model, np.array(lens, np.float64))
+    return Camera(width, height, _pinhole(fx, fy, cx, cy), model, _lens(model, lens))
 
 
 def opencv_matrix(values: Fields) -> Fields | None:
@@ -76,12 +79,13 @@ def opencv_camera(values: Fields) -> Camera:
         _field(values, 'image_height'),
     ]
     width, height = (_whole(side) for side in size)
+    model = 'equidistant' if values.get('fisheye_model') else 'plumb_bob'
     return Camera(
         width,
         height,
         np.array(_list(matrix, 'data', 9), np.float64).reshape(3, 3),
-        'equidistant' if values.get('fisheye_model') else 'plumb_bob',
-        np.array(_list(lens, 'data'), np.float64),
+        model,
+        _lens(model, _list(lens, 'data')),
     )
 
 
@@ -110,7 +114,7 @@ def orb_slam_camera(values: Fields, name: str) -> Camera:
         _whole(_field(values, 'Camera.height')),
         _pinhole(number('fx'), number('fy'), number('cx'), number('cy')),
         model,
-        np.array(lens, np.float64),
+        _lens(model, lens),
     )
 
 
@@ -144,7 +148,7 @@ def colmap_camera(number: int, words: list[str]) -> Camera:
             int(sides[1]),
             _pinhole(fx, fy, cx - _COLMAP_CENTRE, cy - _COLMAP_CENTRE),
             model,
-            np.array(lens),
+            _lens(model, lens),
         )
 
 
@@ -156,6 +160,18 @@ def _content(text: str) -> list[tuple[int, str]]:
 
 def _pinhole(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def _lens(model: str, coefficients: list[Any]) -> np.ndarray:
+    """Return the coefficients of a lens; of a fisheye never zeros alone.
+
+    To ROS, and so to ``Camera``, zeros are a lens without distortion. To these tools a fisheye of
+    zeros is the ideal one, whose angles are as the distances from the centre.
+    """
+    lens = np.array(coefficients, np.float64)
+    if lens.size and not lens.any() and known_lens(model, lens)[0] == 'equidistant':
+        lens[0] = _NEXT_TO_NOTHING
+    return lens
 
 
 def _field(fields: Fields, name: str) -> Any:

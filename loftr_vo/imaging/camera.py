@@ -31,8 +31,8 @@ _undistort_points: Any = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 200, 1e-5)  # pixels
 
 
-# Beyond these no camera is described, but a mistake: JPEG's widest picture, a lens of less than a
-# hundredth of a degree on it, and coefficients that overflow once they are raised to powers.
+# Beyond these a number describes no camera but is a mistake: JPEG's widest picture, and a view of
+# a hundredth of a degree on it.
 _MOST_SIDE, _MOST_FOCAL, _MOST_COEFFICIENT = 65535, 1e9, 1e9
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.geometry.plausible import BASELINE
+from loftr_vo.geometry.trajectory import is_rotation
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info
 
@@ -47,6 +48,12 @@ def right_from_left(
     motion = np.eye(4)
     motion[:3, :3] = turn_right.T @ turn_left
     motion[:3, 3] = turn_right.T @ np.array([-baseline, 0.0, 0.0])
+    for turn in (turn_left, turn_right):
+        if not is_rotation(turn):
+            raise CalibrationError(
+                'the rectification of one of the two cameras (R) is no rotation; calibrate them '
+                'as a pair'
+            )
     return motion
 
 
