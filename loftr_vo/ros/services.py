@@ -75,7 +75,7 @@ class Services:
             trajectory.write_tum(path)
         # ValueError, RuntimeError: a name that no file can have, a user that is not there.
         except (OSError, ValueError, RuntimeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
+            reason = (isinstance(error, OSError) and error.strerror) or error
             reply.message = (
                 f'cannot write {self._trajectory_file()!r}: {reason}; '
                 'set the parameter trajectory_file'
