@@ -40,7 +40,13 @@ def test_a_checkpoint_from_before_the_correction_has_none():
         ({'fine_heads': 5}, 'fine width 128 is not a multiple of 5 heads'),
         ({'block_dims': (8, 16, 30), 'coarse_heads': 2}, 'not a multiple of 4'),
         ({'window': 4}, 'window must be odd'),
-        ({'correlation_hidden': -1}, 'correlation_hidden must not be negative, got -1'),
+        ({'correlation_hidden': -1}, 'correlation_hidden must be .* from 0 to 1024, got -1'),
+        ({'coarse_pairs': 10**7}, 'coarse_pairs must be .* from 1 to 16'),
+        ({'fine_heads': 0}, 'fine_heads must be'),
+        ({'fine_heads': True}, 'fine_heads must be'),
+        ({'block_dims': (128, 196)}, 'three widths'),
+        ({'temperature': float('nan')}, 'temperature must be a number'),
+        ({'align_corners': 1}, 'align_corners must be true or false'),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(change, message):

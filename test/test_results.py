@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run of the command leaves when a disk, a name or a signal comes in its way."""
 
+import contextlib
 import errno
 import json
 import os
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import recordings
+from loftr_vo.cli.interrupts import was_interrupted
 
 from loftr_vo.cli import main, sequences
 from loftr_vo.datasets import DatasetError, open_sequence
@@ -199,9 +201,9 @@ def test_a_picture_that_cannot_be_drawn_costs_that_picture(
         raise RuntimeError('no such font')
 
     use(StraightOdometry())
-    monkeypatch.setattr(report_folder, '_write_plots', fail)
+    monkeypatch.setattr(report_folder, '_draw_top_view', fail)
     assert run(folder, tmp_path / 'out') == 2
-    assert 'cannot make the plots: RuntimeError: no such font' in capsys.readouterr().err
+    assert 'cannot make top_view.png: RuntimeError: no such font' in capsys.readouterr().err
     assert (tmp_path / 'out' / 'report.html').exists()
     assert json.loads((tmp_path / 'out' / 'metrics.json').read_text())['tracked'] == COUNT
 
@@ -291,7 +293,7 @@ def start(folder, output, seconds=30):
 def test_a_signal_amid_a_run_leaves_its_report(folder, tmp_path, number, code):
     process = start(folder, tmp_path / 'out')
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=180)
     assert process.returncode == code
     assert 'Traceback' not in error
     assert 'interrupted after 3 frames' in error
@@ -302,7 +304,7 @@ def test_a_signal_amid_a_run_leaves_its_report(folder, tmp_path, number, code):
 def test_a_kill_loses_no_pose(folder, tmp_path):
     process = start(folder, tmp_path / 'out')
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert process.returncode == -signal.SIGKILL
     assert poses_in(tmp_path / 'out' / 'trajectory.txt.part') == 3
 
@@ -326,7 +328,65 @@ def test_a_signal_while_starting_leaves_no_traceback(number, code):
         process.stdout.readline()
         time.sleep(delay)
         process.send_signal(number)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=180)
         assert 'Traceback' not in error, (delay, error)
         assert process.returncode == code, (delay, error)
         assert 'interrupted' in error
+
+
+def test_an_interrupt_that_a_library_swallows_still_ends_the_run(folder, tmp_path, use, capsys):
+    def swallow(number):
+        if number == 2:
+            with contextlib.suppress(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(1.0)
+
+    use(StraightOdometry(swallow))
+    assert run(folder, tmp_path / 'out') == 143
+    assert poses_in(tmp_path / 'out' / 'trajectory.txt') == 3
+    assert 'interrupted after 3 frames' in capsys.readouterr().err
+
+
+def test_an_interrupt_that_a_library_renames_keeps_the_results(folder, tmp_path, use):
+    def rename(number):
+        if number == 2:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(1.0)
+            except KeyboardInterrupt as error:
+                raise RuntimeError('something went wrong') from error
+
+    use(StraightOdometry(rename))
+    assert run(folder, tmp_path / 'out') == 130
+    assert poses_in(tmp_path / 'out' / 'trajectory.txt') == 2
+
+
+def test_an_interrupt_amid_an_import_waits_for_it(folder, tmp_path, use, monkeypatch):
+    (tmp_path / 'slow_module.py').write_text(
+        'import os, signal, time\n'
+        'os.kill(os.getpid(), signal.SIGTERM)\n'
+        'time.sleep(0.2)\n'
+        'complete = True\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+
+    def load(number):
+        if number == 2:
+            import slow_module
+
+            seen.append(slow_module.complete)
+            time.sleep(1.0)
+
+    use(StraightOdometry(load))
+    assert run(folder, tmp_path / 'out') == 143
+    assert seen == [True]
+    assert poses_in(tmp_path / 'out' / 'trajectory.txt') == 2
+
+
+def test_signals_are_as_before_once_the_command_is_done(folder, tmp_path, use):
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    use(StraightOdometry())
+    assert run(folder, tmp_path / 'out') == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert not was_interrupted()

@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the name of weights to a network, and what is said where that fails."""
 
+import contextlib
+import dataclasses
 import functools
+import hashlib
 import http.server
 import shutil
 import socket
 import threading
+import urllib.error
+import urllib.request
 
 import cv2
 import numpy as np
@@ -14,7 +19,7 @@ import pytest
 import torch
 
 from loftr_vo import LoFTR, LoFTRConfig, load_weights
-from loftr_vo.loftr import WeightsError, weights
+from loftr_vo.loftr import WeightsError, fetching, weights
 
 
 @pytest.fixture(scope='module')
@@ -33,9 +38,23 @@ def checkpoint(tmp_path_factory, outdoor):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
+    """An empty cache, for files that are not the published ones."""
     path = tmp_path / 'cache'
     monkeypatch.setenv('LOFTR_VO_CACHE', str(path))
+    published = {
+        name: dataclasses.replace(entry, sha256=None) for name, entry in weights._PUBLISHED.items()
+    }
+    monkeypatch.setattr(weights, '_PUBLISHED', published)
     return path
+
+
+def pin(monkeypatch, digest):
+    outdoor = dataclasses.replace(weights._PUBLISHED['outdoor'], sha256=digest)
+    monkeypatch.setitem(weights._PUBLISHED, 'outdoor', outdoor)
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -45,6 +64,22 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.path.startswith('/to/'):
+            self.send_response(302)
+            self.send_header('Location', self.path.removeprefix('/to/'))
+            self.end_headers()
+            return None
+        if self.path.startswith('/length/'):
+            self.send_response(200)
+            self.send_header('Content-Length', self.path.removeprefix('/length/'))
+            self.end_headers()
+            return None
+        if self.path.startswith('/endless/'):
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 16))
         if not self.path.startswith('/truncated/'):
             return super().do_GET()
         self.path = self.path.removeprefix('/truncated')
@@ -152,6 +187,81 @@ class TestDownload:
             with pytest.raises(WeightsError, match=r'has changed.*weights download outdoor'):
                 use('outdoor')
 
+    @pytest.mark.parametrize(
+        ('where', 'message'),
+        [
+            ('/length/many', "announces a length of 'many'"),
+            ('/length/-3', "announces a length of '-3'"),
+            ('/length/99999999999999999999', 'more than any weights'),
+            ('/endless/', 'sends more than'),
+            ('/to/ftp://127.0.0.1/loftr_outdoor.ckpt', 'ftp'),
+            ('/to/file:///etc/passwd', 'not allowed'),
+            ('/to/http://[bad', 'no answer'),
+        ],
+    )
+    def test_a_bad_mirror_is_passed_over(self, cache, address, monkeypatch, where, message):
+        monkeypatch.setattr('loftr_vo.loftr.fetching.LARGEST', 100 << 20)
+        bad, good = f'{address}{where}', f'{address}/loftr_outdoor.ckpt'
+        with pytest.raises(WeightsError, match=message):
+            weights.download('outdoor', [bad])
+        assert list(cache.iterdir()) == []
+        assert weights.download('outdoor', [bad, good]).is_file()
+
+    @pytest.mark.parametrize('url', ['ftp://127.0.0.1/a', 'file:///etc/passwd', 'nonsense'])
+    def test_only_http_is_spoken(self, cache, url):
+        with pytest.raises(WeightsError, match='no answer'):
+            weights.download('outdoor', [url])
+
+    def test_no_redirect_leaves_encryption(self):
+        handler = fetching._SafeRedirects()
+        request = urllib.request.Request('https://example.org/a')
+        with pytest.raises(urllib.error.URLError, match='not encrypted'):
+            handler.redirect_request(request, None, 302, '', {}, 'http://example.org/a')
+        assert handler.redirect_request(request, None, 302, '', {}, 'https://example.org/b')
+
+    def test_another_file_than_the_published_is_refused(
+        self, cache, address, checkpoint, monkeypatch
+    ):
+        pin(monkeypatch, 'f' * 64)
+        with pytest.raises(WeightsError, match='not the published file'):
+            weights.download('outdoor', [f'{address}/loftr_outdoor.ckpt'])
+        assert list(cache.iterdir()) == []
+        shutil.copy(checkpoint, cache / 'loftr_outdoor.ckpt')
+        for use in (weights.verify, weights.download, load_weights):
+            with pytest.raises(WeightsError, match='not the published file'):
+                use('outdoor')
+
+    def test_the_published_file_is_verified_by_its_hash(
+        self, cache, address, checkpoint, monkeypatch
+    ):
+        pin(monkeypatch, digest_of(checkpoint))
+        weights.download('outdoor', [f'{address}/loftr_outdoor.ckpt'])
+        (cache / 'loftr_outdoor.ckpt.sha256').unlink()
+        assert weights.verify('outdoor').verified
+
+    def test_a_record_that_is_a_link_is_not_followed(self, cache, tmp_path, checkpoint, address):
+        outside = tmp_path / 'outside'
+        outside.write_text('precious')
+        cache.mkdir()
+        record = cache / 'loftr_outdoor.ckpt.sha256'
+        record.symlink_to(outside)
+        weights.download('outdoor', [f'{address}/loftr_outdoor.ckpt'])
+        assert outside.read_text() == 'precious'
+        assert not record.is_symlink()
+        outside.write_text(digest_of(cache / 'loftr_outdoor.ckpt'))
+        record.unlink()
+        record.symlink_to(outside)
+        with pytest.raises(WeightsError, match='symbolic link'):
+            load_weights('outdoor')
+
+    @pytest.mark.parametrize('content', [b'\xff\xfe', b'', bytes(10_000)])
+    def test_a_damaged_record_is_no_traceback(self, cache, checkpoint, content):
+        cache.mkdir()
+        shutil.copy(checkpoint, cache / 'loftr_outdoor.ckpt')
+        (cache / 'loftr_outdoor.ckpt.sha256').write_bytes(content)
+        with contextlib.suppress(WeightsError):
+            weights.download('outdoor')
+
     def test_a_file_placed_by_hand_is_taken_and_recorded(self, cache, checkpoint):
         cache.mkdir()
         shutil.copy(checkpoint, cache / 'loftr_indoor_ds_new.ckpt')
@@ -221,6 +331,98 @@ class TestCheckpointFile:
         with pytest.raises(WeightsError, match='state dict'):
             load_weights(tmp_path / 'other.ckpt')
 
+    def test_a_flipped_bit_is_found(self, tmp_path):
+        path = tmp_path / 'own.pt'
+        write_small(path)
+        content = bytearray(path.read_bytes())
+        # In the numbers of a tensor, far from any structure.
+        place = content.find(small_model().state_dict()[TENSOR].numpy().tobytes())
+        assert place > 0
+        content[place + 100] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match=r'is damaged: .* checksum'):
+            load_weights(path)
+
+    @pytest.mark.parametrize(
+        ('value', 'message'),
+        [
+            (float('nan'), 'not finite: '),
+            (float('inf'), 'not finite: '),
+            (-1.0, 'negative: .*running_var'),
+        ],
+    )
+    def test_values_that_no_weights_have_are_refused(self, tmp_path, value, message):
+        def change(content):
+            content['state_dict']['backbone.bn1.running_var'][3] = value
+
+        write_small(tmp_path / 'own.pt', change)
+        with pytest.raises(WeightsError, match=message):
+            load_weights(tmp_path / 'own.pt')
+
+    @pytest.mark.parametrize(
+        'state',
+        [
+            lambda tensor: {3: torch.ones(1)},
+            lambda tensor: {f'matcher.{TENSOR}': tensor},
+            lambda tensor: {TENSOR: tensor.to(torch.complex64)},
+            lambda tensor: {TENSOR: tensor.to_sparse()},
+            lambda tensor: {TENSOR: tensor.to(torch.int32)},
+            lambda tensor: {TENSOR: [1.0]},
+        ],
+    )
+    def test_odd_entries_are_refused(self, tmp_path, state):
+        def change(content):
+            content['state_dict'].update(state(content['state_dict'][TENSOR]))
+
+        write_small(tmp_path / 'own.pt', change)
+        with pytest.raises(WeightsError, match=r'own\.pt'):
+            load_weights(tmp_path / 'own.pt')
+
+    @pytest.mark.parametrize(
+        'config',
+        [
+            {'coarse_heads': 0},
+            {'coarse_heads': '4'},
+            {'coarse_pairs': 10**7},
+            {'fine_pairs': -1},
+            {'block_dims': 3},
+            {'block_dims': (8, 16)},
+            {'block_dims': (10**6, 10**6, 10**6)},
+            {'block_dims': (1024, 1024, 1024)},
+            {'window': 10**6 + 1},
+            {'temperature': 0.0},
+            {'threshold': float('nan')},
+            {'align_corners': [1]},
+            {5: 5},
+        ],
+    )
+    def test_odd_configs_are_refused_at_once(self, tmp_path, config):
+        write_small(tmp_path / 'own.pt', lambda content: content['config'].update(config))
+        with pytest.raises(WeightsError, match=r'own\.pt'):
+            load_weights(tmp_path / 'own.pt')
+
+    def test_damage_anywhere_is_no_traceback(self, tmp_path):
+        path = tmp_path / 'own.pt'
+        write_small(path)
+        whole = path.read_bytes()
+        rng = np.random.default_rng(1)
+        for _ in range(60):
+            content = bytearray(whole)
+            for place in rng.integers(len(content), size=int(rng.integers(1, 30))):
+                content[place] = int(rng.integers(256))
+            path.write_bytes(content[: int(rng.integers(len(content)))])
+            with pytest.raises(WeightsError):
+                load_weights(path)
+            path.write_bytes(content)
+            with contextlib.suppress(WeightsError):
+                load_weights(path)
+
+    def test_a_file_of_any_size_is_not_read(self, tmp_path):
+        with (tmp_path / 'huge.pt').open('wb') as file:
+            file.truncate(1 << 40)
+        with pytest.raises(WeightsError, match='more than any weights'):
+            load_weights(tmp_path / 'huge.pt')
+
     def test_code_in_a_file_is_not_run(self, tmp_path):
         torch.save({'state_dict': RunsCode(tmp_path / 'ran')}, tmp_path / 'evil.ckpt')
         with pytest.raises(WeightsError, match='is not a checkpoint of tensors'):
@@ -230,6 +432,22 @@ class TestCheckpointFile:
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(WeightsError, match=r'no checkpoint at .*absent\.ckpt'):
             load_weights(tmp_path / 'absent.ckpt')
+
+
+TENSOR = 'backbone.layer1.0.conv1.weight'
+
+
+@functools.cache
+def small_model():
+    torch.manual_seed(0)
+    return LoFTR(LoFTRConfig((16, 16, 16), coarse_pairs=1, coarse_heads=2, fine_heads=2))
+
+
+def write_small(path, change=lambda content: None):
+    state = {key: value.clone() for key, value in small_model().state_dict().items()}
+    content = {'config': small_model().config.to_dict(), 'state_dict': state}
+    change(content)
+    torch.save(content, path)
 
 
 class RunsCode:

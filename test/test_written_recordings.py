@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import recordings
 
@@ -16,7 +17,7 @@ from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_writing import BagOptions, write_bag
 from loftr_vo.datasets.writing import write_sequence
-from loftr_vo.files.output_files import OutputError, new_folder
+from loftr_vo.files.output_files import OutputError, new_folder, write_picture
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_new_folder_replaces_nothing(tmp_path):
 @pytest.mark.parametrize('command', ['render', 'record'])
 def test_where_nothing_can_be_written_is_told_before_the_first_frame(tmp_path, capsys, command):
     (tmp_path / 'file').write_text('')
-    words = [command, 'room', '--frames', '1000000', '-o', str(tmp_path / 'file' / 'below')]
+    words = [command, 'room', '--frames', '10', '-o', str(tmp_path / 'file' / 'below')]
     assert main.main(words) == 2
     assert 'cannot write' in capsys.readouterr().err
 
@@ -111,12 +112,21 @@ def test_other_commands_look_first_where_they_write(tmp_path, capsys, command):
 
 
 @pytest.mark.parametrize('command', ['match', 'benchmark'])
-@pytest.mark.parametrize('name', ['a.doc', 'none', 'm\udcff.png.doc', 'm.p\udcff'])
+@pytest.mark.parametrize('name', ['a.doc', 'none'])
 def test_a_picture_of_no_known_kind_is_told_first(tmp_path, capsys, command, name):
     picture = str(recordings.write_folder(tmp_path / 'walk') / 'images' / 'frame8.png')
     words = [picture, picture] if command == 'match' else []
     assert main.main([command, *words, '-o', str(tmp_path / name)]) == 2
     assert 'name a .png' in capsys.readouterr().err
+
+
+def test_a_picture_whose_name_is_not_utf_8_is_written(tmp_path):
+    path = tmp_path / 'm\udcff.png'
+    write_picture(path, np.zeros((4, 4), np.uint8))
+    assert path.read_bytes().startswith(b'\x89PNG')
+    for name in ('m.p\udcff', 'm\udcff'):
+        with pytest.raises(OutputError, match=r'name a \.png'):
+            write_picture(tmp_path / name, np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize(

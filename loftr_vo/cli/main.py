@@ -24,6 +24,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Args:
         words: the command line without the program's name; that of the process if None.
     """
+    if words is None and isinstance(sys.stdout, io.TextIOWrapper):
+        # As on stderr: a file's name that is not UTF-8 is shown, and costs no results.
+        sys.stdout.reconfigure(errors='backslashreplace')
     with interrupts_noted(to_the_end=words is None):
         try:
             return _run(sys.argv[1:] if words is None else words)

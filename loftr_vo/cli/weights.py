@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 
@@ -29,14 +30,26 @@ def list_command(arguments: argparse.Namespace) -> int:
     for info in available():
         print(f'{info.name:12s} {info.path or "not downloaded"}')
         print(f'{"":12s} from {info.source}')
+        if info.pinned is not None:
+            print(f'{"":12s} SHA-256 {info.pinned}, and no other file')
+        elif info.source != 'part of the package':
+            print(f'{"":12s} its SHA-256 is not known: the first copy that comes is trusted')
     return 0
 
 
 def download_command(arguments: argparse.Namespace) -> int:
     """Download weights unless they are here, and print where they are."""
-    from loftr_vo.loftr.weights import download
+    from loftr_vo.loftr.weights import available, download
 
-    print(download(arguments.name))
+    path = download(arguments.name)
+    info = next(each for each in available() if each.name == arguments.name)
+    if info.pinned is None and arguments.name != 'compact':
+        print(
+            'loftr_vo: warning: the SHA-256 of the published file is not known, so that this copy '
+            f'is trusted as it came: {info.sha256}',
+            file=sys.stderr,
+        )
+    print(path)
     return 0
 
 

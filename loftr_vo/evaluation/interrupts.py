@@ -54,6 +54,7 @@ def interrupts_noted(to_the_end: bool = False) -> Iterator[None]:
             signal.signal(number, signal.SIG_IGN if to_the_end else handler)
         if not to_the_end:
             sys.unraisablehook = hook
+            _received = None
 
 
 @contextlib.contextmanager
@@ -93,8 +94,14 @@ def until_interrupted(things: Iterable[_Thing]) -> Iterator[_Thing]:
 
 
 def was_interrupted() -> bool:
-    """Whether one of the signals has come since ``interrupts_noted`` began."""
-    return _received is not None
+    """Whether one of the signals has come since ``interrupts_noted`` began.
+
+    Who is told so need not be interrupted any more, should that wait for an import to end.
+    """
+    if _received is None:
+        return False
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    return True
 
 
 def interrupted_exit_code() -> int:

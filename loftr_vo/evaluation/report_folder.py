@@ -128,8 +128,11 @@ class ReportFolder:
             _write_status(folder / 'status.csv', run)
         pictures = self._draw_samples(run)
         if run.trajectory:
-            with self._part('the plots'):
-                _write_plots(folder, run, metrics, alignment)
+            with self._part('top_view.png'):
+                _draw_top_view(folder / 'top_view.png', run, metrics, alignment)
+            if alignment is not None:
+                with self._part('error.png'):
+                    _draw_errors(folder / 'error.png', metrics, alignment)
         with self._part('report.html'):
             page = render_page(run, metrics, settings, alignment, provenance, pictures)
             write_text(folder / 'report.html', page)
@@ -163,23 +166,33 @@ class ReportFolder:
             self.problems.append(f'cannot make {name}: {type(error).__name__}: {error}')
 
 
-def _write_plots(
-    folder: Path, run: Run, metrics: dict[str, Any], alignment: Alignment | None
+def _draw_top_view(
+    path: Path, run: Run, metrics: dict[str, Any], alignment: Alignment | None
 ) -> None:
     # Imported late: matplotlib takes a second to load, and only reports need it.
-    from loftr_vo.evaluation.plots import plot_errors, plot_top_view
+    from loftr_vo.evaluation.plots import plot_top_view
 
+    estimated = run.trajectory if alignment is None else alignment.estimated
+    plot_top_view(
+        path, _title(metrics, alignment), estimated, None if alignment is None else alignment.true
+    )
+
+
+def _draw_errors(path: Path, metrics: dict[str, Any], alignment: Alignment) -> None:
+    from loftr_vo.evaluation.plots import plot_errors
+
+    plot_errors(path, _title(metrics, alignment), alignment)
+
+
+def _title(metrics: dict[str, Any], alignment: Alignment | None) -> str:
     title = f'{metrics["sequence"]}: {metrics["tracked"]} of {metrics["frames"]} frames tracked'
     title += f' ({metrics["weights"]})'
     if alignment is None:
-        plot_top_view(folder / 'top_view.png', title, run.trajectory, None)
-        return
-    title += (
-        f'\nATE {metrics["ate_rmse_m"]:.3g} m RMSE, {metrics["ate_percent"]:.2f} % of '
+        return title
+    return (
+        f'{title}\nATE {metrics["ate_rmse_m"]:.3g} m RMSE, {metrics["ate_percent"]:.2f} % of '
         f'{metrics["path_length_m"]:.3g} m; rotation {metrics["rpe_rotation_deg"]:.3f}° per frame'
     )
-    plot_top_view(folder / 'top_view.png', title, alignment.estimated, alignment.true)
-    plot_errors(folder / 'error.png', title, alignment)
 
 
 def _write_settings(path: Path, settings: Settings) -> None:

@@ -212,18 +212,25 @@ def run_sequence(
                 break
     except KeyboardInterrupt:
         run.interrupted = True
-    except (DatasetError, CalibrationError) as error:
-        if not run.records:
+    except Exception as error:
+        # A library may have made something else of an interrupt.
+        if was_interrupted():
+            run.interrupted = True
+        elif run.records and _ends_only_the_run(error):
+            run.fault = str(error)
+        else:
             raise
-        run.fault = str(error)
-    except RuntimeError as error:
-        # Imported late: only what has loaded torch can raise it.
-        from loftr_vo.matching.device import DeviceLostError
-
-        if not run.records or not isinstance(error, DeviceLostError):
-            raise
-        run.fault = str(error)
     return run
+
+
+def _ends_only_the_run(error: Exception) -> bool:
+    """Whether an error is of the recording or the device, and not of the program."""
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, (DatasetError, CalibrationError))
+    # Imported late: only what has loaded torch can raise it.
+    from loftr_vo.matching.device import DeviceLostError
+
+    return isinstance(error, DeviceLostError)
 
 
 def _check_stamp(stamp: int, run: Run) -> None:

@@ -9,6 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# Far around what has been published and tried (docs/training.md): a checkpoint from elsewhere may
+# ask for ten million layers, which take for ever to make.
+_RANGES: dict[str, tuple[type, float, float]] = {
+    'coarse_heads': (int, 1, 64),
+    'coarse_pairs': (int, 1, 16),
+    'fine_heads': (int, 1, 64),
+    'fine_pairs': (int, 1, 16),
+    'window': (int, 1, 11),
+    'temperature': (float, 1e-6, 1e6),
+    'threshold': (float, 0.0, 1.0),
+    'border': (int, 0, 64),
+    'correlation_hidden': (int, 0, 1024),
+}
+
 
 @dataclass(frozen=True)
 class LoFTRConfig:
@@ -50,6 +64,7 @@ class LoFTRConfig:
     correlation_hidden: int = 0
 
     def __post_init__(self) -> None:
+        self._check_ranges()
         for name, dim, heads in (
             ('coarse', self.coarse_dim, self.coarse_heads),
             ('fine', self.fine_dim, self.fine_heads),
@@ -58,12 +73,20 @@ class LoFTRConfig:
                 raise ValueError(f'{name} width {dim} is not a multiple of {heads} heads')
         if self.coarse_dim % 4:
             raise ValueError(f'coarse width {self.coarse_dim} is not a multiple of 4')
-        if self.correlation_hidden < 0:
-            raise ValueError(
-                f'correlation_hidden must not be negative, got {self.correlation_hidden}'
-            )
         if self.window % 2 == 0:
             raise ValueError(f'window must be odd, to have a centre; got {self.window}')
+
+    def _check_ranges(self) -> None:
+        """Refuse what no network has, before one of that size is built."""
+        if not isinstance(self.block_dims, tuple) or len(self.block_dims) != 3:
+            raise ValueError(f'block_dims must be three widths, got {self.block_dims!r}')
+        for width in self.block_dims:
+            _check_range('a width in block_dims', width, int, 1, 1024)
+        for name, (kind, least, most) in _RANGES.items():
+            _check_range(name, getattr(self, name), kind, least, most)
+        for name in ('corrected_position_encoding', 'align_corners'):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f'{name} must be true or false, got {getattr(self, name)!r}')
 
     @property
     def coarse_dim(self) -> int:
@@ -123,3 +146,12 @@ class LoFTRConfig:
                 f'not the fields of a LoFTRConfig: missing {missing}, unknown {unknown}'
             )
         return cls(**{**values, 'block_dims': tuple(values['block_dims'])})
+
+
+def _check_range(name: str, value: Any, kind: type, least: float, most: float) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = whole or (kind is float and isinstance(value, float))
+    # Not a number is in no range.
+    if not fits or not least <= value <= most:
+        what = 'a whole number' if kind is int else 'a number'
+        raise ValueError(f'{name} must be {what} from {least:g} to {most:g}, got {value!r:.40}')

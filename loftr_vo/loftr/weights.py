@@ -11,40 +11,23 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import os
-import ssl
 import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import torch
-from torch import Tensor
-from tqdm import tqdm
 
 from loftr_vo.files.errors import shortened
-from loftr_vo.files.regular_file import open_regular
+from loftr_vo.files.output_files import write_text
+from loftr_vo.loftr.checkpoint import WeightsError, load_checkpoint
 from loftr_vo.loftr.config import LoFTRConfig
+from loftr_vo.loftr.fetching import fetch
 from loftr_vo.loftr.model import LoFTR
 
-_TIMEOUT_S = 30.0
 _CHUNK = 1 << 20
-_NETWORK_ERRORS = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ssl.SSLError,
-    ConnectionError,
-    TimeoutError,
-)
-
-
-class WeightsError(RuntimeError):
-    """Weights cannot be had or do not fit; says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +40,8 @@ class WeightsInfo:
         path: the local file, or None if it is not here.
         sha256: of the local file, or None.
         verified: whether that is the recorded one; None if there is no file or no record.
+        pinned: the SHA-256 that the published file is known to have; None if it is not known,
+            and the first copy that comes is trusted.
     """
 
     name: str
@@ -64,12 +49,16 @@ class WeightsInfo:
     path: Path | None
     sha256: str | None
     verified: bool | None
+    pinned: str | None = None
 
 
 @dataclass(frozen=True)
 class _Published:
     file: str
     config: Callable[[], LoFTRConfig]
+    # Of the authors' files as kornia hands them on, by the records of several public projects,
+    # which agree. Of `indoor` none was found.
+    sha256: str | None = None
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -80,9 +69,17 @@ class _Published:
 
 
 _PUBLISHED = {
-    'outdoor': _Published('loftr_outdoor.ckpt', LoFTRConfig.outdoor),
+    'outdoor': _Published(
+        'loftr_outdoor.ckpt',
+        LoFTRConfig.outdoor,
+        '21f5bec5968178e8bc8b7633441836fe5de4f47d861dd2cd7dc38e271b0479ec',
+    ),
     'indoor': _Published('loftr_indoor.ckpt', LoFTRConfig.indoor),
-    'indoor_new': _Published('loftr_indoor_ds_new.ckpt', LoFTRConfig.indoor_new),
+    'indoor_new': _Published(
+        'loftr_indoor_ds_new.ckpt',
+        LoFTRConfig.indoor_new,
+        'be9ff88b323ec27889114719f668ae41aff7034b56a4c4acbd46b8b180b87ed3',
+    ),
 }
 _ARCHITECTURES: dict[str, Callable[[], LoFTRConfig]] = {
     'compact': LoFTRConfig.compact,
@@ -107,7 +104,9 @@ def load_weights(name_or_path: str | Path, device: str | torch.device = 'cpu') -
     if name.startswith('random:'):
         model = _random_model(name.removeprefix('random:'))
     else:
-        model = _load_file(download(name) if name in _ARCHITECTURES else _checkpoint_file(name))
+        model = load_checkpoint(
+            download(name) if name in _ARCHITECTURES else _checkpoint_file(name)
+        )
     return model.to(device).eval()
 
 
@@ -127,7 +126,7 @@ def verify(name: str) -> WeightsInfo:
     if not path.is_file():
         raise WeightsError(f'{name} is not here: there is no {path}; {_remedy(name)}')
     _check_hash(path, name)
-    _load_file(path)
+    load_checkpoint(path)
     return _info(name)
 
 
@@ -166,14 +165,15 @@ def _fetch_any(name: str, urls: Sequence[str], path: Path) -> None:
     for url in urls:
         with _temporary_file(path) as temporary:
             try:
-                digest = _fetch(url, temporary)
-                _load_file(temporary)
+                digest = fetch(url, temporary)
+                _check_pin(digest, name)
+                load_checkpoint(temporary)
             except WeightsError as error:
                 failures.append(f'{url}: {error}')
                 continue
             _record_path(path).unlink(missing_ok=True)
             os.replace(temporary, path)
-            _record_path(path).write_text(f'{digest}  {path.name}\n', encoding='utf-8')
+            _record(path, digest)
             return
     raise WeightsError(
         f'could not download the {name} weights:\n  '
@@ -181,31 +181,6 @@ def _fetch_any(name: str, urls: Sequence[str], path: Path) -> None:
         + f'\nGet {path.name} on a machine with a network and put it at {path}, '
         'or use the weights called compact, which need no download.'
     )
-
-
-def _fetch(url: str, path: Path) -> str:
-    """Write what ``url`` holds to ``path`` and return its SHA-256."""
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, path.open('wb') as file:
-            length = response.headers.get('Content-Length')
-            total = None if length is None else int(length)
-            digest, count = _copy(response, file, total, Path(url).name)
-    except _NETWORK_ERRORS as error:
-        raise WeightsError(f'no answer ({getattr(error, "reason", error)})') from error
-    if total is not None and count != total:
-        raise WeightsError(f'the transfer broke off after {count} of {total} bytes')
-    return digest
-
-
-def _copy(source: Any, target: BinaryIO, total: int | None, title: str) -> tuple[str, int]:
-    digest, count = hashlib.sha256(), 0
-    with tqdm(total=total, unit='B', unit_scale=True, desc=title, disable=None) as bar:
-        for chunk in iter(lambda: source.read(_CHUNK), b''):
-            target.write(chunk)
-            digest.update(chunk)
-            count += len(chunk)
-            bar.update(len(chunk))
-    return digest.hexdigest(), count
 
 
 @contextlib.contextmanager
@@ -221,13 +196,23 @@ def _temporary_file(beside: Path) -> Iterator[Path]:
 
 
 def _check_hash(path: Path, name: str) -> None:
-    """Compare a file with its record; a file placed by hand is recorded when first seen."""
+    """Compare a file with the published one's hash or with its record.
+
+    A file placed by hand is recorded when first seen.
+    """
     digest = _sha256(path)
+    try:
+        _check_pin(digest, name)
+    except WeightsError as error:
+        raise WeightsError(
+            f'{path}: {error}; remove it and {_remedy(name)}, or give weights of your own by '
+            'their path, elsewhere'
+        ) from error
     record = _recorded(path)
     if record is None and name in _PUBLISHED:
         # A cache that cannot be written only means that a later change goes unnoticed.
         with contextlib.suppress(OSError):
-            _record_path(path).write_text(f'{digest}  {path.name}\n', encoding='utf-8')
+            _record(path, digest)
     elif record not in (None, digest):
         raise WeightsError(
             f'{path} has changed: its SHA-256 is {digest}, recorded was {record}; '
@@ -235,15 +220,34 @@ def _check_hash(path: Path, name: str) -> None:
         )
 
 
+def _check_pin(digest: str, name: str) -> None:
+    pinned = _PUBLISHED[name].sha256 if name in _PUBLISHED else None
+    if pinned not in (None, digest):
+        raise WeightsError(
+            f'this is not the published file: its SHA-256 is {digest}, and should be {pinned}'
+        )
+
+
 def _record_path(path: Path) -> Path:
     return path.with_name(f'{path.name}.sha256')
 
 
+def _record(path: Path, digest: str) -> None:
+    record = _record_path(path)
+    # A link may lead anywhere; what is there is not the cache's to change.
+    if record.is_symlink():
+        record.unlink()
+    write_text(record, f'{digest}  {path.name}\n')
+
+
 def _recorded(path: Path) -> str | None:
     record = _record_path(path)
+    if record.is_symlink():
+        raise WeightsError(f'{record} is a symbolic link, which is not followed; remove it')
     if not record.is_file():
         return None
-    words = record.read_text(encoding='utf-8').split()
+    with record.open('rb') as file:
+        words = file.read(1024).decode('ascii', errors='replace').split()
     return words[0] if words else None
 
 
@@ -259,10 +263,12 @@ def _info(name: str) -> WeightsInfo:
     path = _path(name)
     published = _PUBLISHED.get(name)
     source = 'part of the package' if published is None else ', '.join(published.urls)
+    pinned = published.sha256 if published else None
     if not path.is_file():
-        return WeightsInfo(name, source, None, None, None)
-    digest, record = _sha256(path), _recorded(path)
-    return WeightsInfo(name, source, path, digest, None if record is None else record == digest)
+        return WeightsInfo(name, source, None, None, None, pinned)
+    digest, record = _sha256(path), pinned or _recorded(path)
+    verified = None if record is None else record == digest
+    return WeightsInfo(name, source, path, digest, verified, pinned)
 
 
 def _path(name: str) -> Path:
@@ -305,72 +311,3 @@ def _random_model(name: str) -> LoFTR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return LoFTR(_ARCHITECTURES[name]())
-
-
-def _load_file(path: Path) -> LoFTR:
-    checkpoint = _read(path)
-    return _build(_state_of(checkpoint, path), _config_of(checkpoint, path), path)
-
-
-def _config_of(checkpoint: Mapping[str, Any], path: Path) -> LoFTRConfig:
-    """Return the config that a checkpoint carries, or that of the published one it must be."""
-    if 'config' in checkpoint:
-        try:
-            return LoFTRConfig.from_dict(checkpoint['config'])
-        except (TypeError, ValueError) as error:
-            raise WeightsError(f'the config in {path} is not of this version: {error}') from error
-    corrected = any(part in path.name for part in ('indoor_ds_new', 'indoor_new'))
-    return LoFTRConfig.indoor_new() if corrected else LoFTRConfig.outdoor()
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        with open_regular(path) as file:
-            checkpoint = torch.load(file, map_location='cpu', weights_only=True)
-    except OSError as error:
-        raise WeightsError(f'cannot read {path}: {error.strerror or error}') from error
-    # The unpickler takes any file for its commands, and raises whatever these lead to.
-    except Exception as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(
-            f'{path} is not a checkpoint of tensors ({first_line}); '
-            "save it with torch.save({'state_dict': model.state_dict()}, path)"
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise WeightsError(f'{path} holds a {type(checkpoint).__name__}, not a state dict')
-    return checkpoint
-
-
-def _state_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
-    state = checkpoint.get('state_dict', checkpoint)
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f'{path} holds no state dict: a mapping of names to tensors')
-    return {key.removeprefix('matcher.'): value for key, value in state.items()}
-
-
-def _build(state: Mapping[str, Tensor], config: LoFTRConfig, path: Path) -> LoFTR:
-    model = LoFTR(config)
-    expected = model.state_dict()
-    faults = {
-        'missing': expected.keys() - state.keys(),
-        'unexpected': state.keys() - expected.keys(),
-        'of another shape': {
-            key
-            for key in expected.keys() & state.keys()
-            if expected[key].shape != state[key].shape
-        },
-    }
-    if any(faults.values()):
-        listed = '; '.join(f'{kind}: {_shortened(keys)}' for kind, keys in faults.items() if keys)
-        raise WeightsError(
-            f'{path} does not fit the architecture: {listed}. '
-            'It takes LoFTR with dual softmax (ds), as published, or trained by loftr_vo.'
-        )
-    model.load_state_dict(state, strict=True)
-    return model
-
-
-def _shortened(keys: Iterable[str], shown: int = 3) -> str:
-    names = sorted(keys)
-    more = f' and {len(names) - shown} more' if len(names) > shown else ''
-    return ', '.join(names[:shown]) + more
