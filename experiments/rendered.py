@@ -33,12 +33,14 @@ class Result:
     Attributes:
         tracked: share of the frames after the first.
         ate_percent: position error after alignment by a similarity, in percent of the path.
+        rotation: degrees, median error from one frame to the next.
         scale_drift: scale over the last five motions, relative to that over the first five.
         normalised: (N,) normalised errors of the poses, see ``consistency``.
     """
 
     tracked: float
     ate_percent: float
+    rotation: float
     scale_drift: float
     normalised: np.ndarray
 
@@ -58,6 +60,7 @@ def judge(sequence: SyntheticSequence, settings: Settings) -> Result:
     return Result(
         float(np.mean([each.state is State.TRACKING for each in estimates[1:]])),
         scores.ate_percent,
+        scores.rpe_rotation_deg,
         scores.scale_drift,
         normalised_errors(estimates, truth.poses),
     )
@@ -88,8 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 _HEADING = (
-    '| sequence | tracked | ATE | scale drift | normalised errors inside | median |\n'
-    '|---|---|---|---|---|---|'
+    '| sequence | tracked | ATE | rotation | scale drift | normalised errors inside | median |\n'
+    '|---|---|---|---|---|---|---|'
 )
 
 
@@ -99,6 +102,7 @@ def _row(name: str, results: Iterable[Result]) -> str:
     return (
         f'| {name} | {min(each.tracked for each in results):.0%} '
         f'| {np.median([each.ate_percent for each in results]):.2f} % '
+        f'| {np.median([each.rotation for each in results]):.4f}° '
         f'| {np.median([each.scale_drift for each in results]):.3f} '
         f'| {inside(normalised):.0%} | {np.median(normalised):.1f} |'
     )

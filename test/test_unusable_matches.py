@@ -202,3 +202,17 @@ def test_finite_is_asserted_of_numbers_in_words_too():
     with pytest.raises(AssertionError, match='1 of 2'):
         assert_finite(np.array([1.0, np.nan]))
     assert_finite({'reason': 'nanoseconds of information', 'count': 3})
+
+
+def test_finite_is_asserted_of_ros_messages():
+    messages = pytest.importorskip('loftr_vo.ros.messages')
+    points, confidence = np.zeros((3, 3), np.float32), np.ones(3, np.float32)
+    assert_finite(messages.point_cloud(1, 'odom', points, confidence))
+    points[1, 2] = np.nan
+    with pytest.raises(AssertionError, match=r'cloud\.z has 1 of 3'):
+        assert_finite(messages.point_cloud(1, 'odom', points, confidence), 'cloud')
+    stamped = messages.pose_stamped(1, 'odom', np.eye(4))
+    assert_finite(stamped)
+    stamped.pose.position.x = np.inf
+    with pytest.raises(AssertionError, match=r'pose\.position\.x'):
+        assert_finite(stamped)

@@ -130,6 +130,13 @@ def _flow(
     return np.asarray(moved), np.asarray(found)[:, 0] > 0
 
 
+def with_rays(links: Links, camera: Camera) -> Links:
+    """Return the links of points that the lens has rays for, in both pictures."""
+    rays = np.hstack([camera.undistort(links.points0), camera.undistort(links.points1)])
+    has = np.isfinite(rays).all(axis=1)
+    return Links(links.points0[has], links.points1[has], links.index0[has], links.index1[has])
+
+
 def make_linker(name: str) -> Linker:
     """Return the linker of a baseline: one of ``BASELINES``."""
     if name == 'orb':
@@ -154,7 +161,7 @@ class ClassicalOdometry:
 
     def track(self, frame: Frame) -> Estimate:
         """Return the estimate after one more frame."""
-        links = self._linker.link(frame.image)
+        links = with_rays(self._linker.link(frame.image), frame.camera)
         first, before = self._before is None, self._before
         self._before = frame.image
         if first:
