@@ -511,6 +511,8 @@ class VisualOdometry:
     def _switch_to_keyframe(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""
         changed_map = self._keyframes.go_back_to(keyframe, frame.stamp)
+        if changed_map:
+            self._scale.go_back()
         self._initialised = self._initialised or changed_map
         return changed_map
 
@@ -551,6 +553,8 @@ class VisualOdometry:
     def _start_map(self, frame: Frame, encoded: EncodedImage) -> None:
         """Begin a map with this frame, at the last pose and with the last usual depth."""
         reference_depth = self._keyframe.reference_depth
+        if self._initialised:
+            self._scale.put_away()
         self._keyframes.start_anew(frame.stamp, keep=self._initialised)
         self._last_tracked, self._initialised = None, False
         self._add_keyframe(frame, encoded, reference_depth)
