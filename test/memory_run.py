@@ -26,7 +26,7 @@ def to_and_fro(views, count):
 
 def main():
     keep_memory_between_frames()
-    from loftr_vo.odometry.visual_odometry import VisualOdometry
+    from loftr_vo.odometry import VisualOdometry
     from loftr_vo.synthetic.sequence import SyntheticSequence
 
     count, *size = (int(word) for word in sys.argv[1:])

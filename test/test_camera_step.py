@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from exact_world import PERIOD, ExactMatcher, World, pose
 from point_scenes import degrees_between
+from rendered_trips import RenderedTrip
 from test_recovery import WALK, Trip, walk
 
 from loftr_vo.config import Settings, replace
+from loftr_vo.evaluation.consistency import inside
+from loftr_vo.geometry.rotation import rotation_vector
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.tracking.camera_step import Placement, step_between
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 SURE = 1e-8 * np.eye(6)
 
@@ -138,3 +141,65 @@ class TestStepBetween:
     )
     def test_what_cannot_be_compared_gives_none(self, before):
         assert step_between(before, placed(1.1), 0.0) is None
+
+
+def normalised(said, steps, unit):
+    """Squared errors of steps over their covariances, and of how many tracked ones none is told.
+
+    Args:
+        said: estimates of consecutive frames.
+        steps: the true ones in metres; None where the camera was carried.
+        unit: lengths of a metre while the scale is not known.
+    """
+    found, untold, metric, guessed = [], 0, False, None
+    first = next(i for i, each in enumerate(said) if each.state is State.TRACKING)
+    for each, true in zip(said[first + 1 :], steps[first + 1 :], strict=True):
+        metric = metric or each.metric
+        if each.state is not State.TRACKING:
+            continue
+        if each.step is None:
+            untold += 1
+            continue
+        assert true is not None
+        if each.scale_carried and guessed is None:
+            # A new map's unit is a guess; as that of the first, it is what its first step has.
+            guessed = np.linalg.norm(each.step.way) / np.linalg.norm(true[:3, 3])
+            continue
+        rotation = true[:3, :3]
+        length = 1.0 if metric else guessed if each.scale_carried else unit
+        way = length * rotation.T @ true[:3, 3] - each.step.way
+        turn = rotation_vector(each.step.motion[:3, :3].T @ rotation)
+        error = np.concatenate([way, turn])
+        found.append(float(error @ np.linalg.solve(each.step.covariance, error)))
+    return found, untold
+
+
+@pytest.mark.slow
+def test_it_is_known_how_wrong_the_steps_are():
+    """Keyframes, a covered lens, a new start, a return, and depth that comes late.
+
+    In rooms and streets that no constant was chosen on.
+    """
+    found, untold = [], 0
+    for here, elsewhere, source in (
+        (('room', 7), ('street', 7), 'none'),
+        (('street', 8), ('room', 8), 'depth'),
+    ):
+        trip = RenderedTrip(here, elsewhere, depth_from=8)
+        settings = {
+            'matcher.device': 'cpu',
+            'matcher.image_size': 320,
+            'scale.source': source,
+            'recovery.restart_after': 0.45,
+        }
+        said = list(VisualOdometry(replace(Settings(), settings)).stream(trip.frames))
+        assert said[40].restarts == 1
+        first = next(i for i, each in enumerate(said) if each.state is State.TRACKING)
+        unit = np.linalg.norm(said[first].pose[:3, 3]) / np.linalg.norm(trip.steps[first][:3, 3])
+        errors, missing = normalised(said, trip.steps, unit)
+        found += errors
+        untold += missing
+    assert len(found) > 70
+    # One after each loss, and one where the map changes.
+    assert untold <= 8
+    assert 0.85 < inside(np.array(found)) < 0.99

@@ -108,6 +108,21 @@ class TestContinuity:
         assert continuity.to_odom(found) == pytest.approx(found)
         assert count == pytest.approx(max(0.54 / 0.1, np.radians(5) / 0.02), abs=1)
 
+    def test_a_glide_that_only_turns_turns_no_faster_than_the_camera(self):
+        continuity = OdomFrame()
+        found = pose((1, 0, 0), (20, 0, 0))
+        continuity.glide_from(pose((1, 0, 0)), found)
+        last, steps = continuity.to_odom(found), []
+        while not np.array_equal(continuity.odom_from_map, np.eye(4)):
+            continuity.glide(found, TWIST, 0.1, 1.0)
+            here = continuity.to_odom(found)
+            steps.append(degrees_between(here[:3, :3], last[:3, :3]))
+            last = here
+            assert len(steps) < 50
+        # 0.2 radians a second, in tenths of a second.
+        assert max(steps) == pytest.approx(np.degrees(0.02), rel=1e-6)
+        assert len(steps) == np.ceil(20 / np.degrees(0.02))
+
     def test_a_glide_in_a_glide_ends_at_the_first_ones_goal(self):
         continuity = OdomFrame()
         continuity.glide_from(pose((1, 0, 0)), pose((1.5, 0, 0)))

@@ -15,11 +15,11 @@ from loftr_vo.evaluation.consistency import BOUNDS, inside, normalised_errors
 from loftr_vo.geometry.epipolar import epipolar_distance
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.matching.lucas_kanade import LocatedMatches
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.pose.pose_refinement import agreeing, distance_by_depth, refine_pose
 from loftr_vo.odometry.pose.two_view import essential_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 MODELS = [
     ('plumb_bob', []),

@@ -438,9 +438,35 @@ def test_duplicate_and_late_stamps_are_refused_and_counted(rig, late):
 def test_looping_bag_starts_anew(rig):
     rig.track(10 * SECOND)
     rig.track(11 * SECOND)
-    rig.track(1 * SECOND)
+    # Two pictures may be wrong; the third agrees with both.
+    for second in (1, 2):
+        rig.send_image(second * SECOND)
+        rig.until(lambda: rig.value('refused') == str(second))  # noqa: B023 asked at once
+    rig.track(3 * SECOND)
     assert rig.odometry.resets == 1
     assert rig.heard['odom'][-1].pose.pose.position.x == 0.0
+
+
+@pytest.mark.parametrize('wrong', [2_000_000 * SECOND, 1])
+def test_one_picture_of_another_time_is_refused_and_the_next_goes_on(rig, wrong):
+    rig.track(10 * SECOND)
+    rig.send_image(wrong)
+    rig.until(rig.says(WARN, 'picture refused'))
+    rig.track(11 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+    assert rig.value('refused') == '1'
+    assert rig.odometry.resets == 0
+    assert rig.stamps() == [10 * SECOND, 11 * SECOND]
+
+
+def test_a_focal_length_that_no_camera_has_is_named_and_counted(rig):
+    rig.track(SECOND)
+    rig.send_info(k=[1e155, 0.0, 16.0, 0.0, 1e155, 12.0, 0.0, 0.0, 1.0])
+    rig.until(rig.says(ERROR, 'no camera of 32x24 pixels'))
+    assert rig.value('implausible') == 'camera_info 1'
+    rig.send_info()
+    rig.track(2 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
 
 
 def test_clock_that_jumps_back_a_little_starts_anew(make_rig):

@@ -9,10 +9,11 @@ import pytest
 from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, World, camera, pose
 from point_scenes import degrees_between
 
-from loftr_vo.config import Settings, replace
+from loftr_vo.config import RecoverySettings, Settings, replace
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
+from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu', 'recovery.restart_after': 0.25})
 STEP = 0.06  # metres to the right from frame to frame
@@ -127,6 +128,38 @@ class TestPolicy:
         found = trip.see(world, WALK[10:11])[0]
         truth = trip.unit() * (np.linalg.inv(WALK[7]) @ WALK[10])[:3, 3]
         assert moved(before, found)[:3, 3] == pytest.approx(truth, abs=0.2 * np.linalg.norm(truth))
+
+
+class TestLostDrift:
+    """How far off the pose is said to be while nothing is seen."""
+
+    DEPTH = 3.0
+
+    def deviation(self, policy, seconds):
+        recovery = Relocalisation(RecoverySettings(policy=policy, restart_after=10.0))
+        recovery.lose(10**9, np.eye(4), 0.1)
+        stamp = round((1 + seconds) * 1e9)
+        covariance = recovery.covariance(stamp, np.eye(4), np.zeros((6, 6)), self.DEPTH)
+        return np.sqrt(covariance.diagonal())
+
+    @pytest.mark.parametrize('seconds', [0.5, 1.0, 3.0])
+    def test_a_held_pose_covers_a_camera_that_goes_on(self, seconds):
+        """At half the scene's depth and half a radian a second, which is brisk."""
+        went = 0.5 * seconds * np.array([self.DEPTH] * 3 + [1.0] * 3)
+        errors = went / self.deviation('hold', seconds)
+        assert (errors > 0.5).all()
+        assert (errors < 2.0).all()
+
+    @pytest.mark.parametrize('seconds', [0.3, 0.8])
+    def test_a_predicted_pose_covers_a_camera_that_brakes(self, seconds):
+        """By half the scene's depth and half a radian a second, each second."""
+        off = 0.5 * 0.5 * seconds**2 * np.array([self.DEPTH] * 3 + [1.0] * 3)
+        errors = off / self.deviation('predict', seconds)
+        assert (errors > 0.25).all()
+        assert (errors < 2.0).all()
+
+    def test_at_first_it_is_unsure_already(self):
+        assert (self.deviation('hold', 0.0) > 0.01).all()
 
 
 class TestFound:

@@ -533,3 +533,16 @@ def test_rendered_scenes_are_followed_in_metres(kind, source, frames, percent):
     assert row['tracked'] == row['frames']
     assert abs(row['scale_error_percent']) < percent
     assert row['scale_sigma_percent'] < percent
+
+
+def test_a_map_that_is_gone_back_to_is_no_surer_in_metres_than_it_was(world, walk):
+    """Without depth, lost, begun anew with depth, and back: it has its own unit all the while."""
+    vo = odometry(world, 'depth')
+    vo.track(plain(walk[0]))
+    assert not vo._scale.known
+    vo._scale.put_away()
+    vo._scale._running.variance = 0.0
+    assert vo._scale.metric
+    vo._scale.go_back()
+    assert not vo._scale.known
+    assert not vo._scale.metric

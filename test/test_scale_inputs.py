@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scale needs, over DDS to the node: matched by stamp, checked, and missed aloud."""
 
+import math
 import threading
 import time
 
@@ -255,6 +256,30 @@ def right_info():
         r=np.eye(3).ravel(),
         p=np.column_stack([np.reshape(matrix, (3, 3)), [-30.0 * 0.25, 0.0, 0.0]]).ravel(),
     )
+
+
+@pytest.mark.parametrize('huge', [1e155, -1e300, math.inf, math.nan])
+def test_a_pose_that_no_robot_has_is_refused_named_and_counted(make_rig, huge):
+    rig = make_rig('odometry')
+    rig.track(SECOND)
+    rig.send_wheels(SECOND, 0.5)
+    rig.send_wheels(SECOND + MILLISECOND, huge)
+    rig.until(rig.says(WARN, 'the last pose on scale_odom is none'))
+    rig.track(2 * SECOND)
+    assert [each.pose[0, 3] for each in rig.last_frame().wheels] == [0.5]
+    rig.until(lambda: rig.value('implausible') == 'pose on scale_odom 1')
+
+
+def test_poses_of_the_other_odometry_without_pictures_do_not_pile_up(make_rig):
+    rig = make_rig('odometry')
+    inputs = rig.node._stream._scale_inputs
+    message = Odometry(child_frame_id='base_link')
+    message.pose.pose.orientation.w = 1.0
+    for index in range(6000):
+        message.header.stamp.nanosec = index
+        inputs._on_odometry(message)
+    rig.track(SECOND)
+    assert [each.stamp for each in rig.last_frame().wheels] == list(range(1000, 6000))
 
 
 def test_every_pose_of_the_other_odometry_comes_with_some_picture(make_rig):

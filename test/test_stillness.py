@@ -7,9 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from exact_world import pose
+from scipy.spatial.transform import Rotation
 
+from loftr_vo.geometry.rigid_motion import inverse_transform, transform
+from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.matching.matches import Matches
-from loftr_vo.odometry.tracking.stationary import StationaryDetector
+from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 
 COUNT = 200
 THRESHOLD = 0.3  # pixels
@@ -127,3 +130,35 @@ def test_a_threshold_of_zero_never_rests(random):
     for _ in range(3):
         still = motion(random, noise=0.0)
         assert not detector.settle(KEYFRAME, still, np.eye(4), 0.0)[1]
+
+
+def test_on_the_spot_the_known_position_corrects_the_rotation(random):
+    """A step aside and a turn look alike; where there is none of the one, less is of the other."""
+    keyframe = SimpleNamespace(
+        pose=pose((1.0, -2.0, 0.5), (30, 10, -5)),
+        reference_depth=3.0,
+        encoded=SimpleNamespace(image_pixels_per_network_pixel=np.full(2, 2.0)),
+    )
+    exact = inverse_transform(pose((0, 0, 0), (6, 1, -2)))  # frame from keyframe
+    of_motion = np.diag([1e-6, 1e-6, 1e-6, 1e-7, 1e-7, 1e-7])
+    # Along x by going, or about y by turning: one is nearly the other.
+    of_motion[0, 4] = of_motion[4, 0] = 0.95 * np.sqrt(1e-6 * 1e-7)
+    of_motion[1, 3] = of_motion[3, 1] = -of_motion[0, 4]
+    true = keyframe.pose @ inverse_transform(exact)
+    before, after = [], []
+    for error in random.multivariate_normal(np.zeros(6), of_motion, 300):
+        turned = Rotation.from_rotvec(error[3:]).as_matrix() @ exact[:3, :3]
+        found = SimpleNamespace(
+            frame_from_keyframe=transform(turned, exact[:3, 3] + error[:3]),
+            covariance=of_motion,
+            has_depth=True,
+        )
+        seen = keyframe.pose @ inverse_transform(found.frame_from_keyframe)
+        detector = PureRotationDetector()
+        detector.move_to(keyframe.pose)
+        settled, turning = detector.settle(keyframe, found, seen)
+        assert turning
+        np.testing.assert_array_equal(settled[:3, 3], keyframe.pose[:3, 3])
+        before.append(angle_of(true[:3, :3].T @ seen[:3, :3]))
+        after.append(angle_of(true[:3, :3].T @ settled[:3, :3]))
+    assert np.sqrt(np.mean(np.square(after))) < 0.75 * np.sqrt(np.mean(np.square(before)))

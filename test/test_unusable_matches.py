@@ -10,12 +10,12 @@ from lens_room import LENSES, LensRoom, walk
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.matching.lucas_kanade import LocatedMatches
+from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
-from loftr_vo.odometry.visual_odometry import VisualOdometry
 
 
 class EverywhereMatcher(ExactMatcher):

@@ -139,6 +139,8 @@ class KeyframeManager:
         """Begin a map with this frame, at the present pose and with the last reference depth."""
         state = self._state
         reference_depth = state.keyframe.reference_depth
+        if state.initialised:
+            self._scale.put_away()
         state.keyframes.start_anew(frame.stamp, keep=state.initialised)
         state.last_tracked, state.initialised = None, False
         self.add_keyframe(frame, encoded, reference_depth)

@@ -365,6 +365,8 @@ class VisualOdometry:
     def _switch_to(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""
         changed_map = self._state.keyframes.go_back_to(keyframe, frame.stamp)
+        if changed_map:
+            self._scale.go_back()
         self._state.initialised = self._state.initialised or changed_map
         return changed_map
 

@@ -85,6 +85,7 @@ class MetricScale:
     def reset(self) -> None:
         """Forget everything."""
         self._running = ScaleFilter()
+        self._variance_of_old_maps = 0.0
         self._told: int | None = None
         self._reason = ''
         self._position = np.zeros(3)
@@ -154,6 +155,15 @@ class MetricScale:
         overwrite_depth(keyframe, measured)
         return True
 
+    def put_away(self) -> None:
+        """Have the map in use kept as an old one: its scale is as sure as it is now."""
+        self._variance_of_old_maps = max(self._variance_of_old_maps, self._running.variance)
+
+    def go_back(self) -> None:
+        """Have an old map in use again: its scale is no surer than the least sure of them was."""
+        self.put_away()
+        self._running.variance = self._variance_of_old_maps
+
     def follow(
         self,
         stamp: int,
@@ -212,6 +222,9 @@ class MetricScale:
             off = math.expm1(reading.log_ratio)
             self._reason = f'the last reading is {off:+.0%} off, and left out'
             return None
+        if not known:
+            # Maps in another unit are forgotten.
+            self._variance_of_old_maps = 0.0
         self._take_note(keyframe, factor, known)
         self._wheels.rescale(factor)
         return factor
