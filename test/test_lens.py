@@ -17,7 +17,7 @@ from loftr_vo.imaging.camera import Camera
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.map.keyframe import Keyframe
-from loftr_vo.odometry.pose.pose_refinement import agreeing, distance_by_depth, refine_pose
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask, distance_by_depth, refine_pose
 from loftr_vo.odometry.pose.two_view import essential_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION
 
@@ -144,7 +144,7 @@ def test_distances_are_in_pixels_wherever_a_match_lies(views):
     away = distance_by_depth(observations, views.rotation, views.translation)
     assert np.quantile(away, [0.02, 0.98]) == pytest.approx([0.5, 0.5], abs=0.03)
     refined = refine_pose(observations, views.rotation, views.translation, held=True)
-    assert agreeing(refined, 0.6).mean() > 0.97
+    assert inlier_mask(refined, 0.6).mean() > 0.97
     exact, _ = views.observed()
     distance = epipolar_distance(
         observations.rays0,

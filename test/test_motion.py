@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.odometry.pose.frame_pose import (
-    _PLENTY,
+    _MAX_MATCHES,
     _is_far_from_prediction,
     _lowest_cost,
     _motion_from_known_depth,
@@ -63,17 +63,17 @@ def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
 def test_sampled_matches_come_evenly_from_all_that_are_chosen():
     chosen = np.random.default_rng(4).random(3000) < 0.8
     sampled = _subsample(chosen)
-    assert sampled.sum() == _PLENTY
+    assert sampled.sum() == _MAX_MATCHES
     assert not (sampled & ~chosen).any()
     gaps = np.diff(np.flatnonzero(sampled[chosen]))
     assert set(gaps) == {2, 3}  # of 2400, each second or third
-    few = np.arange(3000) < _PLENTY
+    few = np.arange(3000) < _MAX_MATCHES
     np.testing.assert_array_equal(_subsample(few), few)
 
 
 def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
     random = np.random.default_rng(5)
-    count = 2 * _PLENTY
+    count = 2 * _MAX_MATCHES
     scene = two_views(random, count)
     seen = scene.rays1[:, :2] + random.normal(0, NOISE / FOCAL, (count, 2))
     matches = Observations(

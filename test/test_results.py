@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import recordings
-from loftr_vo.cli.interrupts import was_interrupted
+from loftr_vo.evaluation.interrupts import was_interrupted
 
 from loftr_vo.cli import main, sequences
 from loftr_vo.datasets import DatasetError, open_sequence
