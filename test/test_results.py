@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import pytest
 import recordings
-from loftr_vo.evaluation.interrupts import was_interrupted
 
 from loftr_vo.cli import main, sequences
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.evaluation import report_folder
+from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.files.output_files import OutputError
 from loftr_vo.geometry.trajectory import Trajectory
