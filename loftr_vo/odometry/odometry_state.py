@@ -24,6 +24,7 @@ class TrackedFrame:
     covariance: np.ndarray
     motion: Motion
     keyframe: Keyframe
+    matched_by: str
 
 
 @dataclass(frozen=True)

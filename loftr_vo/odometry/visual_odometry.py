@@ -14,7 +14,9 @@ from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_quality import empty_image_reason
 from loftr_vo.loftr.model import LoFTR
+from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.matches import Matches
 from loftr_vo.matching.prefetch import Prefetch
 from loftr_vo.matching.stage_trace import NoTrace, Trace
 from loftr_vo.odometry.estimate import Cloud, Estimate, State
@@ -38,8 +40,11 @@ from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
+from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
+from loftr_vo.odometry.tracking.keyframe_tracks import Seen, enough_followed, predict_matches
 from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
+from loftr_vo.odometry.tracking.track_completion import complete_tracks
 
 # While a new map is tracked, the old ones are looked for in one frame out of these.
 _OLD_MAP_INTERVAL = 3
@@ -56,6 +61,11 @@ class VisualOdometry:
 
     Inside, poses are in the map, the system of coordinates of the keyframes. It is the world of
     the estimates until the camera is lost and found elsewhere (``Relocalisation``).
+
+    Attributes:
+        settings: see ``loftr_vo.config``.
+        live: whether the next frame may not wait for the network's word on a keyframe, which then
+            joins when it is there. Else the same frames give the same trajectory, to the bit.
     """
 
     def __init__(
@@ -77,10 +87,12 @@ class VisualOdometry:
             SettingError: the source of scale lacks a setting.
         """
         self.settings = settings or Settings()
+        self.live = False
         self._trace = trace or NoTrace()
         self._matcher = Matcher(self.settings.matcher, model, trace)
         self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
         self._prefetch = Prefetch(lambda: self._matcher)
+        self._keyframe_matching = KeyframeMatching(lambda: self._matcher)
         self.reset()
 
     @property
@@ -116,6 +128,7 @@ class VisualOdometry:
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
         self._prefetch.forget()
+        self._keyframe_matching.forget()
         self._keyframes = KeyframeStore(self.settings.recovery)
         self._relocalisation = Relocalisation(self.settings.recovery)
         self._scale.reset()
@@ -125,12 +138,14 @@ class VisualOdometry:
         self._last_tracked: TrackedFrame | None = None
         self._pending_keyframe: PendingKeyframe | None = None
         self._pending_depth_update: PendingDepthUpdate | None = None
+        self._refinement: Iterator[bool] | None = None
         self._cloud = Cloud.empty()
         self._time_of_keyframe = 0.0
         self._shutter = ReadoutTimeEstimator(self.settings.geometry)
         self._stationary_detector = StationaryDetector()
         self._pure_rotation_detector = PureRotationDetector()
         self._initialised = False
+        self._matched_by, self._overlap = 'network', None
         self._pose = self._published_pose = np.eye(4)
         self._covariance = initial_covariance()
 
@@ -157,11 +172,15 @@ class VisualOdometry:
         Raises:
             PictureError: the picture is too small to match; nothing else changes.
         """
-        self.finish()
+        self._finish_frame()
         clock = Stopwatch(self._trace)
         clock.milliseconds['keyframe'], self._time_of_keyframe = self._time_of_keyframe, 0.0
-        encoded = self._prefetch.encoded(frame)
-        self._prefetch_features(frame, upcoming)
+        seen = self._seen_cells()
+        if seen is None:
+            encoded = self._prefetch.encoded(frame)
+            self._prefetch_features(frame, upcoming)
+        else:
+            encoded = self._prefetch.encoded_later(frame)
         if self.settings.geometry.refine_matches:
             # Made while the network is at work.
             _ = frame.normalised
@@ -171,7 +190,7 @@ class VisualOdometry:
             self._add_keyframe(frame, encoded, reference_depth=1.0)
             return self._estimate(frame, State.INITIALISING, 'first frame', clock)
         try:
-            keyframe, motion = self._find_motion(frame, encoded, clock)
+            keyframe, motion = self._find_motion(frame, encoded, seen, clock)
         except MotionError as error:
             return self._handle_loss(frame, encoded, str(error), clock)
         keyframe, motion = self._prefer_old_map(frame, encoded, keyframe, motion, clock)
@@ -183,9 +202,19 @@ class VisualOdometry:
         That takes longer than a pose and changes none that was given, so it comes after. ``track``
         does it first where nobody else did; the estimates are the same.
         """
+        self._finish_frame()
+        if self._refinement is not None:
+            clock = Stopwatch(self._trace)
+            self._refine_further()
+            clock.lap('refine')
+            self._time_of_keyframe += sum(clock.milliseconds.values())
+
+    def _finish_frame(self) -> None:
+        """Do what the next frame cannot do without."""
         self._apply_depth_update()
         # What is known until now is what the last estimate shows, whenever it is asked.
         self._cloud.made()
+        self._keyframe_matching.join(self.settings.geometry, wait=not self.live)
         if self._pending_keyframe is not None:
             successor, self._pending_keyframe = self._pending_keyframe, None
             clock = Stopwatch(self._trace)
@@ -217,14 +246,27 @@ class VisualOdometry:
             guess = keyframe if self._matcher.can_speculate else None
             self._prefetch.start(upcoming, guess)
 
+    def _seen_cells(self) -> Seen | None:
+        """Cells of the keyframe to be followed from the last frame; None for the network."""
+        if self._relocalisation.lost or self._last_tracked is None:
+            return None
+        if self._matcher.sees_every_frame or not self.settings.geometry.refine_matches:
+            return None
+        last, keyframe = self._last_tracked, self._keyframe
+        if last.frame is keyframe.frame:
+            return Seen.in_itself(keyframe)
+        return Seen.by(last.frame, last.motion) if last.keyframe is keyframe else None
+
     def _find_motion(
-        self, frame: Frame, encoded: EncodedImage, clock: Stopwatch
+        self, frame: Frame, encoded: EncodedImage, seen: Seen | None, clock: Stopwatch
     ) -> tuple[Keyframe, Motion]:
         """Motion against the keyframe; failing that, against others.
 
         Raises:
             MotionError: none of them explains the frame; says why.
         """
+        if seen is not None and (motion := self._motion_by_tracks(seen, frame, clock)):
+            return self._keyframe, motion
         try:
             return self._keyframe, self._motion(self._keyframe, frame, encoded, clock)
         except MotionError as error:
@@ -256,19 +298,67 @@ class VisualOdometry:
     def _motion(
         self, keyframe: Keyframe, frame: Frame, encoded: EncodedImage, clock: Stopwatch
     ) -> Motion:
-        geometry, expected = self.settings.geometry, self._expected_motion(keyframe, frame)
+        geometry = self.settings.geometry
         matches = self._prefetch.matches(keyframe.encoded, frame)
+        self._matched_by, self._overlap = 'network', None
         clock.lap('match')
         try:
             located = locate_in_frame(keyframe, frame, matches, geometry)
+        finally:
             clock.lap('locate')
+        motion = self._motion_from(keyframe, frame, matches, located, clock)
+        if self._relocalisation.lost:
+            self._reject_uncertain_place(keyframe, motion)
+        return motion
+
+    def _motion_by_tracks(self, seen: Seen, frame: Frame, clock: Stopwatch) -> Motion | None:
+        """Motion against the keyframe without the network; None where that does not suffice."""
+        keyframe, geometry = self._keyframe, self.settings.geometry
+        turn, expected = (
+            self._shutter.expected_readout_rotation(),
+            self._expected_motion(keyframe, frame),
+        )
+        predicted = predict_matches(keyframe, seen, frame, expected, turn)
+        clock.lap('track')
+        tried = 0 if predicted is None else len(predicted.matches)
+        if predicted is None or not enough_followed(tried, tried):
+            return None
+        try:
+            located = locate_in_frame(keyframe, frame, predicted.matches, geometry)
+            clock.lap('locate')
+            found = np.flatnonzero(located.tracked)
+            if not enough_followed(len(found), tried):
+                return None
+            matches = predicted.matches.select(found)
+            motion = self._motion_from(keyframe, frame, matches, located.select(found), clock)
+        except MotionError:
+            return None
+        inliers = int(motion.inliers.sum())
+        if not enough_followed(inliers, tried):
+            return None
+        self._matched_by, self._overlap = 'tracks', predicted.in_view * inliers / tried
+        return motion
+
+    def _motion_from(
+        self,
+        keyframe: Keyframe,
+        frame: Frame,
+        matches: Matches,
+        located: LocatedMatches,
+        clock: Stopwatch,
+    ) -> Motion:
+        """Motion by matches and where they were located.
+
+        Raises:
+            MotionError: they do not agree, or on nothing that a camera does.
+        """
+        geometry, expected = self.settings.geometry, self._expected_motion(keyframe, frame)
+        try:
             readout = self._shutter.read(keyframe, frame, matches.cells, located, expected)
             motion = estimate_motion(keyframe, frame, matches, located, geometry, readout)
         finally:
             clock.lap('geometry')
         self._reject_jump(keyframe, frame, motion)
-        if self._relocalisation.lost:
-            self._reject_uncertain_place(keyframe, motion)
         return motion
 
     def _expected_motion(self, keyframe: Keyframe, frame: Frame) -> np.ndarray:
@@ -373,7 +463,7 @@ class VisualOdometry:
             frame, keyframe, motion, motion.has_depth and not resting
         )
         self._last_tracked = TrackedFrame(
-            frame, encoded, self._pose, self._covariance, motion, keyframe
+            frame, encoded, self._pose, self._covariance, motion, keyframe, self._matched_by
         )
         becomes_keyframe = self._needs_new_keyframe(keyframe, motion, resting)
         if becomes_keyframe:
@@ -401,26 +491,62 @@ class VisualOdometry:
 
     def _needs_new_keyframe(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
         rules = self.settings.keyframe
-        overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
+        overlap = self._overlap
+        if overlap is None:
+            overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
         worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
         return not resting and (worn or overlap < rules.min_overlap)
 
     def _make_pending_keyframe(self, successor: PendingKeyframe, clock: Stopwatch) -> None:
         """Make the last frame the keyframe, and go on from its pose, now refined."""
         turning = successor.turning
-        self._pose = self._make_keyframe(successor.tracked, clock, refine=not turning).pose
+        while self._refinement is not None:
+            self._refine_further()
+        new = self._make_keyframe(successor.tracked, clock)
+        refinement = self._refine(new, successor.tracked, clock, window=not turning)
+        if self._refines_in_steps:
+            self._refinement = refinement
+            return
+        for _ in refinement:
+            pass
+        self._pose = new.pose
         if not turning:
             self._pure_rotation_detector.move_to(self._pose)
 
-    def _make_keyframe(
-        self, tracked: TrackedFrame, clock: Stopwatch, *, refine: bool = True
-    ) -> Keyframe:
-        """Make a tracked frame the keyframe and give its cells depth.
+    @property
+    def _refines_in_steps(self) -> bool:
+        """Whether a keyframe is refined in steps between frames, since all at once takes longer.
 
-        The window is not refined where nothing is to be had from it: without parallax all that
-        moves is what should not.
+        A source of scale needs the depths that come of it.
         """
+        every_frame = self._matcher.sees_every_frame
+        return self.live and not every_frame and self.settings.scale.source == 'none'
+
+    def _refine_further(self) -> None:
+        """Do one step of what a new keyframe is refined by, and move along with it."""
+        assert self._refinement is not None
+        before = self._keyframe.pose
+        if next(self._refinement, None) is None:
+            self._refinement = None
+        if self._keyframe.pose is not before:
+            step = self._keyframe.pose @ inverse_transform(before)
+            self._pose = step @ self._pose
+            self._stationary_detector.move(step)
+            self._pure_rotation_detector.move_to(self._pose)
+
+    def _make_keyframe(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
+        """Make a tracked frame the keyframe, refined at once."""
+        new = self._make_keyframe(tracked, clock)
+        for _ in self._refine(new, tracked, clock):
+            pass
+        return new
+
+    def _make_keyframe(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
+        """Make a tracked frame the keyframe and give its cells depth."""
         old, motion = tracked.keyframe, tracked.motion
+        by_tracks = tracked.matched_by == 'tracks'
+        if by_tracks and self._initialised:
+            motion = complete_tracks(old, tracked.frame, motion, self.settings.geometry)
         new = self._add_keyframe(
             tracked.frame,
             tracked.encoded,
@@ -435,18 +561,35 @@ class VisualOdometry:
             old.store_filtered_depth()
             agreed = old.agreement_count[motion.matches.cells[motion.seen]]
             new.propagate_depth(*motion.seen_depth(), agreed)
-            for older in self._older_keyframes():
-                triangulate_by_tracking(new, older, self.settings.geometry)
-            old.links.append(motion.link_to(new))
+            link = motion.link_to(new)
+            old.links.append(link.thinned(MOST_LINKED) if by_tracks else link)
+            if by_tracks:
+                self._keyframe_matching.start(old, new)
+                self._keyframe_matching.join(self.settings.geometry, wait=not self.live)
             clock.lap('geometry')
-        self._measure_scale(new, old)
+        return new
+
+    def _refine(
+        self, new: Keyframe, tracked: TrackedFrame, clock: Stopwatch, *, window: bool = True
+    ) -> Iterator[bool]:
+        """Make a new keyframe as exact as it gets; a step each time.
+
+        The window is not refined where nothing is to be had from it: without parallax all that
+        moves is what should not.
+        """
+        if self._initialised:
+            most = MOST_LINKED if tracked.matched_by == 'tracks' else None
+            for older in self._older_keyframes():
+                triangulate_by_tracking(new, older, self.settings.geometry, most)
+                yield True
+            clock.lap('geometry')
+        self._measure_scale(new, tracked.keyframe)
         clock.lap('scale')
         if self._initialised:
-            if refine:
+            if window:
                 self._refine_window()
             new.update_reference_depth()
             clock.lap('geometry')
-        return new
 
     def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
         """Make the unit a metre, seen from the new keyframe, whose pose stays (REP 105)."""
@@ -478,6 +621,7 @@ class VisualOdometry:
 
     def _switch_to_keyframe(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""
+        self._refinement = None
         changed_map = self._keyframes.go_back_to(keyframe, frame.stamp)
         self._initialised = self._initialised or changed_map
         return changed_map
@@ -518,6 +662,8 @@ class VisualOdometry:
     def _start_map(self, frame: Frame, encoded: EncodedImage) -> None:
         """Begin a map with this frame, at the last pose and with the last usual depth."""
         reference_depth = self._keyframe.reference_depth
+        self._refinement = None
+        self._keyframe_matching.forget()
         self._keyframes.start_anew(frame.stamp, keep=self._initialised)
         self._last_tracked, self._initialised = None, False
         self._add_keyframe(frame, encoded, reference_depth)
@@ -597,6 +743,8 @@ class VisualOdometry:
             inliers=motion.inliers if motion else None,
             cloud=self._cloud,
             parallax=motion.parallax if motion else 0.0,
+            matched_by=self._matched_by,
+            network_frames=self._matcher.encoded,
             keyframe_id=keyframe.number,
             keyframe_pose=odom_from_map @ keyframe.pose,
             keyframe_image=keyframe.frame.image,

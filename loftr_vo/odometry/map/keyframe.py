@@ -68,6 +68,14 @@ class Link:
     rays1: np.ndarray
     whitening: np.ndarray
 
+    def thinned(self, most: int) -> Link:
+        """Return it with so many cells at most, evenly from among them."""
+        count = len(self.cells)
+        if count <= most:
+            return self
+        chosen = np.argsort(self.cells)[np.arange(most) * count // most]
+        return Link(self.other, self.cells[chosen], self.rays1[chosen], self.whitening[chosen])
+
 
 @dataclass
 class Keyframe:
@@ -245,6 +253,7 @@ class Keyframe:
         inverse_depths: np.ndarray,
         variances: np.ndarray,
         agreement_count: np.ndarray | None = None,
+        only: np.ndarray | None = None,
     ) -> None:
         """Interpolate depth at the cells from points that lie between them.
 
@@ -256,6 +265,7 @@ class Keyframe:
             inverse_depths: (N,), seen from this keyframe.
             variances: (N,).
             agreement_count: (N,) int, see the attribute.
+            only: (C,) bool, the cells that are to have it; all if not given.
         """
         if len(points) < _NEIGHBOURS:
             return
@@ -265,6 +275,8 @@ class Keyframe:
             places, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
         )
         surrounded = np.isfinite(distance).all(axis=1)
+        if only is not None:
+            surrounded &= only
         distance, index = distance[surrounded], index[surrounded]
         weight = 1 / (distance + 0.1 * cell_size)
         weight /= weight.sum(axis=1, keepdims=True)
