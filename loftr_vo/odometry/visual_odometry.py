@@ -41,7 +41,12 @@ from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
-from loftr_vo.odometry.tracking.keyframe_tracks import Seen, enough_followed, predict_matches
+from loftr_vo.odometry.tracking.keyframe_tracks import (
+    Seen,
+    enough_followed,
+    followable,
+    predict_matches,
+)
 from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
@@ -145,7 +150,8 @@ class VisualOdometry:
         self._stationary_detector = StationaryDetector()
         self._pure_rotation_detector = PureRotationDetector()
         self._initialised = False
-        self._matched_by, self._overlap = 'network', None
+        self._matched_by = 'network'
+        self._overlap: float | None = None
         self._pose = self._published_pose = np.eye(4)
         self._covariance = initial_covariance()
 
@@ -248,14 +254,16 @@ class VisualOdometry:
 
     def _seen_cells(self) -> Seen | None:
         """Cells of the keyframe to be followed from the last frame; None for the network."""
-        if self._relocalisation.lost or self._last_tracked is None:
+        if self._relocalisation.lost or not self._keyframes:
             return None
         if self._matcher.sees_every_frame or not self.settings.geometry.refine_matches:
             return None
         last, keyframe = self._last_tracked, self._keyframe
-        if last.frame is keyframe.frame:
+        if keyframe.frame.stamp == self._last_stamp:
             return Seen.in_itself(keyframe)
-        return Seen.by(last.frame, last.motion) if last.keyframe is keyframe else None
+        if last is None or last.keyframe is not keyframe:
+            return None
+        return Seen.by(last.frame, last.motion)
 
     def _find_motion(
         self, frame: Frame, encoded: EncodedImage, seen: Seen | None, clock: Stopwatch
@@ -457,7 +465,7 @@ class VisualOdometry:
         relative = relative_covariance(keyframe, motion)
         self._covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
-        keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
+        keyframe.best_inliers = max(keyframe.best_inliers, self._inliers_of_all(keyframe, motion))
         self._initialised = self._initialised or motion.has_depth
         self._pending_depth_update = PendingDepthUpdate(
             frame, keyframe, motion, motion.has_depth and not resting
@@ -488,6 +496,12 @@ class VisualOdometry:
             and np.abs(turn - keyframe.readout_rotation).max() > _MIN_ROTATION_CHANGE
         ):
             keyframe.set_readout_rotation(turn)
+
+    def _inliers_of_all(self, keyframe: Keyframe, motion: Motion) -> int:
+        """Inliers that there would be had all cells been followed and not a part of them."""
+        if self._overlap is None:
+            return int(motion.inliers.sum())
+        return round(self._overlap * np.count_nonzero(followable(keyframe)))
 
     def _needs_new_keyframe(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
         rules = self.settings.keyframe
