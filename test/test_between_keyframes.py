@@ -193,3 +193,24 @@ def test_live_a_keyframe_is_refined_in_steps(world, frames, monkeypatch):
         odometry.finish()
         most = max(most, len(looked))
     assert most == 1
+
+
+def test_what_is_hidden_for_a_while_makes_a_keyframe_of_what_is_left(world, frames):
+    odometry = odometry_in(world)
+    list(odometry.stream(frames[:12]))
+    assert odometry._keyframe.best_inliers > 600, 'as many as if all cells had been followed'
+    hidden = frames[12].image.copy()
+    hidden[:, : hidden.shape[1] * 3 // 4] = 20
+    world._shown[hidden.tobytes()] = world.shown(frames[12].image.tobytes())
+    matcher, match = odometry._matcher, odometry._matcher.match
+
+    def visible(keyframe, frame):
+        matches = match(keyframe, frame).result()
+        seen = matches.keypoints1[:, 0] > hidden.shape[1] * 3 // 4
+        return PendingMatches(lambda: matches.select(seen))
+
+    matcher.match = visible
+    estimate = odometry.track(dataclasses.replace(frames[12], image=hidden))
+    assert estimate.state is State.TRACKING
+    assert estimate.matched_by == 'network'
+    assert estimate.is_keyframe

@@ -77,8 +77,8 @@ def test_one_link_is_left_and_it_has_no_more_cells_than_are_worth_it(keyframes, 
     join_matches(older, keyframe, matches, SETTINGS)
     (link,) = older.links
     assert link.other is keyframe
-    assert len(link.cells) == MOST_LINKED
-    assert len(np.unique(link.cells)) == MOST_LINKED
+    assert 300 < len(link.cells) <= MOST_LINKED
+    assert len(np.unique(link.cells)) == len(link.cells)
 
 
 def test_a_link_is_thinned_evenly():

@@ -226,14 +226,16 @@ class VisualOdometry:
     def _tracked_cells(self) -> TrackedCells | None:
         """Cells of the keyframe to be tracked from the last frame; None for the network."""
         state = self._state
-        if state.relocalisation.lost or state.last_tracked is None:
+        if state.relocalisation.lost or not state.keyframes:
             return None
         if self._matcher.sees_every_frame or not self.settings.geometry.refine_matches:
             return None
         last, keyframe = state.last_tracked, state.keyframe
-        if last.frame is keyframe.frame:
+        if keyframe.frame.stamp == state.last_stamp:
             return TrackedCells.in_itself(keyframe)
-        return TrackedCells.by(last.frame, last.motion) if last.keyframe is keyframe else None
+        if last is None or last.keyframe is not keyframe:
+            return None
+        return TrackedCells.by(last.frame, last.motion)
 
     def _encode(self, frame: Frame, upcoming: Frame | None, *, later: bool) -> EncodedImage:
         """Start the network on what is needed now and, if that is known, next.
@@ -342,7 +344,7 @@ class VisualOdometry:
         step = self._step(frame, reference, relative)
         state.covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
-        keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
+        keyframe.best_inliers = max(keyframe.best_inliers, reference.inliers_of_all())
         state.initialised = state.initialised or motion.has_depth
         state.pending_depth_update = PendingDepthUpdate(
             frame, keyframe, motion, motion.has_depth and not resting

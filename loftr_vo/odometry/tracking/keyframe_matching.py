@@ -23,7 +23,7 @@ from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask,
 
 # Cells that link two keyframes where frames are followed by tracks: the window's refinement and
 # the look back at older keyframes have to be done between two pictures.
-MOST_LINKED = 400
+MOST_LINKED = 1000
 
 
 @dataclass(frozen=True, eq=False)

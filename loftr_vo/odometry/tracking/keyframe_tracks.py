@@ -180,10 +180,11 @@ def _predicted_by_pixels(
     expected: np.ndarray,
     readout_rotation: np.ndarray,
 ) -> Predicted:
-    """Predict by following every cell from the last frame, while no depth tells where it is."""
-    found, places = _followed(keyframe, seen, frame, expected, readout_rotation)
-    matches = as_matches(keyframe, frame, seen.cells[found], places[found])
-    return Predicted(matches, len(matches) / max(len(seen.cells), 1))
+    """Predict by following cells from the last frame, while no depth tells where they are."""
+    followed = seen.select(_some(np.argsort(seen.cells), _MOST_KNOWN + _MOST_UNKNOWN))
+    found, places = _followed(keyframe, followed, frame, expected, readout_rotation)
+    matches = as_matches(keyframe, frame, followed.cells[found], places[found])
+    return Predicted(matches, len(matches) / max(len(followed.cells), 1))
 
 
 def followable(keyframe: Keyframe) -> np.ndarray:
@@ -301,7 +302,9 @@ def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, places: np.n
 
 def _inside(places: np.ndarray, frame: Frame) -> np.ndarray:
     height, width = frame.image.shape
-    return np.all((places >= 0) & (places <= (width - 1, height - 1)), axis=1)
+    x, y = places.T
+    inside: np.ndarray = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
+    return inside
 
 
 def enough_tracked(followed: int, tried: int) -> bool:

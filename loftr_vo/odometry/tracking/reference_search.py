@@ -25,6 +25,7 @@ from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.keyframe_tracks import (
     TrackedCells,
     enough_tracked,
+    followable,
     predict_matches,
 )
 
@@ -51,6 +52,12 @@ class Reference:
     motion: Motion
     matched_by: str = 'network'
     overlap: float | None = None
+
+    def inliers_of_all(self) -> int:
+        """Inliers that there would be if all cells had been tracked, and not a part of them."""
+        if self.overlap is None:
+            return int(self.motion.inliers.sum())
+        return round(self.overlap * np.count_nonzero(followable(self.keyframe)))
 
 
 class ReferenceSearch:

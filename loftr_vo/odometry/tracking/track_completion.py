@@ -98,19 +98,15 @@ def _measured(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
 
 def _joined(first: Motion, second: Motion) -> Motion:
     """Return the first motion with the matches of both."""
-
-    def both(name: str) -> np.ndarray:
-        return np.concatenate([getattr(first, name), getattr(second, name)])
-
     return replace(
         first,
         matches=_all_fields(Matches, first.matches, second.matches),
         observations=_all_fields(Observations, first.observations, second.observations),
-        inliers=both('inliers'),
-        inverse_depth=both('inverse_depth'),
-        depth_variance=both('depth_variance'),
-        measured_variance=both('measured_variance'),
-        places=both('places'),
+        inliers=np.concatenate([first.inliers, second.inliers]),
+        inverse_depth=np.concatenate([first.inverse_depth, second.inverse_depth]),
+        depth_variance=np.concatenate([first.depth_variance, second.depth_variance]),
+        measured_variance=np.concatenate([first.measured_variance, second.measured_variance]),
+        places=np.concatenate([first.places, second.places]),
     )
 
 
@@ -118,7 +114,7 @@ def _all_fields(kind: type[_Arrays], first: _Arrays, second: _Arrays) -> _Arrays
     """Return an object whose arrays are those of both, one after the other."""
     return kind(
         *(
-            np.concatenate([getattr(first, name), getattr(second, name)])
-            for name in (entry.name for entry in fields(kind))
+            np.concatenate([getattr(first, entry.name), getattr(second, entry.name)])
+            for entry in fields(kind)
         )
     )
