@@ -43,6 +43,7 @@ from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
 from loftr_vo.odometry.tracking.keyframe_tracks import (
     Seen,
+    depth_was_carried,
     enough_followed,
     followable,
     predict_matches,
@@ -260,7 +261,8 @@ class VisualOdometry:
             return None
         last, keyframe = self._last_tracked, self._keyframe
         if keyframe.frame.stamp == self._last_stamp:
-            return Seen.in_itself(keyframe)
+            carried = not self._initialised or depth_was_carried(keyframe)
+            return Seen.in_itself(keyframe) if carried else None
         if last is None or last.keyframe is not keyframe:
             return None
         return Seen.by(last.frame, last.motion)
