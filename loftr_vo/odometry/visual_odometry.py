@@ -38,7 +38,7 @@ from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.camera_step import CameraStep, Placement, step_between
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.keyframe_matching import KeyframeMatching
-from loftr_vo.odometry.tracking.keyframe_tracks import TrackedCells
+from loftr_vo.odometry.tracking.keyframe_tracks import TrackedCells, depth_was_carried
 from loftr_vo.odometry.tracking.reference_search import Reference, ReferenceSearch
 
 
@@ -232,7 +232,8 @@ class VisualOdometry:
             return None
         last, keyframe = state.last_tracked, state.keyframe
         if keyframe.frame.stamp == state.last_stamp:
-            return TrackedCells.in_itself(keyframe)
+            carried = not state.initialised or depth_was_carried(keyframe)
+            return TrackedCells.in_itself(keyframe) if carried else None
         if last is None or last.keyframe is not keyframe:
             return None
         return TrackedCells.by(last.frame, last.motion)

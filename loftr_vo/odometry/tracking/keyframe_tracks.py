@@ -35,6 +35,8 @@ from loftr_vo.odometry.rolling_shutter.model import (
 
 # Cells that are followed, of known depth and of unknown.
 _MOST_KNOWN, _MOST_UNKNOWN = 500, 300
+# Share of a new keyframe's cells whose depth must be known.
+_CARRIED = 0.4
 # Cells that the first pose is found from, at most and at least.
 _WITNESSES, _FEWEST_WITNESSES = 120, 40
 # Share of them that must agree with it, and to how many pixels.
@@ -144,12 +146,9 @@ def predict_matches(
     pose = _approached(keyframe, witnesses, frame, expected, readout_rotation)
     if pose is None:
         return None
-    chosen = np.concatenate(
-        [
-            _some(np.flatnonzero(known), _MOST_KNOWN),
-            _some(np.flatnonzero(~known), _MOST_UNKNOWN),
-        ]
-    )
+    of_depth = _some(np.flatnonzero(known), _MOST_KNOWN)
+    of_none = _some(np.flatnonzero(~known), _MOST_KNOWN + _MOST_UNKNOWN - len(of_depth))
+    chosen = np.concatenate([of_depth, of_none])
     again = textured & keyframe.known
     visible = _inside(
         projected(keyframe, np.flatnonzero(again), frame, pose, readout_rotation), frame
@@ -185,6 +184,16 @@ def _predicted_by_pixels(
     found, places = _followed(keyframe, followed, frame, expected, readout_rotation)
     matches = as_matches(keyframe, frame, followed.cells[found], places[found])
     return Predicted(matches, len(matches) / max(len(followed.cells), 1))
+
+
+def depth_was_carried(keyframe: Keyframe) -> bool:
+    """Whether a new keyframe has depth for cells enough to be followed from its first frame on.
+
+    After something hid most of the view it has not, and the network sees more of it.
+    """
+    cells = followable(keyframe)
+    known = np.count_nonzero(cells & keyframe.known)
+    return bool(known >= _CARRIED * np.count_nonzero(cells))
 
 
 def followable(keyframe: Keyframe) -> np.ndarray:
