@@ -63,8 +63,8 @@ def test_settings_cannot_be_set_without_a_check():
         ('matcher.precision', 'float8', 'one of auto, float32, float16, bfloat16'),
     ],
 )
-def test_a_bad_value_is_refused_by_name(name, value, quality_problem):
-    with pytest.raises(SettingError, match=quality_problem) as caught:
+def test_a_bad_value_is_refused_by_name(name, value, complaint):
+    with pytest.raises(SettingError, match=complaint) as caught:
         replace(Settings(), {name: value})
     assert name in str(caught.value)
 
