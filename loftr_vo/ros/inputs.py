@@ -128,6 +128,8 @@ class Inputs:
         self._health.calibration_error = ''
         if self.camera is not None and same_camera(camera, self.camera):
             return
+        if self.camera is not None:
+            self._health.calibration_changes.append(time.monotonic())
         self._log.info(
             'camera',
             f'camera: {camera.width}x{camera.height}, {camera.distortion_model}, '

@@ -20,7 +20,7 @@ import evo.core.metrics  # noqa: F401
 import matplotlib.pyplot  # noqa: F401
 
 import loftr_vo.datasets.rosbag  # noqa: F401
-from loftr_vo.cli import main
+from loftr_vo.cli import main as command
 
 LONGEST = 60.0  # seconds
 
@@ -33,7 +33,7 @@ def run(words, folder, terminal):
         for number in (1, 2):
             os.dup2(terminal.fileno(), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        code = main.main(words)
+        code = command.main(words)
     except SystemExit as error:  # argparse ends so
         code = error.code
     except BaseException:
