@@ -213,7 +213,7 @@ def test_figures_that_cannot_be_written_cost_the_exit_code(folder, tmp_path, use
         raise OutputError(f'cannot write {path}: the disk is full')
 
     use(StraightOdometry())
-    monkeypatch.setattr('loftr_vo.cli.results.write_json', fail)
+    monkeypatch.setattr('loftr_vo.cli.evaluate.write_json', fail)
     assert main.main(['evaluate', str(folder), '--json', str(tmp_path / 'm.json')]) == 2
 
 
@@ -316,7 +316,7 @@ def test_a_signal_while_starting_leaves_no_traceback(number, code):
             [
                 sys.executable,
                 '-c',
-                'from loftr_vo.cli import main; print(flush=True); raise SystemExit(main())',
+                'from loftr_vo.cli.main import main; print(flush=True); raise SystemExit(main())',
                 'benchmark',
                 '--rounds=1000',
             ],

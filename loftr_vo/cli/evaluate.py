@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -193,7 +193,7 @@ def _evaluate_all(tasks: list[Task], arguments: argparse.Namespace) -> int:
     return 0 if all(held) else NOT_HELD
 
 
-def _start(tasks: list[Task], arguments: argparse.Namespace) -> Iterator[Result]:
+def _start(tasks: list[Task], arguments: argparse.Namespace) -> Generator[Result, None, None]:
     """Yield the results as they come, and show how far all of it is."""
     if arguments.jobs is None and arguments.ray is None:
         for task in tasks:
@@ -216,7 +216,9 @@ def _start(tasks: list[Task], arguments: argparse.Namespace) -> Iterator[Result]
             yield result
 
 
-def _side_by_side(tasks: list[Task], arguments: argparse.Namespace, tick: Any) -> Any:
+def _side_by_side(
+    tasks: list[Task], arguments: argparse.Namespace, tick: Callable[[int], None]
+) -> Generator[Result, None, None]:
     threads = _threads(arguments)
     if arguments.ray is not None:
         return run_on_ray(tasks, arguments.ray, threads, arguments.gpus or 0.0, tick)

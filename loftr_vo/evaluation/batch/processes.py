@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -30,7 +30,7 @@ _GRACE = 30.0
 
 def run_in_processes(
     tasks: Iterable[Task], jobs: int, threads: int, tick: Callable[[int], None]
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do tasks side by side; yield each result when it is there.
 
     A process does one task after the other. If it dies, the task that it was at has failed, and

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from loftr_vo.evaluation.batch.result import Result, failed
@@ -32,7 +32,7 @@ def run_on_ray(
     threads: int,
     gpus: float,
     tick: Callable[[int], None],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Do tasks on a cluster; yield each result when it is there.
 
     A task whose worker is lost is done again, three times at most; then it has failed.

@@ -96,7 +96,8 @@ def _shown(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _harm(row: dict[str, Any]) -> tuple[bool, float, float]:
     """Return what sorts the worst first: not done, then the least tracked, then the error."""
     error = row.get('ate_percent')
-    known = error is not None and math.isfinite(error)
+    error = math.nan if error is None else error
+    known = math.isfinite(error)
     tracked = row.get('tracked_percent') or 0.0
     return row['status'] == results.DONE, tracked, -error if known else -math.inf
 

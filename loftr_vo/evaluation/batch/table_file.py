@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,11 @@ def write_table(folder: str, rows: list[dict[str, Any]]) -> str:
         OutputError: it cannot be written.
     """
     try:
-        import pyarrow
+        content = _parquet(rows)
     except ImportError:
         storage.write(storage.join(folder, CSV), _csv(rows).encode())
         return CSV
-    storage.write(storage.join(folder, PARQUET), _parquet(pyarrow, rows))
+    storage.write(storage.join(folder, PARQUET), content)
     return PARQUET
 
 
@@ -86,7 +87,8 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return file.getvalue()
 
 
-def _parquet(pyarrow: Any, rows: list[dict[str, Any]]) -> bytes:
+def _parquet(rows: list[dict[str, Any]]) -> bytes:
+    import pyarrow
     import pyarrow.parquet
 
     types = {
@@ -129,7 +131,7 @@ def _read_parquet(content: bytes) -> list[dict[str, Any]]:
 
 def _read_csv(content: bytes) -> list[dict[str, Any]]:
     kinds = {column.name: column.kind for column in COLUMNS}
-    parse = {
+    parse: dict[str, Callable[[str], Any]] = {
         'integer': int,
         'number': float,
         'truth': lambda text: text == 'True',
