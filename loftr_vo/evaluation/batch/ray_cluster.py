@@ -94,6 +94,7 @@ def _connect(address: str) -> Any:
             None if address == 'auto' else address,
             log_to_driver=False,
             runtime_env=environment if local else None,
+            include_dashboard=False if address == 'local' else None,
         )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise ClusterError(f'Ray does not answer at {address}: {error}') from error

@@ -125,10 +125,12 @@ def thumbnail_of(run: Run, alignment: Alignment | None) -> dict[str, list[list[i
     chosen = np.unique(np.linspace(0, len(shown) - 1, _POINTS).astype(int))
     flat = {name: line[chosen][:, [across, up]] * [1, -1] for name, line in lines.items()}
     corners = flat.get('true', flat['estimated'])
-    low = corners.min(axis=0)
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2.0
     scale = _SIZE / max(float(np.ptp(corners, axis=0).max()), 1e-9)
     # What is far off is cut, and leaves the rest to be seen.
     return {
-        name: np.clip(np.round((line - low) * scale), -_SIZE, 2 * _SIZE).astype(int).tolist()
+        name: np.clip(np.round((line - middle) * scale + _SIZE / 2), -_SIZE, 2 * _SIZE)
+        .astype(int)
+        .tolist()
         for name, line in flat.items()
     }

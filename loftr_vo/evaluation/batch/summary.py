@@ -20,6 +20,8 @@ from loftr_vo.evaluation.versions import versions
 # Of more recordings the worst are shown, so that the page still opens.
 MOST_ROWS = 5000
 _BARS = 30
+# The last bar has all values above this percentile.
+_SHOWN_PERCENT = 98.0
 _PLOTS = (
     ('ate_percent', 'position error (ATE), % of the path'),
     ('lost_s', 'time lost, s'),
@@ -121,7 +123,10 @@ def _histogram(rows: list[dict[str, Any]], name: str, title: str) -> dict[str, A
     values = _known(rows, name)
     if not values.size:
         return None
-    counts, edges = np.histogram(values, _BARS)
+    # A few that are far off would squeeze the others into one bar.
+    low, high = min(0.0, float(values.min())), float(np.percentile(values, _SHOWN_PERCENT))
+    high = high if high > low else low + 1.0
+    counts, edges = np.histogram(np.clip(values, low, high), _BARS, (low, high))
     width = 300.0 / _BARS
     bars = [
         {
@@ -137,7 +142,7 @@ def _histogram(rows: list[dict[str, Any]], name: str, title: str) -> dict[str, A
         'title': title,
         'bars': bars,
         'low': f'{edges[0]:.3g}',
-        'high': f'{edges[-1]:.3g}',
+        'high': f'{edges[-1]:.3g}{" and more" if values.max() > high else ""}',
         'median': f'{np.median(values):.3g}',
         'count': len(values),
     }
