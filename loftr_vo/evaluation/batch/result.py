@@ -127,10 +127,11 @@ def thumbnail_of(run: Run, alignment: Alignment | None) -> dict[str, list[list[i
     corners = flat.get('true', flat['estimated'])
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2.0
     scale = _SIZE / max(float(np.ptp(corners, axis=0).max()), 1e-9)
-    # What is far off is cut, and leaves the rest to be seen.
-    return {
-        name: np.clip(np.round((line - middle) * scale + _SIZE / 2), -_SIZE, 2 * _SIZE)
-        .astype(int)
-        .tolist()
-        for name, line in flat.items()
-    }
+    return {name: _in_square(line, middle, scale) for name, line in flat.items()}
+
+
+def _in_square(line: np.ndarray, middle: np.ndarray, scale: float) -> list[list[int]]:
+    """Return points (N, 2) in the square; what is far off is cut, so that the rest is seen."""
+    placed = np.round((line - middle) * scale + _SIZE / 2)
+    points: list[list[int]] = np.clip(placed, -_SIZE, 2 * _SIZE).astype(int).tolist()
+    return points
