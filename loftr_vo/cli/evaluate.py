@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
-import os
 import sys
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
@@ -15,24 +13,20 @@ from typing import Any
 from tqdm import tqdm
 
 from loftr_vo.cli.evaluate_options import add_evaluate_options
+from loftr_vo.cli.evaluate_tasks import make_tasks, threads_of
 from loftr_vo.cli.options import read_settings
 from loftr_vo.cli.run import FAILED, bar_interval, frame_bar
 from loftr_vo.cli.thresholds import NOT_HELD, bounds_hold
-from loftr_vo.cli.truth_options import read_truth_options
-from loftr_vo.config import Settings, replace
 from loftr_vo.evaluation.batch import result as results
 from loftr_vo.evaluation.batch import storage, summary
-from loftr_vo.evaluation.batch.fingerprint import code_digest
 from loftr_vo.evaluation.batch.inputs import (
-    expand,
     is_folder_of_recordings,
     names_one,
-    told_apart,
 )
 from loftr_vo.evaluation.batch.processes import run_in_processes
 from loftr_vo.evaluation.batch.ray_cluster import run_on_ray
 from loftr_vo.evaluation.batch.result import Result
-from loftr_vo.evaluation.batch.task import RecordingOptions, Task
+from loftr_vo.evaluation.batch.task import Task
 from loftr_vo.evaluation.batch.work import attempt, perform
 from loftr_vo.evaluation.interrupts import interrupted_exit_code, results_kept
 from loftr_vo.evaluation.recording import tell_on_stderr
@@ -58,7 +52,7 @@ def evaluate_command(arguments: argparse.Namespace) -> int:
     require_evo()
     _check(arguments)
     alone = _is_alone(arguments)
-    tasks = _make_tasks(arguments, read_settings(arguments), alone)
+    tasks = make_tasks(arguments, read_settings(arguments), alone)
     return _evaluate_one(tasks[0], arguments) if alone else _evaluate_all(tasks, arguments)
 
 
@@ -89,64 +83,6 @@ def _check(arguments: argparse.Namespace) -> None:
         check_writable(arguments.json)
     if arguments.output is not None and not storage.is_url(arguments.output):
         check_folder(arguments.output)
-
-
-def _make_tasks(arguments: argparse.Namespace, settings: Settings, alone: bool) -> list[Task]:
-    """Return what is to be done, in order.
-
-    Args:
-        arguments: of the command.
-        settings: for all recordings.
-        alone: whether the one recording's report goes into the output folder itself.
-    """
-    shared = RecordingOptions(
-        arguments.camera,
-        arguments.image_topic,
-        arguments.camera_info_topic,
-        arguments.depth_topic,
-        arguments.right_image_topic,
-        arguments.odometry_topic,
-        read_truth_options(arguments),
-    )
-    first = Task(
-        name='',
-        source='',
-        options=shared,
-        settings=settings,
-        baseline=arguments.baseline,
-        command=arguments.command_line,
-        code=code_digest() if arguments.output is not None else '',
-        resume=arguments.resume,
-        threads=_threads(arguments) if arguments.jobs or arguments.ray else arguments.threads,
-    )
-    tasks = []
-    for request in told_apart(expand(arguments.paths, shared)):
-        for repeat in range(1, arguments.repeat + 1):
-            folders = [request.name, *([f'repeat-{repeat}'] if arguments.repeat > 1 else [])]
-            output = arguments.output
-            if output is not None and not alone:
-                output = storage.join(output, *folders)
-            task = dataclasses.replace(
-                first,
-                # Alone, it is called as its reader calls it.
-                name='' if alone else request.name,
-                source=request.source,
-                options=request.options,
-                settings=replace(settings, request.settings),
-                output=output,
-                repeat=repeat if arguments.repeat > 1 else 0,
-            )
-            tasks.append(task)
-    return tasks
-
-
-def _threads(arguments: argparse.Namespace) -> int:
-    """Return the threads of a task: the cores divided among the jobs; one on a cluster."""
-    if arguments.threads is not None:
-        return int(arguments.threads)
-    if arguments.ray is not None:
-        return 1
-    return max(1, len(os.sched_getaffinity(0)) // arguments.jobs)
 
 
 def _evaluate_one(task: Task, arguments: argparse.Namespace) -> int:
@@ -219,7 +155,7 @@ def _start(tasks: list[Task], arguments: argparse.Namespace) -> Generator[Result
 def _side_by_side(
     tasks: list[Task], arguments: argparse.Namespace, tick: Callable[[int], None]
 ) -> Generator[Result, None, None]:
-    threads = _threads(arguments)
+    threads = threads_of(arguments)
     if arguments.ray is not None:
         return run_on_ray(tasks, arguments.ray, threads, arguments.gpus or 0.0, tick)
     return run_in_processes(tasks, arguments.jobs, threads, tick)
