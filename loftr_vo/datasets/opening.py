@@ -28,6 +28,8 @@ LAYOUTS = """\
   video               a file that OpenCV opens, camera.yaml beside it"""
 
 BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
+# OpenCV opens more; these are what is looked for in a folder of recordings.
+_VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov')
 
 
 def open_sequence(
@@ -75,6 +77,21 @@ def is_bag(path: Path) -> bool:
     if (path / 'metadata.yaml').exists():
         return True
     return any(child.suffix.lower() in ('.mcap', '.db3') for child in path.iterdir())
+
+
+def is_recording(path: Path) -> bool:
+    """Whether there is a recording at a path, judged by names alone; a guess for a search.
+
+    Pictures and videos count only with a ``camera.yaml`` beside them: any folder may have some.
+    """
+    if not path.is_dir():
+        video = path.suffix.lower() in _VIDEO_SUFFIXES and (path.parent / 'camera.yaml').exists()
+        return is_bag(path) or (path.is_file() and video)
+    layouts = ('mav0', 'image_0', 'rgb.txt', 'images')
+    if any((path / name).exists() for name in layouts) or is_bag(path):
+        return True
+    calibrated = (path / 'camera.yaml').exists()
+    return calibrated and any(child.suffix.lower() in SUFFIXES for child in path.iterdir())
 
 
 def _open_files(path: Path, camera: Path | None) -> Sequence:
