@@ -238,7 +238,7 @@ def test_a_bomb_that_comes_live():
     from loftr_vo.ros.worker import Worker
 
     told = []
-    logger = SimpleNamespace(error=lambda text, **_: told.append(text))
+    logger = SimpleNamespace(error=lambda kind, text: told.append(text))
     camera = Camera(640, 480, np.array(recordings.MATRIX).reshape(3, 3), 'plumb_bob', np.zeros(0))
     health = SimpleNamespace(picture_error='')
     worker = Worker(*[None] * 7, health, logger)
