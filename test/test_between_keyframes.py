@@ -198,7 +198,7 @@ def test_live_a_keyframe_is_refined_in_steps(world, frames, monkeypatch):
 def test_what_is_hidden_for_a_while_makes_a_keyframe_of_what_is_left(world, frames):
     odometry = odometry_in(world)
     list(odometry.stream(frames[:12]))
-    assert odometry._keyframe.best_inliers > 600, 'as many as if all cells had been followed'
+    assert odometry._state.keyframe.best_inliers > 600, 'as many as if all cells had been followed'
     hidden = frames[12].image.copy()
     hidden[:, : hidden.shape[1] * 3 // 4] = 20
     world._shown[hidden.tobytes()] = world.shown(frames[12].image.tobytes())
