@@ -176,7 +176,7 @@ def normalised(said, steps, unit):
 
 @pytest.mark.slow
 @pytest.mark.xfail(
-    reason='84 % of the errors are inside their bounds on these seeds, 85 % are wanted',
+    reason='about 84 % of unseen errors are inside their bounds, 85 % are wanted',
     strict=False,
 )
 def test_it_is_known_how_wrong_the_steps_are():
