@@ -40,7 +40,7 @@ from loftr_vo.evaluation.scoring import (
     score_alignment,
 )
 from loftr_vo.evaluation.table import format_table
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 
 # The exit code of bad input, and of results that could not be written.

@@ -16,8 +16,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from loftr_vo.datasets.bag_path import BagPath
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.files.errors import summary
 from loftr_vo.files.regular_file import check_regular
+from loftr_vo.files.text import summary
 
 _SUFFIXES = frozenset(['.mcap', '.db3'])
 

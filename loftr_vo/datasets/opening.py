@@ -14,8 +14,8 @@ from loftr_vo.datasets.kitti import open_kitti
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.datasets.tum import open_tum
 from loftr_vo.datasets.video import VideoSequence
-from loftr_vo.files.names import printable
 from loftr_vo.files.regular_file import check_regular
+from loftr_vo.files.text import printable
 from loftr_vo.imaging.calibration_files import read_calibration
 
 LAYOUTS = """\

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -164,9 +165,11 @@ class BagSequence(Sequence):
         """Return the camera that a message describes; ``before`` itself if that is the same."""
         try:
             camera = camera_from_info(lower_case(message), is_rectified(self.image_topic))
+            if before is not None and same_camera(camera, before):
+                return before
+            return dataclasses.replace(camera, mask=self.mask)
         except CalibrationError as error:
             raise CalibrationError(f'{self._info_topic}: {error}') from error
-        return before if before is not None and same_camera(camera, before) else camera
 
 
 def _refuse_jump(before: int, stamp: int, where: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 
 Colour = tuple[int, int, int]  # BGR
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.files.errors import InputError, naming
 from loftr_vo.files.regular_file import MOST_SETTINGS_BYTES, read_text
+from loftr_vo.files.text import quoted
 
 # A calibration is three or four levels deep, and has some hundred values.
 MOST_LEVELS = 32
@@ -86,7 +87,7 @@ def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError
         line = '' if mark is None else f':{mark.line + 1}'
         raise kind(f'{where}{line} is not YAML that can be read: {error.problem}') from error
     except yaml.YAMLError as error:
-        raise kind(f'{where} is not YAML: {shortened(error)}') from error
+        raise kind(f'{where} is not YAML: {quoted(error)}') from error
 
 
 def read_yaml(

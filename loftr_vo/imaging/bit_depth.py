@@ -17,8 +17,9 @@ _OFFSET_SHARE = 0.25
 _MARGIN = 0.1
 # No count is made more than one grey level: nothing is gained by that, and noise is enlarged.
 _NARROWEST = 256.0
-# Share of the way to the limits of a picture that is gone with it: two seconds at 25 Hz.
-_FOLLOWED = 0.02
+# Share of the range between the limits by which each of them moves with a picture at most: a pixel
+# changes by three grey levels then, which is about the noise of a picture.
+_STEP = 0.01
 # Share of the pixels outside the limits from which these are set anew at once.
 _CLIPPED = 0.1
 
@@ -78,7 +79,8 @@ class BitDepthReduction:
         if self._limits is None or _share_outside(values, self._limits) > _CLIPPED:
             self._limits = wanted
         else:
-            self._limits = self._limits + _FOLLOWED * (wanted - self._limits)
+            most = _STEP * (self._limits[1] - self._limits[0])
+            self._limits = self._limits + np.clip(wanted - self._limits, -most, most)
 
 
 def _share_outside(values: np.ndarray, limits: np.ndarray) -> float:

@@ -12,9 +12,7 @@ from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.image_header import KINDS, MOST_PIXELS, picture_size
 
 # A calibration is of the picture as the sensor gave it, so an EXIF rotation is not applied.
-GREY_ANY_DEPTH = (
-    cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-)
+GREY_ANY_DEPTH = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 AS_STORED = cv2.IMREAD_UNCHANGED
 
 

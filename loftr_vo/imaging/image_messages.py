@@ -12,9 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loftr_vo.files.printable import quoted
+from loftr_vo.files.text import quoted
 from loftr_vo.imaging.bit_depth import BitDepthReduction
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.compressed_depth import decompress_depth
 from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
 
 __all__ = ['ImageError', 'PictureReader', 'depth_image', 'grey_image']
@@ -94,7 +95,8 @@ def depth_image(message: Any) -> np.ndarray:
     """Return a depth image message (REP 118) in metres.
 
     Args:
-        message: a ``sensor_msgs/Image``; 16UC1 or mono16 in millimetres, 32FC1 in metres.
+        message: a ``sensor_msgs/Image``, 16UC1 or mono16 in millimetres or 32FC1 in metres; or a
+            ``CompressedImage``, see ``decompress_depth``.
 
     Returns:
         (H, W) float32 metres, 0 or NaN where unknown.
@@ -102,6 +104,8 @@ def depth_image(message: Any) -> np.ndarray:
     Raises:
         ImageError: another encoding, or too little data.
     """
+    if hasattr(message, 'format'):
+        return decompress_depth(message)
     if message.encoding in ('16UC1', 'mono16'):
         return _array(message, '16UC1').astype(np.float32) / np.float32(1000.0)
     if message.encoding == '32FC1':
