@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth as ``compressed_depth_image_transport`` sends it, decoded and found in bags."""
 
+import contextlib
 import struct
 from types import SimpleNamespace
 
@@ -126,10 +127,8 @@ def test_noise_in_place_of_rvl_ends_in_an_error_or_a_picture():
     rng = np.random.default_rng(5)
     for _ in range(200):
         data = struct.pack('<iff', 0, 0.0, 0.0) + struct.pack('<II', 16, 12) + rng.bytes(200)
-        try:
+        with contextlib.suppress(ImageError):
             assert depth_image(message('16UC1; compressedDepth rvl', data)).shape == (12, 16)
-        except ImageError:
-            pass
 
 
 def test_another_format_says_what_is_supported():
