@@ -149,7 +149,7 @@ def test_depth_and_second_forms_of_pictures_are_not_asked_about(tmp_path):
 
 
 def test_bag_takes_the_camera_info_beside_the_image(tmp_path):
-    wrong = [1.0, 0, 32, 0, 1, 24, 0, 0, 1]
+    wrong = [50.0, 0, 32, 0, 50, 24, 0, 0, 1]
     with recordings.Bag(tmp_path / 'bag') as bag:
         stamp = recordings.STAMPS[0]
         bag.write('/a/image', bag.image(recordings.pictures()[0], stamp), stamp)
@@ -162,7 +162,7 @@ def test_bag_takes_the_camera_info_beside_the_image(tmp_path):
     chosen = open_sequence(
         tmp_path / 'bag', image_topic='/c/image', camera_info_topic='/b/camera_info'
     )
-    assert chosen.camera.focal == 1.0
+    assert chosen.camera.focal == 50.0
 
 
 @pytest.mark.parametrize(('encoding', 'padding'), [('mono8', 7), ('rgb8', 0), ('bgr8', 5)])

@@ -141,9 +141,14 @@ def error_of(sequence, mask=None):
 
 @pytest.mark.slow
 def test_with_a_mask_an_arm_in_view_does_no_harm():
-    without, _ = error_of(SyntheticSequence('room', 40, seed=3))
-    masked, run = error_of(ArmRoom('room', 40, seed=3), ViewMask(margin=(0, 80, 0, 0)))
-    assert masked < 1.2 * without
-    for sample in run.samples:
-        assert sample.matches.keypoints1[:, 1].max() < 152
-        assert sample.matches.keypoints0[:, 1].max() < 160
+    without, masked = [], []
+    # In one room or the other, a third of the view less is worse or better by a half.
+    for seed in (3, 5, 7, 9):
+        without.append(error_of(SyntheticSequence('room', 40, seed=seed))[0])
+        error, run = error_of(ArmRoom('room', 40, seed=seed), ViewMask(margin=(0, 80, 0, 0)))
+        masked.append(error)
+        for sample in run.samples:
+            # The keyframe's cells stand for the centres of their texture, half a cell away.
+            assert sample.matches.keypoints0[:, 1].max() < 152 + 4
+            assert sample.matches.keypoints1[:, 1].max() < 152 + 4
+    assert np.mean(masked) < 1.2 * np.mean(without)

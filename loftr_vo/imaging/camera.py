@@ -332,18 +332,18 @@ class Camera:
                     else ''
                 )
             )
-        if np.abs(matrix).max() > _MOST_FOCAL:
-            raise CalibrationError(
-                f'a value of the camera matrix K is larger than {_MOST_FOCAL:g} pixels'
-            )
         sides = np.array([self.width, self.height], np.float64)
         focal, centre = matrix[[0, 1], [0, 1]], matrix[:2, 2]
         if sides.min() >= 1 and not (
-            FOCAL_LENGTH.holds(focal / sides.max()) and PRINCIPAL_POINT.holds(centre / sides)
+            FOCAL_LENGTH.holds(focal / sides.max()) and PRINCIPAL_POINT.holds(centre / sides.max())
         ):
             raise CalibrationError(
                 f'no camera of {self.width}x{self.height} pixels has fx, fy = {focal.tolist()} '
                 f'and cx, cy = {centre.tolist()} pixels'
+            )
+        if np.abs(matrix).max() > _MOST_FOCAL:
+            raise CalibrationError(
+                f'a value of the camera matrix K is larger than {_MOST_FOCAL:g} pixels'
             )
         form = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
         free = np.array([[True, True, True], [False, True, True], [False, False, False]])
