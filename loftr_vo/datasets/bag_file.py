@@ -27,7 +27,7 @@ def opened(path: Path) -> Iterator[AnyReader]:
     """Open a rosbag2 folder, a single ``.mcap`` or ``.db3`` file, or a ROS 1 ``.bag``.
 
     Raises:
-        DatasetError: it does not open; says what to do.
+        DatasetError: it does not open; the message has what to do.
     """
     storage = _storage(path)
     for file in _files(storage):

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Telling the kinds of recordings apart by looking at the path."""
+"""Opening a recording of any kind, which is recognised by its path and its files."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from loftr_vo.imaging.image_messages import ImageError, PictureReader
 
 
 class BagSequence(Sequence):
-    """The frames of one image topic of a bag, stamped as their headers say.
+    """The frames of one image topic of a bag, with the stamps of their headers.
 
     Messages become pictures and cameras by the same code as in the node. As there, the
     calibration is the last one before a picture, and a picture that is not later than the one

@@ -18,15 +18,15 @@ from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.view_mask import ViewMask
 
-# The true trajectory, or what reads it once somebody asks for it.
+# The true trajectory, or the function that reads it at first use.
 Truth = Trajectory | Callable[[], Trajectory | None] | None
 
 
 class DatasetError(InputError):
-    """A recording cannot be read; the message says what is wrong and what to do."""
+    """A recording cannot be read; the message has the reason and what to do."""
 
 
-# What the sources of scale need besides the picture.
+# What the sources of scale need in addition to the picture.
 _BESIDES = {
     'depth': 'depth images',
     'stereo': 'right pictures with a calibration of the pair',
@@ -70,7 +70,7 @@ class Sequence(ABC):
     def ground_truth(self) -> Trajectory | None:
         """The true poses of the camera, where the recording has them as such.
 
-        They are read when first asked for, so that they hinder nobody who needs none. Those of a
+        They are read at first use: malformed ones are no error where none are needed. Those of a
         bag are found by ``loftr_vo.evaluation.ground_truth``.
 
         Raises:

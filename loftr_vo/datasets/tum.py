@@ -35,7 +35,7 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
     Depth images are taken from the list ``depth.txt``, where it is there.
 
     The calibration is ``camera`` or ``camera.yaml`` in the folder; else the one published for
-    the camera that the folder's name tells (``freiburg1``, ``2`` or ``3``).
+    the camera in the folder's name (``freiburg1``, ``2`` or ``3``).
 
     Raises:
         DatasetError: a list is malformed or the camera is not known.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one class of errors for what is read, and the one place where others become it."""
+"""``InputError``, for all that is read, and the conversion of other errors to it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from loftr_vo.files.text import summary, without_middle
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message names file and line, and says what is wrong."""
+    """What was given cannot be used; the message has file, line and reason."""
 
 
 # What parsing can raise about a text or some bytes, whatever they hold. Others are faults of the
@@ -37,7 +37,7 @@ def naming(where: str | Path, kind: type[InputError] = InputError) -> Iterator[N
     try:
         yield
     except InputError as error:
-        # Written out by who knew less: it gets the place, too.
+        # Raised without the place: it is added.
         if where in str(error):
             raise
         raise type(error)(f'{where}: {error}') from error

@@ -68,7 +68,7 @@ _Loader.add_constructor('tag:yaml.org,2002:opencv-matrix', _matrix)
 
 
 def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError) -> Any:
-    """Return what a YAML text says, as ``yaml.safe_load`` does.
+    """Return the value of a YAML text, as ``yaml.safe_load`` does.
 
     Args:
         text: of one document.
@@ -93,5 +93,5 @@ def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError
 def read_yaml(
     path: str | Path, kind: type[InputError] = InputError, most: int = MOST_SETTINGS_BYTES
 ) -> Any:
-    """Return what a YAML file says; see ``parse_yaml`` and ``read_text``."""
+    """Return the value of a YAML file; see ``parse_yaml`` and ``read_text``."""
     return parse_yaml(read_text(path, kind, most), path, kind)

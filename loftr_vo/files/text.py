@@ -43,7 +43,7 @@ def printable(text: str | os.PathLike[str], most: int = _SHOWN) -> str:
 
 
 def summary(error: BaseException) -> str:
-    """Return the first line of what a library says is wrong, cut where it is long."""
+    """Return the first line of an error of a library, cut where it is long."""
     lines = str(error).splitlines()
     text = lines[0] if lines else type(error).__name__
     if isinstance(error, KeyError):

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration files of every kind: one function reads them all, and tells which it was."""
+"""Calibration files of every kind: one function reads them all and returns which format it was."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ Cameras = dict[str, Callable[[], Camera]]
 
 
 def _cameras(values: Fields, source: str) -> tuple[str, Cameras]:
-    """Return whose format it is, and by name what makes each camera; '' where it has no names."""
+    """Return the name of the format, and by name what makes each camera; '' without one."""
     chain = {
         str(name): each for name, each in values.items() if re.fullmatch(r'cam\d+', str(name))
     }

@@ -38,7 +38,7 @@ _COLMAP_LINE = re.compile(r'\s*\d+\s+[A-Z_]+\s+\d+\s+\d+\s+\S')
 _COLMAP_CENTRE = 0.5
 # Of a fisheye: moves no ray by more than 1e-10.
 _NEXT_TO_NOTHING = 1e-12
-# What OpenCV's own programs and the people who copied them call the fields.
+# Names of the fields in OpenCV's own programs and in those derived from them.
 _OPENCV_MATRIX = ('camera_matrix', 'cameraMatrix', 'Camera_Matrix', 'K', 'M1')
 _OPENCV_LENS = ('distortion_coefficients', 'dist_coeffs', 'distCoeffs', 'D', 'D1')
 

@@ -13,8 +13,8 @@ from loftr_vo.files.text import quoted
 from loftr_vo.imaging.image_decoding import AS_STORED, ImageError, check_size, decode_picture
 
 _MILLIMETRE = np.float32(1e-3)
-# A number that says how it is compressed, which the format's text says better, and the two
-# parameters of the quantisation of 32FC1.
+# The method of compression, which is in the text of the format too, and the two parameters of the
+# quantisation of 32FC1.
 _HEADER = struct.Struct('<iff')
 _RVL_SIZE = struct.Struct('<II')
 # Nibbles of a number of 32 bits in RVL, three bits each.
