@@ -42,6 +42,7 @@ setup(
     },
     python_requires='>=3.10',
     install_requires=[
+        'Jinja2',
         'numpy',
         'opencv-python',
         'PyYAML',
@@ -65,6 +66,8 @@ setup(
         ],
         # evo is GPL-3.0: only who scores trajectories installs it.
         'evaluation': EVALUATION,
+        # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
+        'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
         'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'ruff'],
     },
     zip_safe=False,

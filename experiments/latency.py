@@ -14,9 +14,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ import torch
 from loftr_vo.datasets import open_sequence
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.ros.node_benchmark import stream
 from loftr_vo.ros.node_process import (
     LiveNodeError,
     await_ready,
@@ -36,7 +36,6 @@ from loftr_vo.ros.node_process import (
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 if TYPE_CHECKING:
-    from loftr_vo.ros.camera_simulator import CameraSimulator
     from loftr_vo.ros.odometry_listener import OdometryListener
 
 _RENDERED = 24  # pictures of the rendered camera; it goes there and back again
@@ -90,7 +89,7 @@ def measure(
         ):
             camera, listener = ends
             await_ready(camera, listener, check_node)
-            _stream(frames, rate, seconds, camera, check_node)
+            stream(frames, rate, seconds, camera, check_node)
             time.sleep(_PATIENCE)
             return shares(listener)
 
@@ -130,30 +129,6 @@ def shares(listener: OdometryListener) -> list[Share]:
         Share('stamp to odom at the listener', heard_after),
         Share('keyframe, before the next picture', column('keyframe_ms')),
     ]
-
-
-def _stream(
-    frames: list[Frame],
-    rate: float,
-    seconds: float,
-    camera: CameraSimulator,
-    check_node: Callable[[], None],
-) -> None:
-    from loftr_vo.ros.camera_simulator import picture_message
-
-    start = time.monotonic()
-    for number, frame in enumerate(_there_and_back(frames)):
-        due = number / rate
-        if due > seconds:
-            return
-        check_node()
-        picture = picture_message(frame.image)
-        time.sleep(max(0.0, start + due - time.monotonic()))
-        camera.send(picture, time.time_ns())
-
-
-def _there_and_back(frames: list[Frame]) -> Iterator[Frame]:
-    return cycle([*frames, *frames[-2:0:-1]])
 
 
 def _table(found: Sequence[Share]) -> str:

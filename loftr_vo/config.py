@@ -82,6 +82,14 @@ class MatcherSettings:
         high=24,
         runtime=True,
     )
+    when: str = setting(
+        'auto',
+        'When the network sees a frame: every_frame; keyframes, where the frames in between are '
+        'followed by Lucas-Kanade as long as that suffices; or auto, which is keyframes on a CPU '
+        'and every_frame on a GPU.',
+        choices=('auto', 'keyframes', 'every_frame'),
+        runtime=True,
+    )
 
 
 @dataclass(frozen=True)

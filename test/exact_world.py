@@ -114,6 +114,7 @@ class ExactMatcher:
     """
 
     can_speculate = True
+    encoded = 0
 
     def __init__(self, *worlds, noise=0.2, outliers=0.05):
         self.worlds, self.noise, self.outliers = worlds, noise, outliers
@@ -126,6 +127,13 @@ class ExactMatcher:
         shape = working_shape(image.shape, 640)
         empty = torch.empty(1, 0, shape[0] // 8, shape[1] // 8)
         return _EncodedView(Features(empty, empty), image.shape, shape, image.tobytes())
+
+    encode_later = encode
+
+    @property
+    def sees_every_frame(self):
+        """Say that it is no network, whose work is to be saved."""
+        return True
 
     def match(self, keyframe, frame):
         """Match every cell of the keyframe that the frame sees too."""

@@ -463,3 +463,19 @@ def test_compressed_file_of_a_bag_is_not_the_bag(tmp_path, capsys):
     run('record', tmp_path / 'walk', '-o', tmp_path / 'bag', '--compression', 'file')
     assert run('evaluate', tmp_path / 'bag' / 'bag.mcap.zstd', '--baseline', 'lk') == 2
     assert 'give the folder that it is in' in capsys.readouterr().err
+
+
+def test_bag_that_was_overwritten_says_how_much_of_it_is_left(tmp_path):
+    bag = recordings.write_bag(tmp_path / 'bag')
+    path = next(bag.glob('*.mcap'))
+    size = path.stat().st_size
+    with path.open('r+b') as file:
+        file.seek(size // 4)
+        file.write(np.random.default_rng(0).bytes(size // 2))
+    frames = []
+    with pytest.raises(
+        DatasetError, match=r'of 5 messages on /camera/image_raw only \d are there'
+    ):
+        for frame in open_sequence(bag):
+            frames.append(frame)
+    assert len(frames) < 5

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import recordings
 
-from loftr_vo.cli import main, sequences
+from loftr_vo.cli import main
 from loftr_vo.cli.options import read_settings
 from loftr_vo.config import SettingError
+from loftr_vo.evaluation import engine
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry.estimate import Estimate, State
 
@@ -60,9 +61,9 @@ def folder(tmp_path):
 @pytest.fixture
 def circle(monkeypatch):
     def make_engine(settings, baseline):
-        return sequences._Engine(CircleOdometry(), settings.matcher.weights, 'cpu')
+        return engine.Engine(CircleOdometry(), settings.matcher.weights, 'cpu')
 
-    monkeypatch.setattr(sequences, '_make_engine', make_engine)
+    monkeypatch.setattr(engine, 'make_engine', make_engine)
 
 
 @pytest.mark.usefixtures('circle')
@@ -111,8 +112,8 @@ def test_run_writes_the_trajectory(folder, tmp_path, monkeypatch, capsys):
 
 
 def test_interrupted_run_writes_what_there_is_and_exits_130(folder, tmp_path, monkeypatch, capsys):
-    engine = sequences._Engine(CircleOdometry(stop_at=3), 'compact', 'cpu')
-    monkeypatch.setattr(sequences, '_make_engine', lambda settings, baseline: engine)
+    made = engine.Engine(CircleOdometry(stop_at=3), 'compact', 'cpu')
+    monkeypatch.setattr(engine, 'make_engine', lambda settings, baseline: made)
     assert main.main(['run', str(folder), '-o', str(tmp_path / 'out')]) == 130
     assert len(Trajectory.read_tum(tmp_path / 'out' / 'trajectory.txt')) == 3
     assert 'interrupted after 3 frames' in capsys.readouterr().err

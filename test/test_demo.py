@@ -25,7 +25,7 @@ FRAMES = 24
 
 
 def run_demo(output, start=''):
-    script = f'from pathlib import Path\nimport sys\nfrom loftr_vo import demo\n{start}\n'
+    script = f'from pathlib import Path\nimport sys\nfrom loftr_vo.cli.demo import run\n{start}\n'
     script += f'sys.exit(run.run_demo(Path({str(output)!r}), frames={FRAMES}))'
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     environment.pop('ROS_DOMAIN_ID', None)
@@ -60,7 +60,7 @@ def test_the_demo_tracks_a_camera_from_end_to_end(tmp_path):
 @pytest.mark.slow
 def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
     """The node is made to refuse a parameter; the demo must not wait for it."""
-    result = run_demo(tmp_path, "demo.PARAMETERS['geometry.min_inliers'] = '2'")
+    result = run_demo(tmp_path, "run.PARAMETERS['geometry.min_inliers'] = '2'")
     assert result.returncode == 1
     assert 'the node ended with code 1' in result.stderr
     assert 'geometry.min_inliers' in result.stderr
@@ -69,7 +69,7 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
 
 @pytest.mark.slow
 def test_a_node_that_cannot_start_is_told_with_its_reason(tmp_path):
-    result = run_demo(tmp_path, "demo.PARAMETERS['matcher.weights'] = '/absent/weights.pt'")
+    result = run_demo(tmp_path, "run.PARAMETERS['matcher.weights'] = '/absent/weights.pt'")
     assert result.returncode == 1
     assert 'the node says: activating failed' in result.stderr
     assert '/absent/weights.pt' in result.stderr

@@ -18,9 +18,10 @@ import pytest
 import recordings
 import yaml
 
-from loftr_vo.cli import main, sequences
+from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_path import BagPath
+from loftr_vo.evaluation import engine
 from loftr_vo.files.errors import InputError
 from loftr_vo.files.limited_yaml import parse_yaml
 from loftr_vo.geometry.trajectory import Trajectory, TrajectoryError, parse_seconds
@@ -427,8 +428,8 @@ class Still:
 
 def test_a_recording_whose_name_is_no_text_is_reported(tmp_path, monkeypatch, capsys):
     folder = recordings.write_folder(tmp_path / 'walk').rename(tmp_path / NOT_TEXT)
-    engine = sequences._Engine(Still(), 'compact', 'cpu')
-    monkeypatch.setattr(sequences, '_make_engine', lambda settings, baseline: engine)
+    made = engine.Engine(Still(), 'compact', 'cpu')
+    monkeypatch.setattr(engine, 'make_engine', lambda settings, baseline: made)
     monkeypatch.chdir(tmp_path)
     assert main.main(['run', str(folder)]) == 0
     assert r'results/m\xff' in capsys.readouterr().out

@@ -16,7 +16,8 @@ ON_GLIBC = pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc', reason='only glibc is told what to keep'
 )
 FRAMES, TENTHS, WARM = 150, 10, 4
-LOADED, GROWTH, MOST = 450, 30, 560  # MiB, see test_memory_stays_after_warming_up
+# MiB; measured: 453 to 507 once loaded, renderer included, at most 520, and 2 of growth.
+LOADED, GROWTH, MOST = 600, 30, 650
 
 ASK = """
 import ctypes
@@ -77,7 +78,7 @@ def test_other_tunables_are_no_choice_of_memory():
 def test_a_library_says_nothing():
     statement = """
 from loftr_vo.config import MatcherSettings
-from loftr_vo.matcher import Matcher
+from loftr_vo.matching.matcher import Matcher
 Matcher(MatcherSettings(device='cpu'))
 """
     assert told(statement) == '[]'
@@ -86,7 +87,7 @@ Matcher(MatcherSettings(device='cpu'))
 def test_the_command_says_it_before_anything_else():
     statement = """
 import contextlib
-from loftr_vo.cli import main
+from loftr_vo.cli.main import main
 with contextlib.suppress(SystemExit):
     main(['--help'])
 """

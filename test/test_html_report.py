@@ -15,8 +15,9 @@ import recordings
 from loftr_vo.cli import main
 from loftr_vo.config import KeyframeSettings, Settings
 from loftr_vo.evaluation import scoring
+from loftr_vo.evaluation.batch.summary import render_summary
 from loftr_vo.evaluation.html_parts import Picture
-from loftr_vo.evaluation.html_report import Provenance, render_page, render_summary
+from loftr_vo.evaluation.html_report import Provenance, render_page
 from loftr_vo.evaluation.page_data import (
     MOST_FRAMES,
     View,
@@ -192,7 +193,7 @@ def test_several_recordings_make_a_summary_with_links(tmp_path):
     assert all((tmp_path / 'out' / link).exists() for link in links)
     assert shutil.which('nothing') is None
     assert 'loftr_vo evaluate' in ' '.join(page.text)
-    assert Page(render_summary([], '')).open == []
+    assert Page(render_summary([], {}, '')).open == []
 
 
 @pytest.mark.skipif(BROWSER is None, reason='no Chromium is installed')

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.imaging.contrast_normalisation import normalise_contrast
+from loftr_vo.imaging.contrast_normalisation import contrast_gain, normalise_contrast
 from loftr_vo.matching.lucas_kanade import locate, texture_at
 from loftr_vo.matching.matches import Matches
 
@@ -80,3 +80,20 @@ def test_matches_are_refined_whatever_the_light(change):
     errors = np.linalg.norm(located.points - points - SHIFT, axis=1)
     assert located.tracked.mean() > 0.9
     assert np.median(errors) < 0.08
+
+
+def test_it_is_the_plain_formula_to_the_bit():
+    random = np.random.default_rng(5)
+    for shape in ((60, 80), (48, 101), (60, 80)):
+        image = random.integers(0, 256, shape, np.uint8)
+        grey = image.astype(np.float32)
+        mean = cv2.boxFilter(grey, cv2.CV_32F, (31, 31))
+        square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (31, 31))
+        gain = 40.0 / (np.sqrt(np.maximum(square - mean * mean, 0.0)) + 2.0)
+        plain = cv2.convertScaleAbs(np.maximum((grey - mean) * gain + 128.0, 0.0))
+        normalised = normalise_contrast(image)
+        normalise_contrast(random.integers(0, 256, shape, np.uint8))
+        assert np.array_equal(normalised, plain), (
+            'the memory is used again, but not that of results'
+        )
+        assert np.array_equal(contrast_gain(image), gain)

@@ -102,7 +102,12 @@ def walk():
 
 @pytest.fixture(scope='module')
 def settings():
-    values = {'matcher.device': 'cpu', 'matcher.image_size': 240, 'keyframe.max_parallax': 0.8}
+    values = {
+        'matcher.device': 'cpu',
+        'matcher.image_size': 240,
+        'matcher.when': 'every_frame',
+        'keyframe.max_parallax': 0.8,
+    }
     return replace(Settings(), values)
 
 

@@ -213,11 +213,11 @@ def test_reset_starts_at_the_origin_and_pause_holds(start_node, make_listener):
     known = len(lens.listener.odometry)
     request = SetBool.Request(data=True)
     assert lens.listener.call(node, SetBool, 'loftr_vo/pause', request).success
-    lens.listener.images.publish(image(90 * SECOND, sideways_view(6)))
+    lens.listener.images.publish(image(4 * SECOND, sideways_view(6)))
     lens.listener.until_status(node, b'\x01', 'paused')
     assert len(lens.listener.odometry) == known
     request = SetBool.Request(data=False)
     assert lens.listener.call(node, SetBool, 'loftr_vo/pause', request).success
-    lens.listener.images.publish(image(91 * SECOND, sideways_view(6)))
+    lens.listener.images.publish(image(5 * SECOND, sideways_view(6)))
     lens.listener.until(node, lambda: len(lens.listener.odometry) == known + 1, 'odometry')
     assert node.stop(signal.SIGTERM)[0] == 0, node.text

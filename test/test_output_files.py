@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
 import resource
 import stat
@@ -20,13 +21,18 @@ from loftr_vo.files.output_files import (
 )
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """Let no file grow beyond 4096 bytes: what a full disk does, for one process."""
+    """Let no file grow beyond 4096 bytes: what a full disk does, for one process.
+
+    Not a fixture: pytest itself may be writing to a longer file.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def names_in(folder):
@@ -41,17 +47,17 @@ def test_writes_and_replaces(tmp_path):
     assert names_in(path.parent) == ['a.txt']
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path, small_files):
+def test_a_full_disk_leaves_the_old_file(tmp_path):
     path = tmp_path / 'a.bin'
     write_bytes(path, b'old')
-    with pytest.raises(OutputError, match=r'cannot write .*a\.bin: '):
+    with small_files(), pytest.raises(OutputError, match=r'cannot write .*a\.bin: '):
         write_bytes(path, bytes(100_000))
     assert path.read_bytes() == b'old'
     assert names_in(tmp_path) == ['a.bin']
 
 
-def test_a_full_disk_leaves_no_part_of_a_new_file(tmp_path, small_files):
-    with pytest.raises(OutputError):
+def test_a_full_disk_leaves_no_part_of_a_new_file(tmp_path):
+    with small_files(), pytest.raises(OutputError):
         write_bytes(tmp_path / 'a.bin', bytes(100_000))
     assert names_in(tmp_path) == []
 

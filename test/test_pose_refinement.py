@@ -9,7 +9,7 @@ import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry import reprojection
+from loftr_vo.geometry import reprojection, robust_cost
 from loftr_vo.odometry.pose.pose_refinement import (
     Observations,
     approach_by_depth,
@@ -107,8 +107,8 @@ def test_products_are_summed_over_all_columns(random, columns):
 def test_the_weights_are_the_slope_of_the_cost():
     error = np.linspace(0.1, 5, 50)
     step = 1e-6
-    slope = reprojection.huber_cost(error + step) - reprojection.huber_cost(error - step)
-    expected = 2 * error * reprojection.huber_weights(error)
+    slope = robust_cost.huber_cost(error + step) - robust_cost.huber_cost(error - step)
+    expected = 2 * error * robust_cost.huber_weights(error)
     assert slope / (2 * step) == pytest.approx(expected, rel=1e-4)
 
 
@@ -284,8 +284,8 @@ def test_a_point_behind_the_camera_does_not_agree(random):
 def test_the_cauchy_weights_are_the_slope_of_the_cost():
     squared = np.linspace(0.1, 50, 60)
     step = 1e-6
-    slope = reprojection.cauchy_cost(squared + step) - reprojection.cauchy_cost(squared - step)
-    assert slope / (2 * step) == pytest.approx(reprojection.cauchy_weights(squared), rel=1e-4)
+    slope = robust_cost.cauchy_cost(squared + step) - robust_cost.cauchy_cost(squared - step)
+    assert slope / (2 * step) == pytest.approx(robust_cost.cauchy_weights(squared), rel=1e-4)
 
 
 def test_depths_that_are_wrong_and_sure_of_it_do_not_move_the_pose(random):

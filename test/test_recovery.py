@@ -204,7 +204,7 @@ class TestFound:
         trip = Trip(world, **{'keyframe.max_parallax': 1.0, 'recovery.keyframes': 4})
         trip.see(world, WALK)
         trip.see(None, [None])
-        kept = trip.odometry._keyframes.of_map
+        kept = trip.odometry._state.keyframes.of_map
         assert len(kept) > 5
         for keyframe in kept[1:]:
             world.forget(keyframe.frame.image)
@@ -307,9 +307,9 @@ class TestNewStart:
         trip.see(world, WALK[:8])
         hidden = {
             keyframe.frame.image.tobytes(): world.shown(keyframe.frame.image.tobytes())
-            for keyframe in trip.odometry._keyframes.of_map
+            for keyframe in trip.odometry._state.keyframes.of_map
         }
-        last = trip.odometry._tracked.frame.image
+        last = trip.odometry._state.last_tracked.frame.image
         hidden[last.tobytes()] = world.shown(last.tobytes())
         for picture in hidden:
             del world._shown[picture]
@@ -323,10 +323,12 @@ class TestNewStart:
         assert trip.steps().max() < 2.3 * trip.unit() * STEP
         # Going back to the new map's keyframes, they lie where they belong: both maps are one.
         new = [
-            keyframe for each in trip.odometry._keyframes._old_maps for keyframe in each.keyframes
+            keyframe
+            for each in trip.odometry._state.keyframes._old_maps
+            for keyframe in each.keyframes
         ]
         true = {frame.image.tobytes(): there for frame, there in world._shown.values()}
-        old = trip.odometry._keyframes.newest
+        old = trip.odometry._state.keyframes.newest
         for keyframe in new:
             estimated = np.linalg.inv(old.pose) @ keyframe.pose
             truth = (
@@ -341,7 +343,7 @@ class TestNewStart:
         for _ in range(3):
             trip.see(world, WALK[:8])
             trip.see(elsewhere, walk(8))
-        store = trip.odometry._keyframes
+        store = trip.odometry._state.keyframes
         old = [keyframe for each in store._old_maps for keyframe in each.keyframes]
         assert len(store.of_map) <= 6
         assert len(old) <= 12

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import recordings
 
-from loftr_vo.cli import main, sequences
+from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
-from loftr_vo.evaluation import report_folder
+from loftr_vo.evaluation import engine, report_folder
 from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.files.output_files import OutputError
@@ -57,8 +57,8 @@ def use(monkeypatch):
     """Have the command run another odometry."""
 
     def use(odometry):
-        engine = sequences._Engine(odometry, 'compact', 'cpu')
-        monkeypatch.setattr(sequences, '_make_engine', lambda settings, baseline: engine)
+        made = engine.Engine(odometry, 'compact', 'cpu')
+        monkeypatch.setattr(engine, 'make_engine', lambda settings, baseline: made)
         return odometry
 
     return use
@@ -213,7 +213,7 @@ def test_figures_that_cannot_be_written_cost_the_exit_code(folder, tmp_path, use
         raise OutputError(f'cannot write {path}: the disk is full')
 
     use(StraightOdometry())
-    monkeypatch.setattr('loftr_vo.cli.results.write_json', fail)
+    monkeypatch.setattr('loftr_vo.cli.evaluate.write_json', fail)
     assert main.main(['evaluate', str(folder), '--json', str(tmp_path / 'm.json')]) == 2
 
 
@@ -263,14 +263,14 @@ PROGRAM = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from test_results import StraightOdometry
-from loftr_vo import cli
-from loftr_vo.commands import sequences
+from loftr_vo.cli import main
+from loftr_vo.evaluation import engine
 
 def wait(number):
     print('frame', number, flush=True)
     time.sleep(0.0 if number < 3 else {seconds})
 
-sequences._make_engine = lambda *_: sequences._Engine(StraightOdometry(wait), 'compact', 'cpu')
+engine.make_engine = lambda *_: engine.Engine(StraightOdometry(wait), 'compact', 'cpu')
 sys.argv = ['loftr_vo', 'run', {folder!r}, '-o', {output!r}]
 sys.exit(main.main())
 """
@@ -316,7 +316,7 @@ def test_a_signal_while_starting_leaves_no_traceback(number, code):
             [
                 sys.executable,
                 '-c',
-                'from loftr_vo.cli import main; print(flush=True); raise SystemExit(main())',
+                'from loftr_vo.cli.main import main; print(flush=True); raise SystemExit(main())',
                 'benchmark',
                 '--rounds=1000',
             ],

@@ -701,8 +701,8 @@ def test_an_interrupted_write_leaves_the_checkpoint_before(
     trainer.run()
     before = (tmp_path / CHECKPOINT).read_bytes()
 
-    def full_disk(state, path):
-        path.write_bytes(b'half of a check')
+    def full_disk(state, file):
+        file.write(b'half of a check')
         raise OSError('no space left on device')
 
     monkeypatch.setattr(torch, 'save', full_disk)

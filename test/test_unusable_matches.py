@@ -14,6 +14,7 @@ from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
+from loftr_vo.odometry.pose import frame_pose, initialisation, static_scene
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
 
@@ -58,7 +59,9 @@ def test_a_lens_that_does_not_reach_the_corners_of_its_picture(readout):
         assert_finite(estimate.cloud.made(), 'cloud')
         assert estimate.state is (State.TRACKING if index else State.INITIALISING)
     assert len(estimate.points) > 100
-    assert_finite([odometry._shutter._information, odometry._shutter._weighted])
+    assert_finite(
+        [odometry._state.readout_time._information, odometry._state.readout_time._weighted]
+    )
 
 
 @pytest.fixture
@@ -137,7 +140,7 @@ def test_a_turn_that_is_no_number_teaches_nothing_of_the_shutter():
     assert shutter._count == 0
 
 
-@pytest.mark.parametrize('place', ['motion.refine_pose', 'motion.approach_by_depth'])
+@pytest.mark.parametrize('place', ['refine_pose', 'approach_by_depth'])
 def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, place):
     room = LensRoom(LENSES['wide'])
     frames = room.film(walk(16))
@@ -150,9 +153,9 @@ def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, pla
     for index, frame in enumerate(frames):
         with monkeypatch.context() as patch:
             if index == 10:
-                for name in {place, 'motion.refine_pose'}:
-                    patch.setattr(f'loftr_vo.{name}', fail)
-                patch.setattr('loftr_vo.odometry.pose.static_scene.refine_pose', fail)
+                patch.setattr(frame_pose, place, fail)
+                for module in (frame_pose, initialisation, static_scene):
+                    patch.setattr(module, 'refine_pose', fail)
             estimate = odometry.track(frame)
         assert_finite(estimate)
         states.append(estimate.state)
@@ -186,7 +189,7 @@ def test_a_window_that_cannot_be_refined_stays_and_is_named(monkeypatch):
     def fail(*arguments, **options):
         raise np.linalg.LinAlgError('SVD did not converge')
 
-    monkeypatch.setattr('loftr_vo.odometry.visual_odometry.refine_window', fail)
+    monkeypatch.setattr('loftr_vo.odometry.keyframe_manager.refine_window', fail)
     estimates = list(odometry.stream(room.film(walk(12))))
     assert all(each.state is State.TRACKING for each in estimates[1:])
     told = [each.reason for each in estimates if 'SVD did not converge' in each.reason]

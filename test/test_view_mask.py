@@ -8,12 +8,17 @@ import cv2
 import numpy as np
 import pytest
 import recordings
+import yaml
 from exact_world import camera as exact_camera
 
 from loftr_vo.cli import main
+from loftr_vo.cli.evaluate_tasks import make_tasks
 from loftr_vo.cli.options import open_from
 from loftr_vo.config import Settings, replace
 from loftr_vo.drawing.match_image import dimmed
+from loftr_vo.evaluation.batch.fingerprint import fingerprint
+from loftr_vo.evaluation.batch.inputs import expand
+from loftr_vo.evaluation.batch.task import RecordingOptions, Task, open_task
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import score
 from loftr_vo.imaging.camera import CalibrationError
@@ -108,6 +113,32 @@ def test_frames_of_every_kind_of_recording_carry_it(tmp_path, kind):
     for frame in sequence:
         assert not frame.camera.uses(np.array([[30.0, 40.0]]))[0]
         assert frame.camera.uses(np.array([[30.0, 10.0]]))[0]
+
+
+def test_evaluate_masks_each_recording_as_its_list_has_it(tmp_path):
+    recordings.write_folder(tmp_path / 'walk')
+    cv2.imwrite(str(tmp_path / 'mask.png'), np.full((4, 4), 255, np.uint8))
+    entries = ['walk', {'path': 'walk', 'mask': 'mask.png', 'mask_margin': [0, 16, 0, 0]}]
+    (tmp_path / 'list.yaml').write_text(yaml.safe_dump(entries))
+    requests = list(expand([f'@{tmp_path}/list.yaml'], RecordingOptions()))
+    tasks = [Task('walk', each.source, each.options, Settings()) for each in requests]
+    plain, masked = (open_task(task, tmp_path / 'walk') for task in tasks)
+    assert plain.mask is None
+    assert masked.mask.margin == (0, 16, 0, 0)
+    assert all(frame.camera.mask is masked.mask for frame in masked)
+    # A result with one mask is none for another.
+    assert fingerprint(tasks[0]) != fingerprint(tasks[1])
+    words = ['evaluate', str(tmp_path / 'walk'), '--mask-margin', '0,16,0,0']
+    arguments = main.make_parser().parse_args(words)
+    arguments.command_line = ''
+    assert make_tasks(arguments, Settings(), alone=True)[0].options.mask_margin == (0, 16, 0, 0)
+
+
+@pytest.mark.parametrize('text', ['1,2,3', '1,2,3,-4', 'a,0,0,0'])
+def test_margins_that_are_none_are_refused(capsys, text):
+    with pytest.raises(SystemExit):
+        main.make_parser().parse_args(['run', 'x', f'--mask-margin={text}'])
+    assert '--mask-margin' in capsys.readouterr().err
 
 
 # --- a robot whose arm is in view

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings that the command writes, where a disk or a signal comes in its way."""
 
+import contextlib
 import os
 import re
 import resource
@@ -25,13 +26,18 @@ def sequence(tmp_path):
     return open_sequence(recordings.write_folder(tmp_path / 'walk'))
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
-    """Let no file grow beyond 1024 bytes: a full disk, for one process."""
+    """Let no file grow beyond 1024 bytes: what a full disk does, for one process.
+
+    Not a fixture: pytest itself may be writing to a longer file.
+    """
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def first(count):
@@ -73,8 +79,8 @@ def test_a_folder_that_ends_early_can_be_read_as_far(sequence, tmp_path):
     assert copy.ground_truth is not None
 
 
-def test_a_full_disk_leaves_no_half_of_a_picture(sequence, tmp_path, small_files):
-    with pytest.raises(OutputError, match=r'cannot write .*000000\.png'):
+def test_a_full_disk_leaves_no_half_of_a_picture(sequence, tmp_path):
+    with small_files(), pytest.raises(OutputError, match=r'cannot write .*000000\.png'):
         write_sequence(sequence, tmp_path / 'copy')
     assert os.listdir(tmp_path / 'copy' / 'images') == []
 

@@ -1,10 +1,11 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""``loftr_vo benchmark``: how fast the matcher is, beside a peer."""
+"""``loftr_vo benchmark``: how fast the matcher is, beside a peer; or the whole node."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,17 @@ def register(subparsers: Any) -> None:
     """Add ``benchmark`` to the parser."""
     parser = subparsers.add_parser(
         'benchmark',
-        help='how fast the matcher is here, beside a peer',
+        help='how fast the matcher is here, beside a peer; or the whole node',
         description=(
             'Stream rendered pictures through the matcher and time it; with --peer, in turn with '
             'another implementation on the same pictures. Published architectures get the same '
             'weights and see the same size; for compact, which sees a shrunk picture by default '
-            'and which no peer has, the peer runs the published architecture at the full size.'
+            'and which no peer has, the peer runs the published architecture at the full size. '
+            'With --node, pictures are streamed to the node as a process of its own instead.'
         ),
+    )
+    parser.add_argument(
+        'path', nargs='?', type=Path, metavar='RECORDING', help='for --node: stream this one'
     )
     add_network_options(parser)
     parser.add_argument(
@@ -45,13 +50,43 @@ def register(subparsers: Any) -> None:
         '--timeline',
         type=Path,
         metavar='PICTURE',
-        help='draw when each stage of a few streamed frames ran',
+        help='draw when each stage of a few streamed frames ran; of the node, how late it is',
+    )
+    node = parser.add_argument_group('the node')
+    node.add_argument(
+        '--node', action='store_true', help='measure the whole node over DDS, from stamp to odom'
+    )
+    node.add_argument(
+        '--rate',
+        type=_rate,
+        metavar='HZ',
+        help="of the camera (default: the recording's own, 30 where a room is rendered)",
+    )
+    node.add_argument(
+        '--seconds', type=_rate, default=20.0, metavar='S', help='how long (default: 20)'
+    )
+    node.add_argument(
+        '--threads', type=_count, metavar='N', help='of the network (default: as the node does)'
+    )
+    node.add_argument(
+        '--set',
+        dest='assignments',
+        metavar='NAME=VALUE',
+        action='append',
+        default=[],
+        help='a parameter of the node, for example --set matcher.when=every_frame',
     )
     parser.set_defaults(command=benchmark_command)
 
 
 def benchmark_command(arguments: argparse.Namespace) -> int:
     """Measure, print a table, write what was asked for."""
+    if arguments.node:
+        from loftr_vo.cli.benchmark_node import benchmark_node
+
+        return benchmark_node(arguments)
+    if arguments.path:
+        raise ValueError('a recording is streamed to the node: add --node')
     _check_outputs(arguments)
     # Imported late: bad arguments are refused without loading torch.
     from loftr_vo.evaluation.timing.comparing import Plan, compare, settings_for
@@ -133,6 +168,16 @@ def _size(text: str) -> tuple[int, int]:
             f'{text}: each side must be between {_SMALLEST} and {_LARGEST} pixels'
         )
     return width, height
+
+
+def _rate(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number above zero')
+    return value
 
 
 def _count(text: str) -> int:

@@ -68,12 +68,14 @@ def make_parser() -> argparse.ArgumentParser:
     # Imported late: numpy, OpenCV and others load for a second, which an interrupt may end.
     from loftr_vo.cli import (
         benchmark,
+        compare,
+        evaluate,
         match,
         play,
         record,
         render,
+        run,
         score,
-        sequences,
         topics,
         weights,
     )
@@ -87,7 +89,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(title='commands', metavar='COMMAND', required=True)
     for module in (
-        sequences,
+        run,
+        evaluate,
+        compare,
         score,
         topics,
         record,

@@ -17,7 +17,7 @@ from loftr_vo.config import (
 )
 from loftr_vo.datasets import Sequence, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
-from loftr_vo.imaging.view_mask import NO_MARGIN, ViewMask
+from loftr_vo.imaging.view_mask import NO_MARGIN, ViewMask, check_margin
 
 _TRUTH = {'true': True, 'yes': True, 'on': True, 'false': False, 'no': False, 'off': False}
 
@@ -83,10 +83,8 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
         CompanionTopics(
             arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
         ),
+        ViewMask.read(arguments.mask or '', arguments.mask_margin),
     )
-    mask = ViewMask.read(arguments.mask or '', arguments.mask_margin)
-    if mask is not None:
-        sequence.use_mask(mask)
     # Folders for results are called so, and none may lead elsewhere.
     if sequence.name in ('', '.', '..') or Path(sequence.name).name != sequence.name:
         sequence.name = 'recording'
@@ -95,10 +93,10 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
 
 def _margin(text: str) -> tuple[int, ...]:
     """Return the margin in a word of the command line."""
-    margin = tuple(int(word) for word in text.split(','))
-    if len(margin) != 4 or min(margin) < 0:
-        raise argparse.ArgumentTypeError(f'must be four numbers from 0 on, got {text}')
-    return margin
+    try:
+        return check_margin(text.split(','))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings:

@@ -9,10 +9,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from loftr_vo.evaluation.ground_truth import GroundTruth, TruthOptions
-from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.evaluation.ground_truth import GroundTruth, TruthOptions, parse_extrinsics
 
 _EXTRINSICS = """\
 pose of the camera's optical frame on the robot, "X Y Z QX QY QZ QW" as tf2_echo prints it, or the
@@ -57,15 +55,7 @@ def tell_doubt(truth: GroundTruth) -> None:
 
 
 def _pose(text: str) -> np.ndarray:
-    if text == 'optical':
-        return BODY_FROM_OPTICAL
     try:
-        x, y, z, *quaternion = (float(word) for word in text.replace(',', ' ').split())
-        pose = np.eye(4)
-        pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+        return parse_extrinsics(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f'expected "X Y Z QX QY QZ QW" or the word optical, got {text!r}'
-        ) from error
-    pose[:3, 3] = x, y, z
-    return pose
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -17,6 +17,7 @@ from loftr_vo.datasets.video import VideoSequence
 from loftr_vo.files.regular_file import check_regular
 from loftr_vo.files.text import printable
 from loftr_vo.imaging.calibration_files import read_calibration
+from loftr_vo.imaging.view_mask import ViewMask
 
 LAYOUTS = """\
   sequence folder     images/, times.txt, camera.yaml, groundtruth.txt if known
@@ -28,6 +29,8 @@ LAYOUTS = """\
   video               a file that OpenCV opens, camera.yaml beside it"""
 
 BAG_SUFFIXES = ('.mcap', '.db3', '.bag')
+# OpenCV opens more; these are what is looked for in a folder of recordings.
+_VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov')
 
 
 def open_sequence(
@@ -36,6 +39,7 @@ def open_sequence(
     image_topic: str | None = None,
     camera_info_topic: str | None = None,
     companions: CompanionTopics | None = None,
+    mask: ViewMask | None = None,
 ) -> Sequence:
     """Open a recording, whatever its kind; ``LAYOUTS`` lists the kinds.
 
@@ -46,10 +50,11 @@ def open_sequence(
         image_topic: of a bag, where it has several.
         camera_info_topic: of a bag, where it has several.
         companions: topics of a bag with what the scale needs, where it has several.
+        mask: what of the pictures is used; None for all.
 
     Raises:
         DatasetError: there is nothing at ``path``, its layout is not known, or it is incomplete.
-        CalibrationError: its calibration is unusable.
+        CalibrationError: its calibration is unusable, or the mask leaves nothing of its pictures.
         TrajectoryError: its ground truth is malformed.
     """
     path = Path(path)
@@ -65,6 +70,8 @@ def open_sequence(
     sequence.path = path
     if camera is not None:
         sequence.calibration = printable(read_calibration(camera).source)
+    if mask is not None:
+        sequence.use_mask(mask)
     return sequence
 
 
@@ -75,6 +82,21 @@ def is_bag(path: Path) -> bool:
     if (path / 'metadata.yaml').exists():
         return True
     return any(child.suffix.lower() in ('.mcap', '.db3') for child in path.iterdir())
+
+
+def is_recording(path: Path) -> bool:
+    """Whether there is a recording at a path, judged by names alone; a guess for a search.
+
+    Pictures and videos count only with a ``camera.yaml`` beside them: any folder may have some.
+    """
+    if not path.is_dir():
+        video = path.suffix.lower() in _VIDEO_SUFFIXES and (path.parent / 'camera.yaml').exists()
+        return is_bag(path) or (path.is_file() and video)
+    layouts = ('mav0', 'image_0', 'rgb.txt', 'images')
+    if any((path / name).exists() for name in layouts) or is_bag(path):
+        return True
+    calibrated = (path / 'camera.yaml').exists()
+    return calibrated and any(child.suffix.lower() in SUFFIXES for child in path.iterdir())
 
 
 def _open_files(path: Path, camera: Path | None) -> Sequence:

@@ -139,6 +139,12 @@ class BagSequence(Sequence):
                 before = stamp
                 yield from pairing.put(_frame(pictures, message, stamp, camera, where))
             yield from pairing.rest()
+        # A file that is overwritten in its middle reads as if there were nothing in it.
+        if number < self._count:
+            raise DatasetError(
+                f'{self._bag}: of {self._count} messages on {self.image_topic} only {number} are '
+                'there: the file is damaged'
+            )
 
     def _attachments(self, reader: AnyReader) -> dict[str, Callable[[Frame, list[Any]], Frame]]:
         """Return what puts the companions that are provided into a frame."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from loftr_vo.datasets import Sequence
 from loftr_vo.datasets.frame_tree import FrameTree
 from loftr_vo.datasets.opening import is_bag
 from loftr_vo.evaluation.scoring import EvaluationError
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -52,6 +54,30 @@ class GroundTruth:
     trajectory: Trajectory
     source: str
     doubt: str = ''
+
+
+def parse_extrinsics(text: str) -> np.ndarray:
+    """Return the pose (4, 4) that a text gives.
+
+    Args:
+        text: ``X Y Z QX QY QZ QW`` in metres, or the word ``optical``: the pose of the optical
+            frame in one with x ahead and z up, at the same place.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text == 'optical':
+        return BODY_FROM_OPTICAL
+    try:
+        x, y, z, *quaternion = (float(word) for word in text.replace(',', ' ').split())
+        pose = np.eye(4)
+        pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+    except ValueError as error:
+        raise ValueError(
+            f'expected "X Y Z QX QY QZ QW" or the word optical, got {text!r}'
+        ) from error
+    pose[:3, 3] = x, y, z
+    return pose
 
 
 def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:

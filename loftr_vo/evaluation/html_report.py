@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 import sys
 from dataclasses import dataclass
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
-import cv2
 import numpy as np
 
 from loftr_vo.config import Settings, describe
@@ -27,7 +24,7 @@ from loftr_vo.evaluation.html_parts import (
 from loftr_vo.evaluation.page_data import plot_data, view_of
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.evaluation.table import COLUMNS, format_row
+from loftr_vo.evaluation.versions import versions
 from loftr_vo.odometry.estimate import State
 
 # Of a recording that is lost again and again, this many stretches are told.
@@ -73,31 +70,6 @@ def render_page(
         _provenance_section(metrics, provenance),
     ]
     return document(f'{metrics["sequence"]}: visual odometry', body, data)
-
-
-def render_summary(rows: list[dict[str, Any]], command: str) -> str:
-    """Return a page with a table of several runs, which links to ``NAME/report.html`` of each.
-
-    Args:
-        rows: the metrics of each run.
-        command: the command line.
-    """
-    lines = [
-        '<tr>' + ''.join(f'<th>{escape(heading)}</th>' for heading, _, _ in COLUMNS) + '</tr>'
-    ]
-    for row in rows:
-        cells = [f'<td>{escape(cell)}</td>' for cell in format_row(row, COLUMNS)[1:]]
-        name = str(row['sequence'])
-        link = f'<a href="{quote(name)}/report.html">{escape(name)}</a>'
-        lines.append(f'<tr><td>{link}</td>{"".join(cells)}</tr>')
-    body = [
-        f'<h1>Visual odometry on {len(rows)} recordings</h1>',
-        f'<section><div class="scroll"><table class="summary">{"".join(lines)}</table></div>'
-        '</section>',
-        f'<section><h2>How it was made</h2><p><code>{escape(command)}</code></p>'
-        f'{table(_versions())}</section>',
-    ]
-    return document('Visual odometry: summary', body)
 
 
 def _verdict(metrics: dict[str, Any]) -> str:
@@ -288,32 +260,11 @@ def _provenance_section(metrics: dict[str, Any], provenance: Provenance) -> str:
     rows = [('recording', provenance.source)]
     if provenance.ground_truth:
         rows.append(('ground truth', provenance.ground_truth))
-    rows += [('weights and device', _device(metrics)), *_versions(), ('machine', _machine())]
+    rows += [('weights and device', _device(metrics)), *versions(), ('machine', _machine())]
     return (
         '<section><h2>How it was made</h2>'
         f'<p><code>{escape(provenance.command)}</code></p>{table(rows)}</section>'
     )
-
-
-def _versions() -> list[tuple[str, str]]:
-    names = ['loftr_vo', 'torch', 'numpy', 'opencv', 'evo']
-    found = [f'Python {platform.python_version()}']
-    for name in names:
-        if version := _version(name):
-            found.append(f'{name} {version}')
-    return [('versions', ', '.join(found))]
-
-
-def _version(name: str) -> str:
-    if name == 'opencv':
-        # It is distributed under several names.
-        return str(cv2.__version__)
-    if name == 'torch' and 'torch' not in sys.modules:
-        return ''  # a baseline was run, which does not use it
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ''
 
 
 def _machine() -> str:

@@ -12,14 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.evaluation.html_report import render_summary
+from loftr_vo.evaluation.measures import standard_measures
 from loftr_vo.evaluation.running import Run
-from loftr_vo.evaluation.scoring import Scores
+from loftr_vo.evaluation.scoring import Alignment, Scores
 from loftr_vo.files.output_files import write_text
 
 
 def collect_metrics(
-    sequence_name: str, frames: int, run: Run, scores: Scores | None, weights: str, device: str
+    sequence_name: str,
+    frames: int,
+    run: Run,
+    scores: Scores | None,
+    weights: str,
+    device: str,
+    alignment: Alignment | None = None,
 ) -> dict[str, Any]:
     """Return the figures of a run under the names that ``metrics.json`` uses.
 
@@ -30,6 +36,7 @@ def collect_metrics(
         scores: against ground truth, or None without.
         weights: name or path of the weights, or the name of the baseline.
         device: where the network ran.
+        alignment: that the scores are of, or None without.
     """
     return {
         'sequence': sequence_name,
@@ -41,13 +48,14 @@ def collect_metrics(
         'scale_sigma_percent': _scale_sigma(run),
         'readout_ms': 1e3 * run.readout_time,
         'latency_ms_median': run.latency_ms_median,
+        **standard_measures(run, frames, alignment),
         'weights': weights,
         'device': device,
     }
 
 
 def _scale_sigma(run: Run) -> float:
-    """Median of what the odometry says of its scale's standard deviation, in percent."""
+    """Return the median standard deviation of the scale, as estimated, in percent."""
     sigmas = [record.scale_sigma for record in run.records if record.metric]
     return 100.0 * float(np.median(sigmas)) if sigmas else math.nan
 
@@ -64,8 +72,12 @@ def write_json(path: Path, values: Any) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    text = json.dumps(_without_nan(values), indent=2, allow_nan=False)
-    write_text(path, text + '\n')
+    write_text(path, json_text(values))
+
+
+def json_text(values: Any) -> str:
+    """Return figures as JSON; NaN, which JSON does not have, becomes null."""
+    return json.dumps(_without_nan(values), indent=2, allow_nan=False) + '\n'
 
 
 def _without_nan(values: Any) -> Any:
@@ -74,14 +86,3 @@ def _without_nan(values: Any) -> Any:
     if isinstance(values, list):
         return [_without_nan(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values
-
-
-def write_summary(folder: Path, rows: list[dict[str, Any]], command: str) -> None:
-    """Write ``summary.html``: a table of several runs, each with a link to its report.
-
-    Args:
-        folder: the reports are in folders of the sequences' names in it.
-        rows: the metrics of each run.
-        command: the command line.
-    """
-    write_text(folder / 'summary.html', render_summary(rows, command))

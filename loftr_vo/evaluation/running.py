@@ -40,6 +40,7 @@ class FrameRecord:
         latency_ms: wall time that the frame took, in milliseconds.
         scale_sigma: ``scale.sigma`` of the estimate.
         readout_time: seconds, NaN where it was not known.
+        covariance: (6, 6) as of ``Estimate``; None where it was not kept.
     """
 
     stamp: int
@@ -54,6 +55,7 @@ class FrameRecord:
     latency_ms: float
     scale_sigma: float = math.inf
     readout_time: float = math.nan
+    covariance: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +258,7 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         latency_ms=latency_ms,
         scale_sigma=estimate.scale.sigma,
         readout_time=estimate.readout_time,
+        covariance=np.array(estimate.covariance, np.float64),
     )
 
 

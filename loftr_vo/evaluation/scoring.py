@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
+from loftr_vo.evaluation.kitti import kitti_errors
 from loftr_vo.geometry.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 # An estimated pose belongs to the true pose nearest in time if that is within this many seconds.
 MAX_TIME_DIFFERENCE = 0.02
-
-# Lengths in metres of the segments that KITTI's odometry benchmark scores.
-KITTI_LENGTHS = (100.0, 200.0, 300.0, 400.0, 500.0, 600.0, 700.0, 800.0)
 
 # Motions at either end of the path that the scale drift is taken from.
 DRIFT_MOTIONS = 5
@@ -94,7 +91,7 @@ def require_evo() -> None:
     Raises:
         EvaluationError: evo is not installed.
     """
-    _import_evo('evo.core.metrics')
+    import_evo('evo.core.metrics')
 
 
 def align(estimated: Trajectory, ground_truth: Trajectory, metric: bool) -> Alignment:
@@ -109,7 +106,7 @@ def align(estimated: Trajectory, ground_truth: Trajectory, metric: bool) -> Alig
         EvaluationError: evo is not installed, the times have nothing in common, or the positions
             determine no alignment.
     """
-    sync, evo = _import_evo('evo.core.sync'), _import_evo('evo')
+    sync, evo = import_evo('evo.core.sync'), import_evo('evo')
     origin = int(ground_truth.stamps[0]) if len(ground_truth) else 0
     if len(estimated) < 3:
         raise EvaluationError(
@@ -117,8 +114,8 @@ def align(estimated: Trajectory, ground_truth: Trajectory, metric: bool) -> Alig
         )
     try:
         true, moved = sync.associate_trajectories(
-            _to_evo(ground_truth, origin),
-            _to_evo(estimated, origin),
+            to_evo(ground_truth, origin),
+            to_evo(estimated, origin),
             max_diff=MAX_TIME_DIFFERENCE,
         )
         _, _, fitting = copy.deepcopy(moved).align(true, correct_scale=True)
@@ -158,52 +155,6 @@ def score_alignment(alignment: Alignment) -> Scores:
     )
 
 
-def kitti_errors(estimated: Trajectory, true: Trajectory) -> tuple[float, float]:
-    """Return the segment errors of KITTI's odometry benchmark (Geiger et al., CVPR 2012).
-
-    From every pose on, the motion to the first pose that lies at least a segment's length
-    further along the true path is compared with the true motion. Segments are 100, 200, ...
-    800 m long, as many of these as fit; where the whole path is no longer than 100 m, they are
-    10 %, 20 %, ... 80 % of it.
-
-    Args:
-        estimated: scaled to metres.
-        true: the true poses at the same frames.
-
-    Returns:
-        Mean translation error in percent of the length, mean rotation error in degrees per
-        metre; NaN where no segment fits.
-    """
-    along = true.distances
-    total = true.path_length
-    lengths = KITTI_LENGTHS if total > KITTI_LENGTHS[0] else np.linspace(0.1, 0.8, 8) * total
-    translations: list[np.ndarray] = []
-    rotations: list[np.ndarray] = []
-    for length in lengths:
-        ends = np.searchsorted(along, along + length)
-        starts = np.flatnonzero((ends < len(along)) & (length > 0.0))
-        if starts.size == 0:
-            continue
-        ends = ends[starts]
-        error = _relative(_motions(true, starts, ends), _motions(estimated, starts, ends))
-        translations.append(np.linalg.norm(error[:, :3, 3], axis=1) / length)
-        rotations.append(Rotation.from_matrix(error[:, :3, :3]).magnitude() / length)
-    if not translations:
-        return float('nan'), float('nan')
-    return (
-        100.0 * float(np.mean(np.concatenate(translations))),
-        float(np.degrees(np.mean(np.concatenate(rotations)))),
-    )
-
-
-def _motions(trajectory: Trajectory, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    return _relative(trajectory.poses[starts], trajectory.poses[ends])
-
-
-def _relative(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.linalg.inv(first) @ second
-
-
 def _scale_drift(estimated: Trajectory, true: Trajectory) -> float:
     found, wanted = np.diff(estimated.distances), np.diff(true.distances)
     # While initialising the estimate stands still, which says nothing of its scale.
@@ -217,7 +168,12 @@ def _scale_drift(estimated: Trajectory, true: Trajectory) -> float:
     )
 
 
-def _import_evo(module: str) -> Any:
+def import_evo(module: str) -> Any:
+    """Return a module of evo.
+
+    Raises:
+        EvaluationError: evo is not installed.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -228,23 +184,24 @@ def _import_evo(module: str) -> Any:
 
 
 def _evo_rmse(alignment: Alignment) -> float:
-    metrics = _import_evo('evo.core.metrics')
+    metrics = import_evo('evo.core.metrics')
     ape = metrics.APE(metrics.PoseRelation.translation_part)
-    ape.process_data((_to_evo(alignment.true), _to_evo(alignment.estimated)))
+    ape.process_data((to_evo(alignment.true), to_evo(alignment.estimated)))
     return float(ape.get_statistic(metrics.StatisticsType.rmse))
 
 
 def _evo_rotation_error(alignment: Alignment) -> float:
-    metrics = _import_evo('evo.core.metrics')
+    metrics = import_evo('evo.core.metrics')
     rpe = metrics.RPE(metrics.PoseRelation.rotation_angle_deg, delta=1)
-    rpe.process_data((_to_evo(alignment.true), _to_evo(alignment.estimated)))
+    rpe.process_data((to_evo(alignment.true), to_evo(alignment.estimated)))
     return float(rpe.get_statistic(metrics.StatisticsType.median))
 
 
-def _to_evo(trajectory: Trajectory, origin: int = 0) -> PoseTrajectory3D:
+def to_evo(trajectory: Trajectory, origin: int = 0) -> PoseTrajectory3D:
+    """Return a trajectory as evo's, with seconds since ``origin`` (nanoseconds)."""
     # Seconds since `origin`: those since 1970 would not keep their nanoseconds in a float.
     seconds = (trajectory.stamps - origin) / 1e9
-    return _import_evo('evo.core.trajectory').PoseTrajectory3D(
+    return import_evo('evo.core.trajectory').PoseTrajectory3D(
         poses_se3=list(trajectory.poses), timestamps=seconds
     )
 

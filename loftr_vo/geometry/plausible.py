@@ -61,8 +61,8 @@ CAMERA_HEIGHT = Range('height of the camera', 0.005, 100.0, 'm')
 # Of the picture's longer side. A fisheye of 360 degrees has 0.16, the longest telescopes of
 # cameras 60.
 FOCAL_LENGTH = Range('focal length', 0.05, 100.0, 'sides of the picture')
-# Of the sides of the picture, from its corner: cut-outs of a sensor lie beside the axis.
-PRINCIPAL_POINT = Range('principal point', -20.0, 20.0, 'sides of the picture')
+# Of the longer side, from the picture's corner: cut-outs of a sensor lie beside the axis.
+PRINCIPAL_POINT = Range('principal point', -20.0, 20.0, 'longer sides of the picture')
 
 
 def is_rotation(matrix: np.ndarray) -> bool:

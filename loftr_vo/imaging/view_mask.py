@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,19 @@ NO_MARGIN = (0, 0, 0, 0)
 
 class MaskError(CalibrationError):
     """A mask cannot be read, or leaves nothing of the pictures."""
+
+
+def check_margin(values: Iterable[Any]) -> tuple[int, int, int, int]:
+    """Return the pixels at the top, bottom, left and right in four numbers or their texts.
+
+    Raises:
+        ValueError: they are not four whole numbers from 0 on.
+    """
+    margin = [int(value) for value in values]
+    if len(margin) != 4 or min(margin) < 0:
+        raise ValueError(f'a margin is four numbers of pixels from 0 on, got {margin}')
+    top, bottom, left, right = margin
+    return top, bottom, left, right
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,6 +115,16 @@ def available() -> list[WeightsInfo]:
     return [_info(name) for name in _ARCHITECTURES]
 
 
+def local_file(name_or_path: str) -> Path | None:
+    """Return the file of weights that are here, or None; downloads nothing."""
+    try:
+        named = name_or_path in _ARCHITECTURES
+        path = _path(name_or_path) if named else Path(name_or_path).expanduser()
+    except RuntimeError:  # ~somebody, who is not known
+        return None
+    return path if path.is_file() else None
+
+
 def verify(name: str) -> WeightsInfo:
     """Check that the local file of named weights is unchanged and fits its architecture.
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -74,6 +75,30 @@ def _image_pixels_per_network_pixel(
     return np.array(shape[::-1]) / np.array(working_shape[::-1])
 
 
+class DeferredPicture(EncodedImage):
+    """A picture that the network sees only once its features are asked for, if ever.
+
+    Args:
+        encode: starts the network on it.
+        shape, working_shape: see ``EncodedImage``.
+    """
+
+    def __init__(
+        self, encode: Callable[[], Any], shape: tuple[int, int], working_shape: tuple[int, int]
+    ) -> None:
+        for name, value in (
+            ('_encode', encode),
+            ('shape', shape),
+            ('working_shape', working_shape),
+        ):
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def features(self) -> Any:  # type: ignore[override]
+        """See ``EncodedImage``."""
+        return self._encode()  # type: ignore[attr-defined]
+
+
 @lru_cache(maxsize=_SIZES_KEPT)
 def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
     rows, columns = (side // COARSE_STRIDE for side in working_shape)
@@ -88,6 +113,9 @@ class Matcher:
     """Encodes each picture once and matches it with others.
 
     Both calls return at once; what they started is waited for where its result is asked for.
+
+    Attributes:
+        encoded: pictures that the network has seen until now.
     """
 
     def __init__(
@@ -109,6 +137,7 @@ class Matcher:
             DeviceLostError: the device fails, or has too little memory for the weights.
         """
         self.settings = settings
+        self.encoded = 0
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
         weights = settings.weights if model is None else model
@@ -134,6 +163,15 @@ class Matcher:
         return self.settings.image_size or default_image_size(self.device.type, width)
 
     @property
+    def sees_every_frame(self) -> bool:
+        """Whether the network is to see each frame, see the setting ``when``.
+
+        A GPU does a frame in a millisecond or three, which no tracking on the CPU undercuts.
+        """
+        when = self.settings.when
+        return when == 'every_frame' or (when == 'auto' and self.device.type != 'cpu')
+
+    @property
     def can_speculate(self) -> bool:
         """Whether a match whose result is never asked for takes no time from others."""
         return self.device.type != 'cpu'
@@ -155,7 +193,21 @@ class Matcher:
         """
         shape = image.shape[0], image.shape[1]
         working = self.working_shape(shape)
-        return EncodedImage(self._backend.encode(image, working), shape, working)
+        return EncodedImage(self._encode(image, working), shape, working)
+
+    def encode_later(self, image: np.ndarray) -> EncodedImage:
+        """Return what ``encode`` does; the CNN runs when the picture is first matched, if ever.
+
+        Raises:
+            PictureError: a picture too small to match.
+        """
+        shape = image.shape[0], image.shape[1]
+        working = self.working_shape(shape)
+        return DeferredPicture(lambda: self._encode(image, working), shape, working)
+
+    def _encode(self, image: np.ndarray, working: tuple[int, int]) -> Any:
+        self.encoded += 1
+        return self._backend.encode(image, working)
 
     def match(self, keyframe: EncodedImage, frame: EncodedImage) -> PendingMatches:
         """Start to match the keyframe, whose points stay on its grid, with a frame.
@@ -171,7 +223,9 @@ class Matcher:
             frame.working_shape,
             self.settings.max_matches,
         )
-        return PendingMatches(lambda: _matches(raw.result(), keyframe, frame))
+        # What a GPU was given is done sooner than it could be asked.
+        arrived = getattr(raw, 'done', lambda: True)
+        return PendingMatches(lambda: _matches(raw.result(), keyframe, frame), arrived)
 
     def settle(self) -> None:
         """Wait until all that was started is done; only who measures time needs to.

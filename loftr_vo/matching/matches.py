@@ -50,11 +50,20 @@ class PendingMatches:
 
     Args:
         fetch: waits for the matches and returns them; called once, when they are asked for.
+        arrived: whether that takes no waiting; by default it is taken not to.
     """
 
-    def __init__(self, fetch: Callable[[], Matches]) -> None:
+    def __init__(
+        self, fetch: Callable[[], Matches], arrived: Callable[[], bool] = lambda: True
+    ) -> None:
         self._fetch: Callable[[], Matches] | None = fetch
+        self._arrived = arrived
         self._matches: Matches | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``result`` returns at once."""
+        return self._matches is not None or self._arrived()
 
     def result(self) -> Matches:
         """Return the matches, waiting for them if need be.

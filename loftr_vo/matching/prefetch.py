@@ -57,6 +57,14 @@ class Prefetch:
             started.keyframe = keyframe
             started.matches = self._matcher().match(keyframe, started.encoded)
 
+    def encoded_later(self, frame: Frame) -> EncodedImage:
+        """Return a frame's features, computed only if they are asked for.
+
+        Raises:
+            PictureError: a picture too small to match.
+        """
+        return self._find(frame, now=False).encoded
+
     def encoded(self, frame: Frame) -> EncodedImage:
         """Return a frame's features, or those to come.
 
@@ -76,9 +84,11 @@ class Prefetch:
             return started.matches.result()
         return self._matcher().match(keyframe, started.encoded).result()
 
-    def _find(self, frame: Frame) -> _Started:
+    def _find(self, frame: Frame, *, now: bool = True) -> _Started:
         for started in self._started:
             if started.frame is frame:
                 return started
-        self._started.append(_Started(frame, self._matcher().encode(frame.image)))
+        matcher = self._matcher()
+        encode = matcher.encode if now else matcher.encode_later
+        self._started.append(_Started(frame, encode(frame.image)))
         return self._started[-1]

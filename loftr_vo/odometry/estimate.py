@@ -68,6 +68,8 @@ class Estimate:
         matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
         inliers: (N,) bool, which of ``matches`` agree with the pose.
         cloud: triangulated cells of the keyframe, in the world; see ``points``.
+        matched_by: what the frame was matched with the keyframe by: network, or tracks.
+        network_frames: pictures that the network has seen until now.
         parallax: degrees, median over inliers, rotation taken out.
         keyframe_id: counts the keyframes made so far, from 0.
         keyframe_pose: (4, 4) float64, world from keyframe.
@@ -92,6 +94,8 @@ class Estimate:
     matches: Matches | None = None
     inliers: np.ndarray | None = None
     cloud: Cloud = field(default_factory=Cloud.empty)
+    matched_by: str = 'network'
+    network_frames: int = 0
     parallax: float = 0.0
     keyframe_id: int = 0
     keyframe_pose: np.ndarray = field(default_factory=lambda: np.eye(4))

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from loftr_vo.config import Settings
+from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
@@ -23,6 +26,9 @@ from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, Tra
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.camera_step import Placement
+from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
+from loftr_vo.odometry.tracking.reference_search import Reference
+from loftr_vo.odometry.tracking.track_completion import complete_tracks
 
 # Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
 _MIN_ROTATION_CHANGE = 1e-4
@@ -31,21 +37,43 @@ _MIN_ROTATION_CHANGE = 1e-4
 class KeyframeManager:
     """Makes keyframes and keeps their depths.
 
+    A keyframe is made in two parts. The first gives the frame's cells the depths that are known,
+    and the next frame needs it. The second refines it: it looks back at older keyframes, measures
+    the scale and adjusts the window. It takes several steps, and a live camera's frames may come
+    between them.
+
     Args:
         state: of the odometry, which is changed.
         scale: the source of metric scale.
+        keyframe_matching: the network's matches between keyframes.
         settings: see ``loftr_vo.config``.
+        in_steps: whether the second part is left to ``refine_further``, else done at once.
+        wait: whether to wait for the network's matches between keyframes.
     """
 
-    def __init__(self, state: OdometryState, scale: MetricScale, settings: Settings) -> None:
+    def __init__(
+        self,
+        state: OdometryState,
+        scale: MetricScale,
+        keyframe_matching: KeyframeMatching,
+        settings: Settings,
+        *,
+        in_steps: bool,
+        wait: bool,
+    ) -> None:
         self._state = state
         self._scale = scale
+        self._keyframe_matching = keyframe_matching
         self._settings = settings
+        self._in_steps = in_steps
+        self._wait = wait
 
-    def needs_new_keyframe(self, keyframe: Keyframe, motion: Motion, resting: bool) -> bool:
-        """Whether the frame of a motion is to become the next keyframe."""
-        rules = self._settings.keyframe
-        overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
+    def needs_new_keyframe(self, reference: Reference, resting: bool) -> bool:
+        """Whether the frame that was tracked against a reference is to become a keyframe."""
+        rules, keyframe, motion = self._settings.keyframe, reference.keyframe, reference.motion
+        overlap = reference.overlap
+        if overlap is None:
+            overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
         worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
         return not resting and (worn or overlap < rules.min_overlap)
 
@@ -64,42 +92,94 @@ class KeyframeManager:
         state.pending_keyframe = None
         if pending is None:
             return
-        state.pose = self.promote(pending.tracked, clock, refine=not pending.turning).pose
+        while state.refinement is not None:
+            self.refine_further()
+        new = self._make_keyframe(pending.tracked, clock)
+        refinement = self._refine(new, pending.tracked, clock, window=not pending.turning)
+        if self._in_steps:
+            state.refinement = refinement
+            return
+        for _ in refinement:
+            pass
+        state.pose = new.pose
         if not pending.turning:
             state.pure_rotation.move_to(state.pose)
 
-    def promote(self, tracked: TrackedFrame, clock: Stopwatch, *, refine: bool = True) -> Keyframe:
-        """Make a tracked frame the keyframe, give its cells depth, and measure the scale.
+    def join_matches(self) -> None:
+        """Take over the network's matches between keyframes, once they are there."""
+        self._keyframe_matching.join(self._settings.geometry, wait=self._wait)
+
+    def refine_further(self) -> None:
+        """Do one step of refining the newest keyframe, and move the pose along with it."""
+        state = self._state
+        assert state.refinement is not None
+        before = state.keyframe.pose
+        if next(state.refinement, None) is None:
+            state.refinement = None
+        if state.keyframe.pose is not before:
+            step = state.keyframe.pose @ inverse_transform(before)
+            state.pose = step @ state.pose
+            state.stationary.move(step)
+            state.pure_rotation.move_to(state.pose)
+
+    def promote(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
+        """Make a tracked frame the keyframe, refined at once.
 
         Args:
             tracked: the frame.
             clock: told how long it takes.
-            refine: whether to adjust the window. Without parallax there is nothing to gain: only
-                what should stay would move.
         """
-        state, old = self._state, tracked.keyframe
+        new = self._make_keyframe(tracked, clock)
+        for _ in self._refine(new, tracked, clock):
+            pass
+        return new
+
+    def _make_keyframe(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
+        """Make a tracked frame the keyframe, and give its cells the depths that are known."""
+        state, old, motion = self._state, tracked.keyframe, tracked.motion
+        if tracked.matched_by == 'tracks' and state.initialised:
+            motion = complete_tracks(old, tracked.frame, motion, self._settings.geometry)
         covariance = tracked.covariance
         if state.initialised:
-            covariance = keyframe_covariance(covariance, old, tracked.motion)
+            covariance = keyframe_covariance(covariance, old, motion)
         new = self.add_keyframe(
             tracked.frame,
             tracked.encoded,
             old.reference_depth,
             tracked.pose,
             covariance,
-            tracked.motion.readout.readout_rotation,
+            motion.readout.readout_rotation,
         )
         if state.initialised:
-            self._give_depth(new, old, tracked.motion)
+            self._give_depth(new, old, motion, by_tracks=tracked.matched_by == 'tracks')
             clock.lap('geometry')
-        self._measure_scale(new, old)
+        return new
+
+    def _refine(
+        self, new: Keyframe, tracked: TrackedFrame, clock: Stopwatch, *, window: bool = True
+    ) -> Iterator[bool]:
+        """Refine a new keyframe; a step each time.
+
+        Args:
+            new: the keyframe.
+            tracked: the frame that it is.
+            clock: told how long it takes.
+            window: whether to adjust the window. Without parallax there is nothing to gain: only
+                what should stay would move.
+        """
+        if self._state.initialised:
+            most = MOST_LINKED if tracked.matched_by == 'tracks' else None
+            for older in self._older_keyframes():
+                triangulate_by_tracking(new, older, self._settings.geometry, most)
+                yield True
+            clock.lap('geometry')
+        self._measure_scale(new, tracked.keyframe)
         clock.lap('scale')
-        if state.initialised:
-            if refine:
+        if self._state.initialised:
+            if window:
                 self._refine_window()
             new.update_reference_depth()
             clock.lap('geometry')
-        return new
 
     def add_keyframe(
         self,
@@ -139,20 +219,26 @@ class KeyframeManager:
         """Begin a map with this frame, at the present pose and with the last reference depth."""
         state = self._state
         reference_depth = state.keyframe.reference_depth
+        state.refinement = None
+        self._keyframe_matching.forget()
         if state.initialised:
             self._scale.put_away()
         state.keyframes.start_anew(frame.stamp, keep=state.initialised)
         state.last_tracked, state.initialised = None, False
         self.add_keyframe(frame, encoded, reference_depth)
 
-    def _give_depth(self, new: Keyframe, old: Keyframe, motion: Motion) -> None:
-        """Give a new keyframe depth from the one before, and by looking back at older ones."""
+    def _give_depth(
+        self, new: Keyframe, old: Keyframe, motion: Motion, *, by_tracks: bool
+    ) -> None:
+        """Give a new keyframe depth from the one before, and link both."""
         store_filtered_depth(old)
         agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
         propagate_depth(new, *motion.seen_depth(), agreement_count)
-        for older in self._older_keyframes():
-            triangulate_by_tracking(new, older, self._settings.geometry)
-        old.links.append(motion.link_to(new))
+        link = motion.link_to(new)
+        old.links.append(link.thinned(MOST_LINKED) if by_tracks else link)
+        if by_tracks:
+            self._keyframe_matching.start(old, new)
+            self.join_matches()
 
     def _older_keyframes(self) -> list[Keyframe]:
         """Keyframes before the newest, the newest of them first; none without sub-pixel places."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ class TrackedFrame:
         covariance: (7, 7), see ``map.covariance``.
         motion: against ``keyframe``.
         keyframe: its reference.
+        matched_by: ``network`` or ``tracks``, see ``Estimate``.
     """
 
     frame: Frame
@@ -41,6 +43,7 @@ class TrackedFrame:
     covariance: np.ndarray
     motion: Motion
     keyframe: Keyframe
+    matched_by: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,8 @@ class OdometryState:
         pending_keyframe: see the class.
         pending_depth_update: see the class.
         solver_warning: what failed after the last estimate, for the next one to say.
+        refinement: of the newest keyframe, in steps that are left to do; see ``KeyframeManager``.
+        matched_by: ``network`` or ``tracks``, of the last frame; see ``Estimate``.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -113,6 +118,8 @@ class OdometryState:
         self.pending_keyframe: PendingKeyframe | None = None
         self.pending_depth_update: PendingDepthUpdate | None = None
         self.solver_warning = ''
+        self.refinement: Iterator[bool] | None = None
+        self.matched_by = 'network'
 
     def configure(self, settings: Settings) -> None:
         """Take over changed settings."""

@@ -37,6 +37,8 @@ from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.camera_step import CameraStep, Placement, step_between
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
+from loftr_vo.odometry.tracking.keyframe_matching import KeyframeMatching
+from loftr_vo.odometry.tracking.keyframe_tracks import TrackedCells, depth_was_carried
 from loftr_vo.odometry.tracking.reference_search import Reference, ReferenceSearch
 
 
@@ -45,6 +47,9 @@ class VisualOdometry:
 
     Inside, poses are in the map, the coordinates of the keyframes. The map coincides with ``odom``
     until the camera is lost and found elsewhere (``tracking.odom_frame``).
+
+    Attributes:
+        settings: see ``loftr_vo.config``.
     """
 
     def __init__(
@@ -70,7 +75,23 @@ class VisualOdometry:
         self._matcher = Matcher(self.settings.matcher, model, trace)
         self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
         self._prefetch = Prefetch(lambda: self._matcher)
+        self._keyframe_matching = KeyframeMatching(lambda: self._matcher)
+        self._live = False
         self.reset()
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come from a camera that does not wait.
+
+        Then a keyframe is refined between frames, and the network's matches between keyframes
+        join when they are there. Otherwise the same frames give the same trajectory to the bit.
+        """
+        return self._live
+
+    @live.setter
+    def live(self, live: bool) -> None:
+        self._live = live
+        self._use_settings()
 
     @property
     def device(self) -> str:
@@ -88,7 +109,20 @@ class VisualOdometry:
 
     def _use_settings(self) -> None:
         self._search = ReferenceSearch(self._state, self._prefetch, self.settings.geometry)
-        self._keyframe_manager = KeyframeManager(self._state, self._scale, self.settings)
+        # A source of scale needs the depths that come of a refined keyframe.
+        in_steps = (
+            self._live
+            and not self._matcher.sees_every_frame
+            and self.settings.scale.source == 'none'
+        )
+        self._keyframe_manager = KeyframeManager(
+            self._state,
+            self._scale,
+            self._keyframe_matching,
+            self.settings,
+            in_steps=in_steps,
+            wait=not self._live,
+        )
 
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Say how the camera sits on the robot; scale from odometry or height needs it.
@@ -108,6 +142,7 @@ class VisualOdometry:
     def reset(self) -> None:
         """Forget everything; the next frame is the world's new origin."""
         self._prefetch.forget()
+        self._keyframe_matching.forget()
         self._scale.reset()
         self._state = OdometryState(self.settings)
         self._cloud = Cloud.empty()
@@ -137,17 +172,17 @@ class VisualOdometry:
         Raises:
             PictureError: the picture is too small to match; nothing else changes.
         """
-        self.finish()
+        self._finish_frame()
         clock = self._start_clock()
-        encoded = self._prefetch.encoded(frame)
-        self._prefetch_features(frame, upcoming)
+        tracked = self._tracked_cells()
+        encoded = self._encode(frame, upcoming, later=tracked is not None)
         self._normalise_contrast(frame)
         clock.lap('encode')
         self._scale.listen(frame)
         if not self._state.keyframes:
             return self._begin(frame, encoded, clock)
         try:
-            reference = self._find_reference(frame, clock)
+            reference = self._find_reference(frame, tracked, clock)
             reference = self._return_to_old_map(frame, reference, clock)
             return self._accept(frame, encoded, reference, clock)
         except MotionError as error:
@@ -161,9 +196,19 @@ class VisualOdometry:
         That takes longer than a pose and changes none that was given, so it comes after. ``track``
         does it first where nobody else did; the estimates are the same.
         """
+        self._finish_frame()
+        if self._state.refinement is not None:
+            clock = Stopwatch(self._trace)
+            self._keyframe_manager.refine_further()
+            clock.lap('refine')
+            self._keyframe_milliseconds += sum(clock.milliseconds.values())
+
+    def _finish_frame(self) -> None:
+        """Do what the next frame cannot do without."""
         self._keyframe_manager.apply_depth_update()
         # The cloud of the last estimate is as of now, whenever it is asked for.
         self._cloud.made()
+        self._keyframe_manager.join_matches()
         if self._state.pending_keyframe is not None:
             clock = Stopwatch(self._trace)
             self._keyframe_manager.make_pending_keyframe(clock)
@@ -178,14 +223,42 @@ class VisualOdometry:
         )
         return clock
 
-    def _prefetch_features(self, frame: Frame, upcoming: Frame | None) -> None:
-        """Start the network on what is needed now and, if that is known, next."""
+    def _tracked_cells(self) -> TrackedCells | None:
+        """Cells of the keyframe to be tracked from the last frame; None for the network."""
+        state = self._state
+        if state.relocalisation.lost or not state.keyframes:
+            return None
+        if self._matcher.sees_every_frame or not self.settings.geometry.refine_matches:
+            return None
+        last, keyframe = state.last_tracked, state.keyframe
+        if keyframe.frame.stamp == state.last_stamp:
+            carried = not state.initialised or depth_was_carried(keyframe)
+            return TrackedCells.in_itself(keyframe) if carried else None
+        if last is None or last.keyframe is not keyframe:
+            return None
+        return TrackedCells.by(last.frame, last.motion)
+
+    def _encode(self, frame: Frame, upcoming: Frame | None, *, later: bool) -> EncodedImage:
+        """Start the network on what is needed now and, if that is known, next.
+
+        Args:
+            frame: the frame.
+            upcoming: the one after it, if it is there already.
+            later: whether tracks may do without the network: it starts when it is needed.
+
+        Raises:
+            PictureError: the picture is too small to match.
+        """
+        if later:
+            return self._prefetch.encoded_later(frame)
+        encoded = self._prefetch.encoded(frame)
         keyframe = self._state.keyframe.encoded if self._state.keyframes else None
         self._prefetch.start(frame, keyframe)
         if upcoming is not None:
             # Where the network has a device to itself, a guess that proves wrong costs nothing.
             guess = keyframe if self._matcher.can_speculate else None
             self._prefetch.start(upcoming, guess)
+        return encoded
 
     def _normalise_contrast(self, frame: Frame) -> None:
         """Have the picture ready for Lucas-Kanade, while the network is at work."""
@@ -197,13 +270,18 @@ class VisualOdometry:
         self._keyframe_manager.add_keyframe(frame, encoded, reference_depth=1.0)
         return self._estimate(frame, State.INITIALISING, 'first frame', clock)
 
-    def _find_reference(self, frame: Frame, clock: Stopwatch) -> Reference:
-        """Motion against the keyframe; failing that, against others.
+    def _find_reference(
+        self, frame: Frame, tracked: TrackedCells | None, clock: Stopwatch
+    ) -> Reference:
+        """Motion against the keyframe, by tracks or the network; failing that, against others.
 
         Raises:
             MotionError: none of them explains the frame; says why.
         """
         state = self._state
+        if tracked is not None and (found := self._search.match_by_tracks(tracked, frame, clock)):
+            return found
+        state.matched_by = 'network'
         try:
             return self._search.match(state.keyframe, frame, clock)
         except MotionError as error:
@@ -267,15 +345,16 @@ class VisualOdometry:
         step = self._step(frame, reference, relative)
         state.covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
-        keyframe.best_inliers = max(keyframe.best_inliers, int(motion.inliers.sum()))
+        keyframe.best_inliers = max(keyframe.best_inliers, reference.inliers_of_all())
         state.initialised = state.initialised or motion.has_depth
         state.pending_depth_update = PendingDepthUpdate(
             frame, keyframe, motion, motion.has_depth and not resting
         )
+        state.matched_by = reference.matched_by
         state.last_tracked = TrackedFrame(
-            frame, encoded, state.pose, state.covariance, motion, keyframe
+            frame, encoded, state.pose, state.covariance, motion, keyframe, state.matched_by
         )
-        becomes_keyframe = self._keyframe_manager.needs_new_keyframe(keyframe, motion, resting)
+        becomes_keyframe = self._keyframe_manager.needs_new_keyframe(reference, resting)
         if becomes_keyframe:
             state.pending_keyframe = PendingKeyframe(state.last_tracked, turning)
         return self._estimate(
@@ -364,6 +443,7 @@ class VisualOdometry:
 
     def _switch_to(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""
+        self._state.refinement = None
         changed_map = self._state.keyframes.go_back_to(keyframe, frame.stamp)
         if changed_map:
             self._scale.go_back()
@@ -446,6 +526,8 @@ class VisualOdometry:
             inliers=motion.inliers if motion else None,
             cloud=self._cloud,
             parallax=motion.parallax if motion else 0.0,
+            matched_by=state.matched_by,
+            network_frames=self._matcher.encoded,
             keyframe_id=keyframe.number,
             keyframe_pose=odom_from_map @ keyframe.pose,
             keyframe_image=keyframe.frame.image,

@@ -15,6 +15,8 @@ from loftr_vo.odometry.estimate import Estimate, State
 # Under this share of the pictures worked on, the node says that it cannot keep up.
 _KEEPING_UP = 0.5
 _RATE_WINDOW = 30
+# So many changes of the calibration in so many seconds are no camera that was calibrated anew.
+_UNSTEADY_CHANGES, _UNSTEADY_SECONDS = 10, 3.0
 # A silence of as many mean periods is a pause: the rate is measured anew after it.
 _PAUSE = 10
 # What the node waits for or does while it is not active.
@@ -134,6 +136,7 @@ class Health:
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
             none.
         calibration_error: what is wrong with the last CameraInfo.
+        calibration_changes: when the last CameraInfos came that differed from the one before.
         transform: which transform is broadcast.
         waiting_for_transform: which transform is missing.
         picture_error: what is wrong with the last picture.
@@ -164,6 +167,9 @@ class Health:
     scale_error: str = ''
     calibration_file: str = ''
     calibration_error: str = ''
+    calibration_changes: deque[float] = field(
+        default_factory=lambda: deque(maxlen=_UNSTEADY_CHANGES)
+    )
     transform: str = ''
     waiting_for_transform: str = ''
     picture_error: str = ''
@@ -257,6 +263,12 @@ def _input_verdict(health: Health, now: float, timeout: float) -> Verdict | None
         return Level.ERROR, f'{health.camera_info.topic}: {health.calibration_error}'
     if health.waiting_for_transform:
         return Level.WARN, health.waiting_for_transform
+    changes = health.calibration_changes
+    if len(changes) == changes.maxlen and now - changes[0] < _UNSTEADY_SECONDS:
+        return Level.WARN, (
+            f'{health.camera_info.topic}: the calibration changes all the time: do two cameras '
+            'share the topic?'
+        )
     return None
 
 

@@ -156,6 +156,8 @@ class Inputs:
         self._health.calibration_error = ''
         if self.camera is not None and same_camera(camera, self.camera):
             return
+        if self.camera is not None:
+            self._health.calibration_changes.append(time.monotonic())
         self._note_camera(camera)
         self.camera = camera
         self._open_when_ready()

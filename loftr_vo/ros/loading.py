@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.config import Settings
+from loftr_vo.config import Settings, replace
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 
@@ -40,8 +40,11 @@ def load_odometry(settings: Settings, report: Callable[[str], None]) -> Any:
     if matcher.device == 'auto' and odometry.device == 'cpu':
         report(f'no GPU is used: {why_no_cuda()}')
     report(f'loaded in {time.monotonic() - start:.1f} s; warming up on {odometry.device}')
+    # Frames that are tracked would not warm up the network.
+    odometry.configure(replace(settings, {'matcher.when': 'every_frame'}))
     for frame in _noise(matcher.image_size or _WARM_UP_WIDTH):
         odometry.track(frame)
+    odometry.configure(settings)
     odometry.reset()
     report(f'warmed up, ready after {time.monotonic() - start:.1f} s')
     return odometry

@@ -178,6 +178,8 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'stamp': str(estimate.stamp),
         'matches': str(estimate.match_count),
         'inliers': str(estimate.inlier_count),
+        'matched_by': estimate.matched_by,
+        'network_frames': str(estimate.network_frames),
         'parallax': f'{estimate.parallax:.3f}',
         'keyframe': str(estimate.keyframe_id),
         'scale': _scale_in_words(estimate),

@@ -334,7 +334,8 @@ class VisualOdometryNode(ManagedNode):
         if stream is not None:
             stream.look_for_publishers()
         self._log_verdict()
-        if self._health.output.silence(time.monotonic()) > _STATUS_PERIOD:
+        # Half of it: what follows an odometry closely is then published within a second, too.
+        if self._health.output.silence(time.monotonic()) > _STATUS_PERIOD / 2:
             self._publish_status()
 
     def _log_verdict(self) -> None:

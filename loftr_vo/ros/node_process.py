@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,44 @@ def keep_to_this_host() -> None:
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
 
 
+@dataclass(frozen=True)
+class NodeProcess:
+    """The node's process; call it to make sure that it runs.
+
+    Attributes:
+        process: the process.
+        log: what it says.
+    """
+
+    process: subprocess.Popen
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self.process.pid
+
+    def __call__(self) -> None:
+        """Make sure that the node runs.
+
+        Raises:
+            LiveNodeError: it has ended; says how.
+        """
+        if self.process.poll() is not None:
+            tail = '\n'.join(self.log.read_text(errors='replace').splitlines()[-15:])
+            raise LiveNodeError(f'the node ended with code {self.process.returncode}:\n{tail}')
+
+
 @contextmanager
 def node_process(
-    log: Path, parameters: Mapping[str, str], threads: int
-) -> Iterator[Callable[[], None]]:
+    log: Path, parameters: Mapping[str, str], threads: int | None = None
+) -> Iterator[NodeProcess]:
     """Run ``vo_node``; the value raises ``LiveNodeError`` when called after the node ended.
 
     Args:
         log: file for what the node says.
         parameters: of the node.
-        threads: of the network.
+        threads: of the network; as by default where not given.
 
     Raises:
         LiveNodeError: the node ended by itself, or not when it was told to.
@@ -59,15 +88,12 @@ def node_process(
     words = [word for name, value in parameters.items() for word in ('-p', f'{name}:={value}')]
     command = [sys.executable, '-m', 'loftr_vo.ros.executables', 'vo_node']
     command += ['--ros-args', *words]
-    environment = {**os.environ, 'OMP_NUM_THREADS': str(threads)}
+    environment = dict(os.environ)
+    if threads is not None:
+        environment['OMP_NUM_THREADS'] = str(threads)
     with log.open('w') as file:
         process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
-
-    def check() -> None:
-        if process.poll() is not None:
-            tail = '\n'.join(log.read_text(errors='replace').splitlines()[-15:])
-            raise LiveNodeError(f'the node ended with code {process.returncode}:\n{tail}')
-
+    check = NodeProcess(process, log)
     try:
         yield check
         process.send_signal(signal.SIGINT)

@@ -207,6 +207,7 @@ class ScaleInputs:
             self._health.scale_error = 'the last pose on scale_odom is none'
             return
         pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
+        self._health.scale_error = ''
         self._tell_frame(message.child_frame_id)
         self._wheels.append(BasePose(nanoseconds(message.header.stamp), pose))
 
@@ -221,7 +222,6 @@ class ScaleInputs:
         self._child_frame = child
 
     def _with_wheels(self, frame: Frame) -> Frame:
-        self._health.scale_error = ''
         arrived = []
         while self._wheels:
             arrived.append(self._wheels.popleft())

@@ -61,6 +61,8 @@ class Stream:
         health.implausible = Refusals()
         health.output = Rate()
         health.picture_error = health.stamp_error = health.tracking_error = ''
+        # Where every picture is to be worked on, nothing depends on what is done in time.
+        odometry.live = settings.queue_policy == 'newest'
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -23,12 +24,15 @@ _WARM_UP, _SHOWN = 6, 5
 def trace_odometry(settings: MatcherSettings, size: tuple[int, int]) -> list[Span]:
     """Return what ran while an odometry tracked a few frames, each with the next at hand.
 
+    The network sees every one.
+
     Args:
         settings: of the matcher.
         size: (W, H) of the camera.
     """
     trace = Trace()
-    odometry = VisualOdometry(Settings(matcher=settings), trace=trace)
+    every_frame = replace(settings, when='every_frame')
+    odometry = VisualOdometry(Settings(matcher=every_frame), trace=trace)
     frames = render_frames(size, _WARM_UP + _SHOWN + 1)
     for index, frame in enumerate(frames[:-1]):
         if index == _WARM_UP:

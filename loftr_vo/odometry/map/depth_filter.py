@@ -50,6 +50,7 @@ def propagate_depth(
     inverse_depths: np.ndarray,
     variances: np.ndarray,
     agreement_count: np.ndarray | None = None,
+    only: np.ndarray | None = None,
 ) -> None:
     """Interpolate depth at the cells from points that lie between them.
 
@@ -62,6 +63,7 @@ def propagate_depth(
         inverse_depths: (N,), seen from it.
         variances: (N,).
         agreement_count: (N,) int, see ``Keyframe``.
+        only: (C,) bool, the cells that may take depth; all if not given.
     """
     if len(points) < _NEIGHBOURS:
         return
@@ -71,6 +73,8 @@ def propagate_depth(
         pixels, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
     )
     surrounded = np.isfinite(distance).all(axis=1)
+    if only is not None:
+        surrounded &= only
     distance, index = distance[surrounded], index[surrounded]
     weight = 1 / (distance + 0.1 * cell_size)
     weight /= weight.sum(axis=1, keepdims=True)

@@ -64,6 +64,14 @@ class Link:
     rays1: np.ndarray
     whitening: np.ndarray
 
+    def thinned(self, most: int) -> Link:
+        """Return it with so many cells at most, evenly from among them."""
+        count = len(self.cells)
+        if count <= most:
+            return self
+        chosen = np.argsort(self.cells)[np.arange(most) * count // most]
+        return Link(self.other, self.cells[chosen], self.rays1[chosen], self.whitening[chosen])
+
 
 @dataclass(eq=False)
 class Keyframe:

@@ -20,7 +20,7 @@ _FARTHEST_PREDICTION = 6.0  # pixels; where a cell should be seen must be known 
 
 
 def triangulate_by_tracking(
-    keyframe: Keyframe, older: Keyframe, settings: GeometrySettings
+    keyframe: Keyframe, older: Keyframe, settings: GeometrySettings, most: int | None = None
 ) -> None:
     """Improve the depth of cells seen in an older keyframe too, and link the keyframes.
 
@@ -33,8 +33,11 @@ def triangulate_by_tracking(
         keyframe: the new one, with what depth it has.
         older: another one.
         settings: thresholds.
+        most: cells that are looked for, evenly from among them; all where not given.
     """
     expected = _expected_matches(keyframe, older)
+    if most is not None and len(expected) > most:
+        expected = expected.select(np.arange(most) * len(expected) // most)
     if len(expected) < _FEWEST_IN_VIEW:
         return
     located = locate(

@@ -10,14 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from loftr_vo.config import GeometrySettings
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.lucas_kanade import LocatedMatches
+from loftr_vo.matching.matches import Matches
 from loftr_vo.matching.prefetch import Prefetch
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.odometry_state import OdometryState
 from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
 from loftr_vo.odometry.stopwatch import Stopwatch
+from loftr_vo.odometry.tracking.keyframe_tracks import (
+    TrackedCells,
+    enough_tracked,
+    followable,
+    predict_matches,
+)
 
 # While a new map is tracked, the old ones are searched in one frame out of these.
 _OLD_MAP_INTERVAL = 3
@@ -29,10 +39,25 @@ _MIN_INLIER_FACTOR, _MIN_INLIERS_OF_BEST, _MIN_INLIER_RATIO = 2, 0.5, 0.5
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A keyframe, and the motion of a frame against it."""
+    """A keyframe, and the motion of a frame against it.
+
+    Attributes:
+        keyframe: the keyframe.
+        motion: of the frame.
+        matched_by: ``network`` or ``tracks``.
+        overlap: share of the keyframe's cells that the frame sees, by tracks; else None.
+    """
 
     keyframe: Keyframe
     motion: Motion
+    matched_by: str = 'network'
+    overlap: float | None = None
+
+    def inliers_of_all(self) -> int:
+        """Inliers that there would be if all cells had been tracked, and not a part of them."""
+        if self.overlap is None:
+            return int(self.motion.inliers.sum())
+        return round(self.overlap * np.count_nonzero(followable(self.keyframe)))
 
 
 class ReferenceSearch:
@@ -57,12 +82,74 @@ class ReferenceSearch:
         Raises:
             MotionError: no motion explains the matches, or none that the camera can have made.
         """
-        expected = self._state.predicted_motion(keyframe, frame)
         matches = self._prefetch.matches(keyframe.encoded, frame)
         clock.lap('match')
         try:
             located = locate_in_frame(keyframe, frame, matches, self._settings)
+        finally:
             clock.lap('locate')
+        motion = self._motion(keyframe, frame, matches, located, clock)
+        if self._state.relocalisation.lost:
+            self._reject_uncertain_place(keyframe, motion)
+        return Reference(keyframe, motion)
+
+    def match_by_tracks(
+        self, tracked: TrackedCells, frame: Frame, clock: Stopwatch
+    ) -> Reference | None:
+        """Return the motion against the keyframe without the network.
+
+        Args:
+            tracked: cells of the keyframe in the last frame.
+            frame: the frame.
+            clock: told the time that each stage takes.
+
+        Returns:
+            None where too few cells are found, or do not agree: the network is needed.
+        """
+        keyframe, shutter = self._state.keyframe, self._state.readout_time
+        predicted = predict_matches(
+            keyframe,
+            tracked,
+            frame,
+            self._state.predicted_motion(keyframe, frame),
+            shutter.expected_readout_rotation(),
+        )
+        clock.lap('track')
+        if predicted is None:
+            return None
+        tried = len(predicted.matches)
+        if not enough_tracked(tried, tried):
+            return None
+        try:
+            located = locate_in_frame(keyframe, frame, predicted.matches, self._settings)
+            clock.lap('locate')
+            found = np.flatnonzero(located.tracked)
+            if not enough_tracked(len(found), tried):
+                return None
+            matches = predicted.matches.select(found)
+            motion = self._motion(keyframe, frame, matches, located.select(found), clock)
+        except MotionError:
+            return None
+        inliers = int(motion.inliers.sum())
+        if not enough_tracked(inliers, tried):
+            return None
+        return Reference(keyframe, motion, 'tracks', predicted.in_view * inliers / tried)
+
+    def _motion(
+        self,
+        keyframe: Keyframe,
+        frame: Frame,
+        matches: Matches,
+        located: LocatedMatches,
+        clock: Stopwatch,
+    ) -> Motion:
+        """Return the motion that matches lead to.
+
+        Raises:
+            MotionError: they do not agree, or on a motion that no camera makes.
+        """
+        expected = self._state.predicted_motion(keyframe, frame)
+        try:
             readout = self._state.readout_time.read(
                 keyframe, frame, matches.cells, located, expected
             )
@@ -70,9 +157,7 @@ class ReferenceSearch:
         finally:
             clock.lap('geometry')
         self._reject_jump(keyframe, frame, motion)
-        if self._state.relocalisation.lost:
-            self._reject_uncertain_place(keyframe, motion)
-        return Reference(keyframe, motion)
+        return motion
 
     def first_match(
         self, candidates: Iterable[Keyframe], frame: Frame, clock: Stopwatch

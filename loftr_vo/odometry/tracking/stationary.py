@@ -66,6 +66,10 @@ class StationaryDetector:
         self._keyframe, self._motion, self._pose = keyframe, motion, pose
         return pose, False
 
+    def move(self, step: np.ndarray) -> None:
+        """Have the world moved by ``step``, (4, 4)."""
+        self._pose = step @ self._pose
+
 
 class PureRotationDetector:
     """Holds the position of a camera that only turns.

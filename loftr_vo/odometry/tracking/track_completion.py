@@ -1,0 +1,120 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""All that a keyframe has in common with a frame, once a pose by some of its cells is known.
+
+A pose needs a few hundred cells, a new keyframe the depth of all. So the others are looked for
+when the frame becomes the keyframe, with the pose held: where their depth has them, and those of
+no depth where that of the nearest cell that has one would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TypeVar
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from loftr_vo.config import GeometrySettings
+from loftr_vo.geometry.rigid_motion import split
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.map.depth_filter import update_depth
+from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
+from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.pose.pose_refinement import (
+    Observations,
+    excess_variance,
+    inlier_mask,
+    refine_depth,
+)
+from loftr_vo.odometry.tracking.keyframe_tracks import as_matches, followable, projected
+
+_Arrays = TypeVar('_Arrays', Matches, Observations)
+
+
+def complete_tracks(
+    keyframe: Keyframe, frame: Frame, motion: Motion, settings: GeometrySettings
+) -> Motion:
+    """Return the motion with all cells of the keyframe that can be followed to the frame.
+
+    The keyframe learns the depth of those that are new.
+
+    Args:
+        keyframe: the keyframe, which has learnt from the motion.
+        frame: the frame.
+        motion: between them, by tracks of some cells.
+        settings: thresholds.
+    """
+    left = followable(keyframe)
+    left[motion.matches.cells] = False
+    cells = np.flatnonzero(left)
+    if not len(cells) or not keyframe.known.any():
+        return motion
+    pose = split(motion.frame_from_keyframe)
+    readout_rotation = motion.readout.readout_rotation
+    depths = nearest_depths(keyframe, cells)
+    matches = as_matches(
+        keyframe, frame, cells, projected(keyframe, cells, frame, pose, readout_rotation, depths)
+    )
+    if not len(matches):
+        return motion
+    located = locate_matches(keyframe, frame, matches, settings)
+    found = np.flatnonzero(located.tracked)
+    matches, located = matches.select(found), located.select(found)
+    observations, kept = keyframe.observed(matches.cells, located, frame.camera, readout_rotation)
+    if not len(kept):
+        return motion
+    matches, located = matches.select(kept), located.select(kept)
+    observations = observations.with_inflated_noise(excess_variance(observations, *pose))
+    refined = refine_depth(observations, *pose)
+    others = replace(
+        motion,
+        matches=replace(matches, keypoints1=located.points.astype(np.float32)),
+        inliers=inlier_mask(refined, keyframe.threshold(settings)),
+        inverse_depth=refined.inverse_depth,
+        depth_variance=refined.depth_variance,
+        measured_variance=_measured(refined.depth_variance, observations.variance),
+        observations=observations,
+        places=located.points + keyframe.offsets.take(matches.cells, axis=0),
+    )
+    update_depth(keyframe, others)
+    return _joined(motion, others)
+
+
+def nearest_depths(keyframe: Keyframe, cells: np.ndarray) -> np.ndarray:
+    """Inverse depths (N,) of cells, each its own where known, else that of the nearest known."""
+    known = keyframe.known
+    centres = keyframe.encoded.cell_centres()
+    nearest = cKDTree(centres[known]).query(centres[cells])[1]
+    depths = np.flatnonzero(known)[nearest]
+    return keyframe.inverse_depth[np.where(known[cells], cells, depths)]
+
+
+def _measured(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Variances (N,) of the measurements that led from a prior variance to the posterior's."""
+    return 1 / np.maximum(1 / posterior - 1 / prior, 1e-12)
+
+
+def _joined(first: Motion, second: Motion) -> Motion:
+    """Return the first motion with the matches of both."""
+    return replace(
+        first,
+        matches=_all_fields(Matches, first.matches, second.matches),
+        observations=_all_fields(Observations, first.observations, second.observations),
+        inliers=np.concatenate([first.inliers, second.inliers]),
+        inverse_depth=np.concatenate([first.inverse_depth, second.inverse_depth]),
+        depth_variance=np.concatenate([first.depth_variance, second.depth_variance]),
+        measured_variance=np.concatenate([first.measured_variance, second.measured_variance]),
+        places=np.concatenate([first.places, second.places]),
+    )
+
+
+def _all_fields(kind: type[_Arrays], first: _Arrays, second: _Arrays) -> _Arrays:
+    """Return an object whose arrays are those of both, one after the other."""
+    return kind(
+        *(
+            np.concatenate([getattr(first, entry.name), getattr(second, entry.name)])
+            for entry in fields(kind)
+        )
+    )
