@@ -45,6 +45,8 @@ PARAMETERS = {
     'device': ('matcher.device', str, 'auto, cpu, cuda or cuda:N.'),
     'queue_policy': ('queue_policy', str, 'newest or all.'),
     'image_transport': ('image_transport', str, 'raw or compressed.'),
+    'calibration_file': ('calibration_file', str, 'Calibration in place of camera_info.'),
+    'mask': ('mask', str, 'Picture file, white where the view is used.'),
     'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
     'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
     'base_frame': (

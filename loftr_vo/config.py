@@ -304,6 +304,30 @@ class NodeSettings:
         'Subscribe to image (raw) or image/compressed (compressed).',
         choices=('raw', 'compressed'),
     )
+    depth_transport: str = setting(
+        'raw',
+        'Subscribe to depth (raw) or depth/compressedDepth (compressedDepth), for scale.source '
+        'depth.',
+        choices=('raw', 'compressedDepth'),
+    )
+    calibration_file: str = setting(
+        '',
+        'Calibration to use in place of camera_info, which is then not subscribed to: FILE or '
+        'FILE:CAMERA, of ROS, Kalibr, EuRoC, OpenCV, ORB-SLAM3 or COLMAP; of the pictures as '
+        'they come.',
+    )
+    mask: str = setting(
+        '',
+        'Picture file of what is used of the view, white, and of what the robot itself fills, '
+        'black; resized to the pictures. Nothing within 8 pixels of the black is used.',
+    )
+    mask_margin: tuple[int, ...] = setting(
+        (0, 0, 0, 0),
+        'What is left out of the pictures at the top, bottom, left and right.',
+        unit='px',
+        low=0,
+        high=65535,
+    )
     path_length: int = setting(
         2000, 'Most poses kept in ~/path.', unit='poses', low=1, high=100000, runtime=True
     )
@@ -374,6 +398,13 @@ def _set_path(settings: Any, path: list[str], value: Any) -> Any:
 
 
 def _checked(name: str, value: Any, current: Any, about: Description) -> Any:
+    if isinstance(current, tuple):
+        # ROS has arrays of numbers, which come as several types.
+        if isinstance(value, str) or not hasattr(value, '__len__') or len(value) != len(current):
+            raise SettingError(f'{name} must be {len(current)} numbers, got {value!r}')
+        return tuple(
+            _checked(name, each, one, about) for each, one in zip(value, current, strict=True)
+        )
     if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not type(current):

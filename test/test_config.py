@@ -96,7 +96,8 @@ def test_a_whole_number_serves_as_a_float():
 def test_every_default_is_allowed_and_explained(name, value, about):
     assert about.text.endswith('.')
     if about.low is not None:
-        assert about.low <= value <= about.high
+        for each in value if isinstance(value, tuple) else [value]:
+            assert about.low <= each <= about.high
     if about.choices:
         assert value in about.choices
     if type(value) in (int, float):

@@ -4,7 +4,7 @@
 
 import pytest
 
-from loftr_vo.files.printable import printable, quoted
+from loftr_vo.files.text import printable, quoted
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from loftr_vo.evaluation.interrupts import interrupted_exit_code, interrupts_noted, was_interrupted
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 from loftr_vo.matching.cpu_memory import keep_memory_between_frames
 from loftr_vo.matching.openmp import wait_briefly
 

@@ -17,6 +17,7 @@ from loftr_vo.config import (
 )
 from loftr_vo.datasets import Sequence, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
+from loftr_vo.imaging.view_mask import NO_MARGIN, ViewMask, check_margin
 
 _TRUTH = {'true': True, 'yes': True, 'on': True, 'false': False, 'no': False, 'off': False}
 
@@ -50,6 +51,20 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
         help="calibration to use in place of the recording's own: of ROS, Kalibr, EuRoC, OpenCV, "
         'ORB-SLAM3 or COLMAP; with the name of the camera where the file has several',
     )
+    parser.add_argument(
+        '--mask',
+        type=Path,
+        metavar='FILE',
+        help='picture of what is used of the view, white, and of what is not, black; resized to '
+        'the pictures',
+    )
+    parser.add_argument(
+        '--mask-margin',
+        type=_margin,
+        default=NO_MARGIN,
+        metavar='TOP,BOTTOM,LEFT,RIGHT',
+        help='pixels of the pictures that are not used',
+    )
     parser.add_argument('--image-topic', metavar='TOPIC', help='of a bag with several')
     parser.add_argument('--camera-info-topic', metavar='TOPIC', help='of a bag with several')
     for name, source in (('depth', 'depth'), ('right-image', 'stereo'), ('odometry', 'odometry')):
@@ -68,11 +83,20 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
         CompanionTopics(
             arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
         ),
+        ViewMask.read(arguments.mask or '', arguments.mask_margin),
     )
     # Folders for results are called so, and none may lead elsewhere.
     if sequence.name in ('', '.', '..') or Path(sequence.name).name != sequence.name:
         sequence.name = 'recording'
     return sequence
+
+
+def _margin(text: str) -> tuple[int, ...]:
+    """Return the margin in a word of the command line."""
+    try:
+        return check_margin(text.split(','))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings:

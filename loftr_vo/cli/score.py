@@ -28,8 +28,8 @@ from loftr_vo.evaluation.scoring import (
     score_alignment,
 )
 from loftr_vo.evaluation.table import format_table
-from loftr_vo.files.names import printable
 from loftr_vo.files.output_files import check_writable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 
 

@@ -37,8 +37,8 @@ from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 
-# How far in nanoseconds what belongs to a picture may be from it; the two cameras of a pair are
-# triggered together, and odometry is taken as it comes.
+# Largest difference in nanoseconds between a picture and what is paired with it; the two cameras
+# of a pair are triggered together, and odometry is taken as it comes.
 _MOST_APART = {'depth': 20_000_000, 'stereo': 5_000_000, 'odometry': 0}
 # A picture is not held back for what has stopped coming.
 _PATIENCE = 1_000_000_000
@@ -120,10 +120,10 @@ def read_pair(reader: AnyReader, path: Path, left_info: str, right_image: str) -
 
 @dataclass
 class Pairing:
-    """Holds frames back until what belongs to them has come, and hands both out together.
+    """Holds frames back until the messages paired with them have come, and yields both together.
 
     Attributes:
-        attach: by source, what puts the messages that belong to a frame into it.
+        attach: by source, the function that puts the messages paired with a frame into it.
     """
 
     attach: dict[str, Callable[[Frame, list[Any]], Frame]]
@@ -148,7 +148,7 @@ class Pairing:
             yield self._complete(self._frames.popleft())
 
     def _is_settled(self, stamp: int) -> bool:
-        """Whether nothing that comes later can belong to the time, or it has stopped coming."""
+        """Whether no later message can be paired with the stamp, or the messages have stopped."""
         if self._frames[-1].stamp - stamp > _PATIENCE:
             return True
         return all(
@@ -212,7 +212,7 @@ def right_attacher(pair: StereoPair) -> Callable[[Frame, list[Any]], Frame]:
 
 
 def attach_wheels(frame: Frame, found: list[Any]) -> Frame:
-    """Return a frame with what another odometry said since the frame before."""
+    """Return a frame with the poses of another odometry since the frame before."""
     poses = [(stamp_of(message), pose_matrix(message.pose.pose)) for message in found]
     wheels = tuple(BasePose(stamp, pose) for stamp, pose in sorted_poses(poses))
     return dataclasses.replace(frame, wheels=wheels)

@@ -16,8 +16,8 @@ from rosbags.typesys import Stores, get_typestore
 
 from loftr_vo.datasets.bag_path import BagPath
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.files.errors import summary
 from loftr_vo.files.regular_file import check_regular
+from loftr_vo.files.text import summary
 
 _SUFFIXES = frozenset(['.mcap', '.db3'])
 
@@ -27,7 +27,7 @@ def opened(path: Path) -> Iterator[AnyReader]:
     """Open a rosbag2 folder, a single ``.mcap`` or ``.db3`` file, or a ROS 1 ``.bag``.
 
     Raises:
-        DatasetError: it does not open; says what to do.
+        DatasetError: it does not open; the message has what to do.
     """
     storage = _storage(path)
     for file in _files(storage):

@@ -16,12 +16,12 @@ from loftr_vo.files.regular_file import open_regular, read_text
 
 # metadata.yaml has a few lines for each topic and each file.
 _MOST_METADATA = 1 << 24
-# Python allocates what it is asked to read before it reads. Less than this is not looked at.
+# Python allocates as many bytes as are to be read before it reads. Smaller reads are not checked.
 _LARGE = 1 << 20
 
 
 class _BoundedFile(io.BufferedReader):
-    """Reads no more than there is, whatever a damaged length in the file says."""
+    """Reads no more than the file has, whatever length a damaged record states."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         super().__init__(raw)

@@ -41,7 +41,7 @@ class Track:
 
     Attributes:
         trajectory: world from ``frame``.
-        frame: name of what the poses are of; empty where the recording does not say.
+        frame: name of what the poses are of; empty where the recording has none.
         source: where they come from, for people to read.
     """
 

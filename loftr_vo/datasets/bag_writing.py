@@ -88,7 +88,7 @@ def write_bag(
     pictures with the calibration of the pair, other odometry.
 
     The transform puts the camera at the origin of ``base_link``, looking along its x axis, which
-    is what the node takes for granted where it is told nothing else. Messages are recorded at
+    is the default of the node. Messages are recorded at
     the time in their headers.
 
     Args:
@@ -98,7 +98,7 @@ def write_bag(
         progress: wraps the frames to show how far it is, as ``tqdm`` does.
 
     Raises:
-        DatasetError: there is something at ``path``, the options do not go together, or the
+        DatasetError: there is a file or folder at ``path``, the options do not go together, or the
             sequence has no frame.
         OutputError: the bag cannot be written; then nothing is left at ``path``.
     """
@@ -109,7 +109,7 @@ def write_bag(
     try:
         # Half a bag has no metadata, and nothing opens it.
         with new_folder(path) as unfinished, _open(unfinished, options) as writer:
-            if _write_all(sequence, _Scribe(writer, options), progress) == 0:
+            if _write_all(sequence, _MessageWriter(writer, options), progress) == 0:
                 raise DatasetError(f'{sequence.name} has no frames to write')
     except sqlite3.Error as error:
         raise OutputError(f'cannot write {path}: {error}') from error
@@ -122,7 +122,9 @@ def _open(path: Path, options: BagOptions) -> Writer:
 
 
 def _write_all(
-    sequence: Sequence, scribe: _Scribe, progress: Callable[[Iterable[Frame]], Iterable[Frame]]
+    sequence: Sequence,
+    writer: _MessageWriter,
+    progress: Callable[[Iterable[Frame]], Iterable[Frame]],
 ) -> int:
     """Write everything in the order of time; return the number of frames."""
     count = 0
@@ -130,14 +132,14 @@ def _write_all(
     entries: Iterator[tuple[int, Frame | np.ndarray]] = heapq.merge(
         frames, _true_poses(sequence), key=lambda entry: entry[0]
     )
-    for stamp, thing in entries:
-        if isinstance(thing, Frame):
+    for stamp, entry in entries:
+        if isinstance(entry, Frame):
             if count == 0:
-                scribe.write_transform(stamp)
-            scribe.write_frame(thing)
+                writer.write_transform(stamp)
+            writer.write_frame(entry)
             count += 1
         else:
-            scribe.write_pose(stamp, thing)
+            writer.write_pose(stamp, entry)
     return count
 
 
@@ -147,7 +149,7 @@ def _true_poses(sequence: Sequence) -> Iterator[tuple[int, np.ndarray]]:
         yield from zip(truth.stamps.tolist(), truth.poses, strict=True)
 
 
-class _Scribe:
+class _MessageWriter:
     """Turns frames and poses into messages, and writes them."""
 
     def __init__(self, writer: Writer, options: BagOptions) -> None:

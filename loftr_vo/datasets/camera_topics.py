@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rosbags.highlevel import AnyReader
 
@@ -16,6 +17,7 @@ from loftr_vo.datasets.bag_file import (
     topics_of,
 )
 from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.imaging.compressed_depth import is_compressed_depth
 
 RAW = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
@@ -66,17 +68,28 @@ def picture_topics(reader: AnyReader, path: Path) -> list[str]:
     images = _image_topics(reader)
     again = {f'{topic}/compressed' for topic in images}
     depth = depth_topics(reader, path)
+    depth += [f'{topic}/compressed' for topic in depth]
     return [topic for topic in images if topic not in again and topic not in depth]
 
 
 def depth_topics(reader: AnyReader, path: Path) -> list[str]:
-    """Return the topics of depth images, by the encoding of the first."""
+    """Return the topics of depth images, by the encoding or format of the first.
+
+    Of one camera's raw and compressed depth images the raw ones are taken.
+    """
     found = []
-    for topic in topics_of(topic_types(reader), (RAW,)):
+    for topic in topics_of(topic_types(reader), (RAW, COMPRESSED)):
         first = next(messages(reader, path, [topic]), None)
-        if first is not None and first[2].encoding in _DEPTH_ENCODINGS:
+        if first is not None and _is_depth(first[2]):
             found.append(topic)
-    return found
+    raw = set(found)
+    return [topic for topic in found if topic.rpartition('/')[0] not in raw]
+
+
+def _is_depth(message: Any) -> bool:
+    if hasattr(message, 'format'):
+        return is_compressed_depth(message.format)
+    return message.encoding in _DEPTH_ENCODINGS
 
 
 def right_cameras(reader: AnyReader, path: Path, topics: list[str]) -> list[str]:

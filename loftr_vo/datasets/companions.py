@@ -85,8 +85,8 @@ def _nothing() -> None:
 class Companions:
     """What a recording has besides its pictures; None for what it has not.
 
-    Each is looked for when it is first asked for: what is wrong with the right camera hinders
-    nobody who needs none.
+    Each is looked for at its first use: a fault in the files of the right camera is no error for
+    those who need no right camera.
     """
 
     def __init__(

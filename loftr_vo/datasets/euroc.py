@@ -14,9 +14,10 @@ import numpy as np
 from loftr_vo.datasets.companions import Companions, RightFiles
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError, name_of
-from loftr_vo.files.errors import naming, shortened
+from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
 from loftr_vo.files.regular_file import read_text
+from loftr_vo.files.text import quoted
 from loftr_vo.geometry.trajectory import (
     MOST_SECONDS,
     NANOSECONDS,
@@ -135,9 +136,7 @@ def _nanoseconds(word: str, where: str) -> int:
     try:
         stamp = int(word)
     except ValueError as error:
-        raise DatasetError(f'{where}: {shortened(word)} is not a time in nanoseconds') from error
+        raise DatasetError(f'{where}: {quoted(word)} is not a time in nanoseconds') from error
     if abs(stamp) > MOST_SECONDS * NANOSECONDS:
-        raise DatasetError(
-            f'{where}: {shortened(word)} nanoseconds are more than a stamp can have'
-        )
+        raise DatasetError(f'{where}: {quoted(word)} nanoseconds are more than a stamp can have')
     return stamp

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Telling the kinds of recordings apart by looking at the path."""
+"""Opening a recording of any kind, which is recognised by its path and its files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from loftr_vo.datasets.kitti import open_kitti
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.datasets.tum import open_tum
 from loftr_vo.datasets.video import VideoSequence
-from loftr_vo.files.names import printable
 from loftr_vo.files.regular_file import check_regular
+from loftr_vo.files.text import printable
 from loftr_vo.imaging.calibration_files import read_calibration
+from loftr_vo.imaging.view_mask import ViewMask
 
 LAYOUTS = """\
   sequence folder     images/, times.txt, camera.yaml, groundtruth.txt if known
@@ -38,6 +39,7 @@ def open_sequence(
     image_topic: str | None = None,
     camera_info_topic: str | None = None,
     companions: CompanionTopics | None = None,
+    mask: ViewMask | None = None,
 ) -> Sequence:
     """Open a recording, whatever its kind; ``LAYOUTS`` lists the kinds.
 
@@ -48,10 +50,11 @@ def open_sequence(
         image_topic: of a bag, where it has several.
         camera_info_topic: of a bag, where it has several.
         companions: topics of a bag with what the scale needs, where it has several.
+        mask: what of the pictures is used; None for all.
 
     Raises:
         DatasetError: there is nothing at ``path``, its layout is not known, or it is incomplete.
-        CalibrationError: its calibration is unusable.
+        CalibrationError: its calibration is unusable, or the mask leaves nothing of its pictures.
         TrajectoryError: its ground truth is malformed.
     """
     path = Path(path)
@@ -67,6 +70,8 @@ def open_sequence(
     sequence.path = path
     if camera is not None:
         sequence.calibration = printable(read_calibration(camera).source)
+    if mask is not None:
+        sequence.use_mask(mask)
     return sequence
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loftr_vo.datasets.companions import Companions
-from loftr_vo.datasets.image_files import SUFFIXES, read_grey
+from loftr_vo.datasets.image_files import SUFFIXES, GreyReader
 from loftr_vo.datasets.sequence import DatasetError, Sequence, Truth
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.geometry.trajectory import TrajectoryError, parse_seconds
@@ -47,8 +47,9 @@ class PictureSequence(Sequence):
 
     def __iter__(self) -> Iterator[Frame]:
         before = None
+        reader = GreyReader()
         for index, (path, stamp) in enumerate(zip(self.paths, self.stamps, strict=True)):
-            frame = Frame(read_grey(path, self.camera), stamp, self.camera)
+            frame = Frame(reader.read(path, self.camera), stamp, self.camera)
             yield self.companions.accompany(frame, index, before, self.provided)
             before = stamp
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Odometry that a node has published and a bag has recorded, with what the node said of it."""
+"""Odometry that a node has published and a bag has recorded, with the status of the node."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class RecordedOdometry:
 
     Attributes:
         track: its poses, without those while it was lost, and if lengths became metres, without
-            those before that; as far as the recording tells.
+            those before that; as far as the recording has it.
         topic: where it was recorded; empty for a file.
         frames: how many frames were worked on.
         tracked: how many of them were not lost.
-        metric: whether lengths are metres; None where the recording does not tell.
+        metric: whether lengths are metres; None where that is not recorded.
     """
 
     track: Track
@@ -56,7 +56,7 @@ def read_recorded_odometry(
 ) -> RecordedOdometry:
     """Return the odometry in a bag.
 
-    Where the bag has this package's ``~/status`` too, it tells which frames were lost and whether
+    Where the bag has this package's ``~/status`` too, it has which frames were lost and whether
     lengths are metres.
 
     Args:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from loftr_vo.imaging.image_messages import ImageError, PictureReader
 
 
 class BagSequence(Sequence):
-    """The frames of one image topic of a bag, stamped as their headers say.
+    """The frames of one image topic of a bag, with the stamps of their headers.
 
     Messages become pictures and cameras by the same code as in the node. As there, the
     calibration is the last one before a picture, and a picture that is not later than the one
@@ -170,9 +171,11 @@ class BagSequence(Sequence):
         """Return the camera that a message describes; ``before`` itself if that is the same."""
         try:
             camera = camera_from_info(lower_case(message), is_rectified(self.image_topic))
+            if before is not None and same_camera(camera, before):
+                return before
+            return dataclasses.replace(camera, mask=self.mask)
         except CalibrationError as error:
             raise CalibrationError(f'{self._info_topic}: {error}') from error
-        return before if before is not None and same_camera(camera, before) else camera
 
 
 def _refuse_jump(before: int, stamp: int, where: str) -> None:

@@ -4,27 +4,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from loftr_vo.files.errors import InputError
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.calibration_files import read_calibration, split_camera
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.view_mask import ViewMask
 
-# The true trajectory, or what reads it once somebody asks for it.
+# The true trajectory, or the function that reads it at first use.
 Truth = Trajectory | Callable[[], Trajectory | None] | None
 
 
 class DatasetError(InputError):
-    """A recording cannot be read; the message says what is wrong and what to do."""
+    """A recording cannot be read; the message has the reason and what to do."""
 
 
-# What the sources of scale need besides the picture.
+# What the sources of scale need in addition to the picture.
 _BESIDES = {
     'depth': 'depth images',
     'stereo': 'right pictures with a calibration of the pair',
@@ -42,6 +44,7 @@ class Sequence(ABC):
         name: what to call the recording in reports, and the folder that they are in; printable.
         kind: the layout that was recognised, for example ``KITTI odometry``.
         path: where the recording is; None if nowhere, as of a rendered scene.
+        mask: what of the pictures is used; None for all. See ``use_mask``.
         calibration: the file that was given in place of the recording's own calibration, and
             whose format it is; empty if none.
         camera_frame: the name of the camera's optical frame; empty where there is none.
@@ -49,7 +52,9 @@ class Sequence(ABC):
         provided: the sources of scale that frames carry what is needed for; see ``provide``.
     """
 
+    camera: Camera
     path: Path | None = None
+    mask: ViewMask | None = None
     calibration = ''
     camera_frame = ''
     left_out = 0
@@ -65,7 +70,7 @@ class Sequence(ABC):
     def ground_truth(self) -> Trajectory | None:
         """The true poses of the camera, where the recording has them as such.
 
-        They are read when first asked for, so that they hinder nobody who needs none. Those of a
+        They are read at first use: malformed ones are no error where none are needed. Those of a
         bag are found by ``loftr_vo.evaluation.ground_truth``.
 
         Raises:
@@ -74,6 +79,15 @@ class Sequence(ABC):
         if callable(self._truth):
             self._truth = self._truth()
         return self._truth
+
+    def use_mask(self, mask: ViewMask) -> None:
+        """Have frames use a part of their pictures only.
+
+        Raises:
+            MaskError: the mask leaves nothing of the pictures.
+        """
+        self.mask = mask
+        self.camera = dataclasses.replace(self.camera, mask=mask)
 
     def provide(self, source: str) -> None:
         """Have frames carry what a source of scale needs besides the picture.

@@ -13,8 +13,8 @@ import numpy as np
 from loftr_vo.datasets.companions import Companions, DepthFiles, nearest
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps, stamp_of
 from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of, read_ground_truth
-from loftr_vo.files.errors import shortened
 from loftr_vo.files.regular_file import read_text
+from loftr_vo.files.text import quoted
 from loftr_vo.imaging.camera import Camera
 
 # fx, fy, cx, cy and k1, k2, p1, p2, k3 of the colour cameras, as the data set's pages give them.
@@ -35,7 +35,7 @@ def open_tum(path: Path, camera: Path | None) -> PictureSequence:
     Depth images are taken from the list ``depth.txt``, where it is there.
 
     The calibration is ``camera`` or ``camera.yaml`` in the folder; else the one published for
-    the camera that the folder's name tells (``freiburg1``, ``2`` or ``3``).
+    the camera in the folder's name (``freiburg1``, ``2`` or ``3``).
 
     Raises:
         DatasetError: a list is malformed or the camera is not known.
@@ -66,9 +66,7 @@ def _read_list(path: Path, index: Path) -> tuple[list[tuple[str, int]], list[Pat
             continue
         where = f'{index}:{number}'
         if len(words) != 2:
-            raise DatasetError(
-                f'{where}: expected a time and a file name, found {shortened(line)}'
-            )
+            raise DatasetError(f'{where}: expected a time and a file name, found {quoted(line)}')
         entries.append((where, stamp_of(words[0], where)))
         files.append(path / words[1])
     return entries, files

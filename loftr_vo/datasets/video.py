@@ -50,7 +50,7 @@ class VideoSequence(Sequence):
                 found, image = video.read()
                 if not found:
                     break
-                # Some containers carry no usable times; then the frame rate stands in.
+                # Some containers have no usable times; then the frame rate is used.
                 told = round(video.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
                 stamp = told if told > stamp else stamp + round(period)
                 with naming(self._video, DatasetError):
@@ -71,7 +71,7 @@ class VideoSequence(Sequence):
         return video
 
     def _check(self, video: cv2.VideoCapture) -> None:
-        """Hold the size that the container tells against the calibration."""
+        """Check the size in the container against the calibration."""
         sides = (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH)
         height, width = (int(video.get(side)) for side in sides)
         with naming(self._video, DatasetError):

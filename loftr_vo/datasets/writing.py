@@ -26,7 +26,7 @@ def write_sequence(
 ) -> None:
     """Write ``images/``, ``times.txt``, ``camera.yaml`` and, if known, ``groundtruth.txt``.
 
-    What the sequence was asked to ``provide`` is written too: ``depth/``, ``right/`` with
+    What the frames carry by ``Sequence.provide`` is written too: ``depth/``, ``right/`` with
     ``right_camera.yaml``, ``odometry.txt``; see ``open_folder``.
 
     Args:

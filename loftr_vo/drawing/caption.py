@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Text above a picture, in words of their own colours; readable when the picture is shrunk."""
+"""A strip of text above a picture, with words in colour; readable when the picture is shrunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 
 Colour = tuple[int, int, int]  # BGR
 

@@ -16,6 +16,7 @@ from loftr_vo.drawing.caption import (
     Words,
     caption,
 )
+from loftr_vo.imaging.view_mask import ViewMask
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import State
 
@@ -37,6 +38,7 @@ _STATE_COLOURS = {
     State.LOST: (50, 50, 200),
 }
 _LINE_WEIGHT = 0.6
+_DIMMED = 0.3  # of the brightness, where a mask covers the picture
 _GAP = 4
 
 
@@ -75,6 +77,13 @@ def draw_matches(
     _draw_lines(canvas, starts, ends, colours, _chosen(order, MAX_LINES))
     _draw_points(canvas, starts, ends, colours, _chosen(order, MAX_POINTS))
     return np.vstack([caption(lines, canvas.shape[1]), canvas])
+
+
+def dimmed(image: np.ndarray, mask: ViewMask | None) -> np.ndarray:
+    """Return a picture (H, W) uint8 with what the mask covers darker."""
+    if mask is None:
+        return image
+    return np.where(mask.used(image.shape), image, (_DIMMED * image).astype(np.uint8))
 
 
 def heading(state: State, reason: str, matches: int, inliers: int, rate: float) -> list[Line]:

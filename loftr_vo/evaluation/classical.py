@@ -131,9 +131,10 @@ def _flow(
 
 
 def with_rays(links: Links, camera: Camera) -> Links:
-    """Return the links of points that the lens has rays for, in both pictures."""
+    """Return the links of points that are used, and that the lens has rays for, in both."""
     rays = np.hstack([camera.undistort(links.points0), camera.undistort(links.points1)])
     has = np.isfinite(rays).all(axis=1)
+    has &= camera.uses(links.points0) & camera.uses(links.points1)
     return Links(links.points0[has], links.points1[has], links.index0[has], links.index1[has])
 
 

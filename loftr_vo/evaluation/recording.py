@@ -20,7 +20,7 @@ from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.evaluation.running import Run, run_sequence
 from loftr_vo.evaluation.scoring import Alignment, EvaluationError, align, score_alignment
-from loftr_vo.files.names import printable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 
 # Shows how far a run is, as tqdm does, and where messages for people go.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one class of errors for what is read, and the one place where others become it."""
+"""``InputError``, for all that is read, and the conversion of other errors to it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loftr_vo.files.text import summary, without_middle
+
 
 class InputError(ValueError):
-    """What was given cannot be used; the message names file and line, and says what is wrong."""
+    """What was given cannot be used; the message has file, line and reason."""
 
 
 # What parsing can raise about a text or some bytes, whatever they hold. Others are faults of the
@@ -31,11 +33,11 @@ def naming(where: str | Path, kind: type[InputError] = InputError) -> Iterator[N
     Raises:
         InputError: of the class ``kind``.
     """
-    where = _cut(str(where))
+    where = without_middle(str(where))
     try:
         yield
     except InputError as error:
-        # Written out by who knew less: it gets the place, too.
+        # Raised without the place: it is added.
         if where in str(error):
             raise
         raise type(error)(f'{where}: {error}') from error
@@ -50,27 +52,3 @@ def naming(where: str | Path, kind: type[InputError] = InputError) -> Iterator[N
         raise kind(f'{where}:{line} is not text in UTF-8') from error
     except _PARSING as error:
         raise kind(f'{where}: {summary(error)}') from error
-
-
-def shortened(text: object, most: int = 80) -> str:
-    """Return something foreign for a message: text quoted and escaped, cut where it is long."""
-    try:
-        quoted = repr(text)
-    except ValueError:  # a whole number of thousands of digits
-        quoted = f'a {type(text).__name__}'
-    return quoted if len(quoted) <= most else f'{quoted[: most - 4]}...{quoted[-1]}'
-
-
-def summary(error: BaseException) -> str:
-    """Return the first line of what a library says is wrong, cut where it is long."""
-    lines = str(error).splitlines()
-    text = lines[0] if lines else type(error).__name__
-    if isinstance(error, KeyError):
-        return f'the field {text} is missing'
-    return _cut(text)
-
-
-def _cut(text: str, most: int = 400) -> str:
-    """Leave the middle of a text out, where it is long."""
-    half = most // 2
-    return text if len(text) <= most else f'{text[:half]}...{text[-half:]}'

@@ -86,7 +86,7 @@ class GrowingFile:
             raise OutputError(self.fault)
 
     def close(self) -> None:
-        """Let go of the file; may be called again."""
+        """Close the file; may be called again."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)

@@ -13,8 +13,9 @@ from typing import Any
 
 import yaml
 
-from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.files.errors import InputError, naming
 from loftr_vo.files.regular_file import MOST_SETTINGS_BYTES, read_text
+from loftr_vo.files.text import quoted
 
 # A calibration is three or four levels deep, and has some hundred values.
 MOST_LEVELS = 32
@@ -67,7 +68,7 @@ _Loader.add_constructor('tag:yaml.org,2002:opencv-matrix', _matrix)
 
 
 def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError) -> Any:
-    """Return what a YAML text says, as ``yaml.safe_load`` does.
+    """Return the value of a YAML text, as ``yaml.safe_load`` does.
 
     Args:
         text: of one document.
@@ -86,11 +87,11 @@ def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError
         line = '' if mark is None else f':{mark.line + 1}'
         raise kind(f'{where}{line} is not YAML that can be read: {error.problem}') from error
     except yaml.YAMLError as error:
-        raise kind(f'{where} is not YAML: {shortened(error)}') from error
+        raise kind(f'{where} is not YAML: {quoted(error)}') from error
 
 
 def read_yaml(
     path: str | Path, kind: type[InputError] = InputError, most: int = MOST_SETTINGS_BYTES
 ) -> Any:
-    """Return what a YAML file says; see ``parse_yaml`` and ``read_text``."""
+    """Return the value of a YAML file; see ``parse_yaml`` and ``read_text``."""
     return parse_yaml(read_text(path, kind, most), path, kind)

@@ -28,7 +28,7 @@ _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 class OutputError(OSError):
-    """A file cannot be written; the message names it and says why."""
+    """A file cannot be written; the message has its name and the reason."""
 
 
 @contextlib.contextmanager
@@ -112,7 +112,7 @@ def write_picture(path: str | Path, picture: np.ndarray, sync: bool = True) -> N
     Raises:
         OutputError: as ``replacing``, or there is no such format.
     """
-    # Imported late: few of those who write files write pictures.
+    # Imported late: most callers write no pictures.
     import cv2
 
     check_picture_name(path)
@@ -195,7 +195,7 @@ def inside(folder: str | Path, name: str | Path) -> Path:
 
 @contextlib.contextmanager
 def _told(path: str | Path) -> Iterator[None]:
-    """Say with every error which file it is about."""
+    """Add the name of the file to every error."""
     try:
         yield
     except OutputError:
@@ -242,7 +242,7 @@ def _finish(file: BinaryIO, target: Path, sync: bool) -> None:
 
 
 def sync_to_disk(descriptor: int) -> None:
-    """Wait until the disk has an open file, where the file system can tell."""
+    """Wait until the disk has an open file, where the file system supports it."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -262,7 +262,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Write a file into the folder, or into the one in which it would have to be made."""
-    # Asked of the whole path first: a name that is too long shows only there.
+    # The whole path is checked first: a name that is too long shows only there.
     while not _is_there(folder):
         folder = folder.parent
     probe = _beside(folder)

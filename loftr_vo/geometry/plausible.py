@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Within what ranges the numbers that come in may be; what is outside is refused and counted.
+"""Ranges of the numbers in messages and files; what is outside is refused and counted.
 
 A number may be finite and still be none: the position of a filter that diverged, a depth in the
 wrong unit, memory that was never written. Let in, it is squared and summed, and ends what it

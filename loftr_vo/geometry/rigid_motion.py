@@ -14,7 +14,7 @@ _ROUNDING = 1e-9
 
 
 def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) matrix of a motion, its rotation freed of rounding.
+    """(4, 4) matrix of a motion, its rotation made orthogonal, without rounding errors.
 
     Poses are made from poses without end, and the transpose stands for the inverse: unless each
     rotation is brought back to SO(3), rounding grows until they are rotations no longer.

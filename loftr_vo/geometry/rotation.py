@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""One rotation at a time, in other forms.
+"""Conversions of one rotation.
 
 SciPy's ``Rotation`` does the same for many at once, and takes ten times as long for one.
 """

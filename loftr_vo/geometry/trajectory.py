@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.files.errors import InputError, naming
 from loftr_vo.files.output_files import write_text
 from loftr_vo.files.regular_file import read_text
+from loftr_vo.files.text import quoted
 
 NANOSECONDS = 10**9
 # Stamps are nanoseconds in 64 bits.
@@ -152,10 +153,10 @@ def parse_seconds(text: str, where: str) -> int:
         # A whole number is made of it below, which takes for ever where it has a million digits.
         possible = seconds.copy_abs() <= MOST_SECONDS
     except (ArithmeticError, ValueError) as error:
-        raise TrajectoryError(f'{where}: {shortened(text)} is not a time in seconds') from error
+        raise TrajectoryError(f'{where}: {quoted(text)} is not a time in seconds') from error
     if not possible:
         raise TrajectoryError(
-            f'{where}: {shortened(text)} is not a time in seconds: no stamp has more than '
+            f'{where}: {quoted(text)} is not a time in seconds: no stamp has more than '
             f'{MOST_SECONDS}'
         )
     return int((seconds * NANOSECONDS).to_integral_value())

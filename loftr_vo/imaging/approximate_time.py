@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Finding what was taken at the same time as a picture, among what comes on another topic."""
+"""Pairing of pictures with the messages of another topic by approximate time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class StampMatcher(Generic[Item]):
     """Keeps the newest items of a topic by their stamps; one thread puts, another takes.
 
     Args:
-        tolerance: nanoseconds that an item may be apart from what it belongs to.
+        tolerance: largest difference in nanoseconds between an item and the stamp it is taken for.
         capacity: most items kept.
     """
 
@@ -28,10 +28,10 @@ class StampMatcher(Generic[Item]):
         self._arrived = threading.Condition()
         self._closed = False
         self.apart: int | None = None
-        """Nanoseconds from what was last asked for to the nearest item, if that was too far."""
+        """Nanoseconds from the last stamp given to ``take`` to the nearest item, if too far."""
 
     def put(self, stamp: int, item: Item) -> None:
-        """Leave an item; after a clock was set back, those from before are forgotten."""
+        """Add an item; after a clock was set back, those from before are forgotten."""
         with self._arrived:
             if self._items and stamp < self._items[-1][0]:
                 self._items.clear()
@@ -39,7 +39,7 @@ class StampMatcher(Generic[Item]):
             self._arrived.notify_all()
 
     def close(self) -> None:
-        """Have nobody wait any more."""
+        """End the waiting of ``take``, now and from now on."""
         with self._arrived:
             self._closed = True
             self._arrived.notify_all()

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration files of every kind: one function reads them all, and tells which it was."""
+"""Calibration files of every kind: one function reads them all and returns which format it was."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loftr_vo.files.errors import naming, shortened
+from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import parse_yaml
 from loftr_vo.files.regular_file import MOST_SETTINGS_BYTES, read_text
+from loftr_vo.files.text import quoted
 from loftr_vo.imaging.calibration_formats import (
     Fields,
     camera_of_sensor,
@@ -80,7 +81,7 @@ Cameras = dict[str, Callable[[], Camera]]
 
 
 def _cameras(values: Fields, source: str) -> tuple[str, Cameras]:
-    """Return whose format it is, and by name what makes each camera; '' where it has no names."""
+    """Return the name of the format, and by name what makes each camera; '' without one."""
     chain = {
         str(name): each for name, each in values.items() if re.fullmatch(r'cam\d+', str(name))
     }
@@ -114,10 +115,10 @@ def _colmap_cameras(text: str) -> Cameras:
 
 def _chosen(path: Path, wanted: str, kind: str, cameras: Cameras) -> Calibration:
     """Return the camera that is wanted, or the only one."""
-    names = ', '.join(shortened(name) for name in cameras if name)
+    names = ', '.join(quoted(name) for name in cameras if name)
     if wanted and wanted not in cameras:
         raise CalibrationError(
-            f'it has no camera {shortened(wanted)}; '
+            f'it has no camera {quoted(wanted)}; '
             + (f'it has {names}' if names else f'{kind} files have one camera, without a name')
         )
     # ORB-SLAM3's first camera is the one that it tracks with.
@@ -133,5 +134,5 @@ def _chosen(path: Path, wanted: str, kind: str, cameras: Cameras) -> Calibration
 
 def _mapping(value: Any) -> Fields:
     if not isinstance(value, Mapping):
-        raise CalibrationError(f'expected the fields of a camera, found {shortened(value)}')
+        raise CalibrationError(f'expected the fields of a camera, found {quoted(value)}')
     return value

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.files.errors import naming, shortened
+from loftr_vo.files.errors import naming
+from loftr_vo.files.text import quoted
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.lens_models import known_lens
 
@@ -37,7 +38,7 @@ _COLMAP_LINE = re.compile(r'\s*\d+\s+[A-Z_]+\s+\d+\s+\d+\s+\S')
 _COLMAP_CENTRE = 0.5
 # Of a fisheye: moves no ray by more than 1e-10.
 _NEXT_TO_NOTHING = 1e-12
-# What OpenCV's own programs and the people who copied them call the fields.
+# Names of the fields in OpenCV's own programs and in those derived from them.
 _OPENCV_MATRIX = ('camera_matrix', 'cameraMatrix', 'Camera_Matrix', 'K', 'M1')
 _OPENCV_LENS = ('distortion_coefficients', 'dist_coeffs', 'distCoeffs', 'D', 'D1')
 
@@ -51,7 +52,7 @@ def camera_of_sensor(fields: Fields, coefficients: str = 'distortion_coefficient
     kind = fields.get('camera_model', 'pinhole')
     if kind != 'pinhole':
         raise CalibrationError(
-            f'its camera_model is {shortened(kind)}; of those, pinhole is supported: calibrate '
+            f'its camera_model is {quoted(kind)}; of those, pinhole is supported: calibrate '
             'with pinhole-radtan or pinhole-equi'
         )
     width, height = (_whole(side) for side in _list(fields, 'resolution', 2))
@@ -106,8 +107,7 @@ def orb_slam_camera(values: Fields, name: str) -> Camera:
             lens = [number(field, 0.0) for field in ('k1', 'k2', 'p1', 'p2', 'k3')]
     else:
         raise CalibrationError(
-            f'its Camera.type is {shortened(kind)}; known are PinHole, '
-            'Rectified and KannalaBrandt8'
+            f'its Camera.type is {quoted(kind)}; known are PinHole, Rectified and KannalaBrandt8'
         )
     return Camera(
         _whole(_field(values, 'Camera.width')),
@@ -133,9 +133,7 @@ def colmap_camera(number: int, words: list[str]) -> Camera:
     with naming(f'line {number}', CalibrationError):
         kind, sides, numbers = words[1], words[2:4], [float(word) for word in words[4:]]
         if kind not in _COLMAP:
-            raise CalibrationError(
-                f'its model is {shortened(kind)}; known are {", ".join(_COLMAP)}'
-            )
+            raise CalibrationError(f'its model is {quoted(kind)}; known are {", ".join(_COLMAP)}')
         focals, model, places = _COLMAP[kind]
         count = focals + 2 + sum(place is not None for place in places)
         if len(numbers) != count:
@@ -184,11 +182,11 @@ def _list(fields: Fields, name: str, count: int | None = None) -> list[Any]:
     value = _field(fields, name)
     if not isinstance(value, list) or count not in (None, len(value)):
         what = 'numbers' if count is None else f'{count} numbers'
-        raise CalibrationError(f'{name} must be a list of {what}, got {shortened(value)}')
+        raise CalibrationError(f'{name} must be a list of {what}, got {quoted(value)}')
     return value
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int:
-        raise CalibrationError(f'{shortened(value)} is not a whole number of pixels')
+        raise CalibrationError(f'{quoted(value)} is not a whole number of pixels')
     return value

@@ -8,16 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from loftr_vo.files.errors import InputError, naming, shortened
+from loftr_vo.files.errors import InputError, naming
+from loftr_vo.files.text import quoted
 from loftr_vo.geometry.matrix2x2 import inverse
 from loftr_vo.geometry.plausible import FOCAL_LENGTH, PRINCIPAL_POINT
 from loftr_vo.imaging.lens_models import LensError, known_lens
 from loftr_vo.imaging.ray_lookup import RayTable
+
+if TYPE_CHECKING:
+    from loftr_vo.imaging.view_mask import ViewMask
 
 # A pixel that does not project back to within this many pixels lies outside the lens model.
 INVERSION_TOLERANCE = 0.01
@@ -52,6 +56,7 @@ class Camera:
         distortion_model: plumb_bob, rational_polynomial or equidistant, as in
             ``sensor_msgs/CameraInfo``; made from any name that ``known_lens`` knows.
         distortion: (n,) float64, the model's coefficients in OpenCV's order; may be empty.
+        mask: what of its pictures is used; None for all.
 
     Raises:
         CalibrationError: when made from values that no camera can have.
@@ -62,12 +67,18 @@ class Camera:
     matrix: np.ndarray
     distortion_model: str
     distortion: np.ndarray
+    mask: ViewMask | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'matrix', np.array(self.matrix, np.float64))
         object.__setattr__(self, 'distortion', np.array(self.distortion, np.float64).ravel())
         self._check_matrix()
         self._check_distortion()
+        self._check_size_of_pictures()
+        if self.mask is not None:
+            self.mask.used((self.height, self.width))
+
+    def _check_size_of_pictures(self) -> None:
         if self.width < 1 or self.height < 1:
             raise CalibrationError(
                 f'the picture size {self.width}x{self.height} is not positive; '
@@ -131,6 +142,12 @@ class Camera:
     def focal(self) -> float:
         """Mean of the two focal lengths, in pixels: turns pixels into tangents of angles."""
         return float(self.matrix[0, 0] + self.matrix[1, 1]) / 2.0
+
+    def uses(self, points: np.ndarray) -> np.ndarray:
+        """Whether pixels (N, 2) are in the part of the pictures that is used, (N,) bool."""
+        if self.mask is None:
+            return np.ones(len(points), bool)
+        return self.mask.holds(points, (self.height, self.width))
 
     def undistort(self, points: np.ndarray) -> np.ndarray:
         """Return where the rays of pixels cross the plane at depth one.
@@ -360,7 +377,7 @@ def _field(values: Mapping[str, Any], name: str, source: str) -> Any:
 def _integer(values: Mapping[str, Any], name: str, source: str) -> int:
     value = _field(values, name, source)
     if type(value) is not int:
-        raise CalibrationError(f'{source}: {name} must be a whole number, got {shortened(value)}')
+        raise CalibrationError(f'{source}: {name} must be a whole number, got {quoted(value)}')
     return value
 
 
@@ -372,5 +389,5 @@ def _numbers(values: Mapping[str, Any], name: str, source: str) -> np.ndarray:
         return np.array(entry['data'], np.float64).ravel()
     except (TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(
-            f'{source}: {name}.data must be a list of numbers, got {shortened(entry["data"])}'
+            f'{source}: {name}.data must be a list of numbers, got {quoted(entry["data"])}'
         ) from error

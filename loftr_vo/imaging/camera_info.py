@@ -62,7 +62,7 @@ def _projection(info: Any) -> np.ndarray:
 def is_rectified(topic: str) -> bool:
     """Whether a topic carries rectified pictures, by the names that ``image_proc`` uses.
 
-    Rectified pictures come with the CameraInfo of the raw ones, so the name is all that tells.
+    Rectified pictures come with the CameraInfo of the raw ones: only the name tells them apart.
     """
     return any(part.startswith('image_rect') for part in topic.split('/'))
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures freed of their light, so that places look alike whatever the exposure."""
+"""Local contrast normalisation: pictures of a place are alike whatever the exposure."""
 
 from __future__ import annotations
 

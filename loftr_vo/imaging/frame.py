@@ -55,7 +55,7 @@ class Frame:
             shows the same view, if not in as many pixels; or None.
         depth_lag: nanoseconds by which the depth image was taken after the picture.
         right: the right picture of a stereo pair, or None.
-        wheels: what another odometry said since the frame before, in the order of time.
+        wheels: poses of another odometry since the frame before, in the order of time.
     """
 
     image: np.ndarray
@@ -68,7 +68,7 @@ class Frame:
 
     @cached_property
     def normalised(self) -> np.ndarray:
-        """(H, W) uint8, the picture in even light; made when first asked for, and kept."""
+        """(H, W) uint8, the picture after ``normalise_contrast``; computed at first use."""
         return normalise_contrast(self.image)
 
     def __post_init__(self) -> None:

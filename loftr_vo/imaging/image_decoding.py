@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one place where compressed pictures are decoded: after a look at their size."""
+"""Decoding of compressed pictures, after their size was checked."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.image_header import KINDS, MOST_PIXELS, picture_size
 
 # A calibration is of the picture as the sensor gave it, so an EXIF rotation is not applied.
-GREY = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
-GREY_ANY_DEPTH = GREY | cv2.IMREAD_ANYDEPTH
+GREY_ANY_DEPTH = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
 AS_STORED = cv2.IMREAD_UNCHANGED
 
 
 class ImageError(InputError):
-    """Something cannot be turned into a picture; says why."""
+    """A message or file does not decode as a picture; the message is the reason."""
 
 
 def decode_picture(
     data: bytes | np.ndarray, flags: int, camera: Camera | None, what: str
 ) -> np.ndarray:
-    """Return the pixels of a picture file, once its header says that it is as large as it may be.
+    """Return the pixels of a picture file, if the size in its header is allowed.
 
     Args:
         data: what the file holds.

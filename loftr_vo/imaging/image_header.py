@@ -32,7 +32,7 @@ _MOST_SEGMENTS = 4096
 def picture_size(data: bytes | memoryview) -> tuple[int, int] | None:
     """Return (height, width) of a picture file, or None if it is of no kind in ``KINDS``.
 
-    What is returned is what the header says: positive numbers, however large.
+    The size is that in the header: positive numbers, however large.
     """
     view = memoryview(data).cast('B')
     beginning = bytes(view[:16])

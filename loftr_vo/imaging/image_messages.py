@@ -12,8 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loftr_vo.files.printable import quoted
+from loftr_vo.files.text import quoted
+from loftr_vo.imaging.bit_depth import BitDepthReduction
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.compressed_depth import decompress_depth
 from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
 
 __all__ = ['ImageError', 'PictureReader', 'depth_image', 'grey_image']
@@ -49,15 +51,10 @@ _PLANAR = ('nv12', 'nv21')
 
 
 class PictureReader:
-    """Reads the image messages of one stream as grey pictures.
-
-    Cameras of 10, 12 and 14 bits send their values unscaled in 16. Of those, the 8 highest that
-    the stream has used so far are kept, so that a picture is not darker than the one before it
-    because something bright has left it.
-    """
+    """Reads the image messages of one stream as grey pictures; see ``BitDepthReduction``."""
 
     def __init__(self) -> None:
-        self._bits = 8
+        self._bit_depth = BitDepthReduction()
 
     def read(self, message: Any, camera: Camera | None = None) -> np.ndarray:
         """Return a ``sensor_msgs/Image`` or ``CompressedImage`` as a grey picture.
@@ -75,7 +72,7 @@ class PictureReader:
             CalibrationError: a compressed picture is not of the size that the calibration is for.
         """
         if hasattr(message, 'format'):
-            return self._narrow(_decompress(message, camera))
+            return self._bit_depth.reduce(_decompress(message, camera))
         encoding = 'mono8' if message.encoding in _PLANAR else message.encoding
         narrow = _WIDE.get(encoding, encoding)
         if narrow not in _TO_GREY:
@@ -84,17 +81,9 @@ class PictureReader:
                 f'the image encoding {quoted(message.encoding)} is not supported; '
                 f'supported are {known}'
             )
-        picture = self._narrow(_array(message, encoding))
+        picture = self._bit_depth.reduce(_array(message, encoding))
         code = _TO_GREY[narrow]
         return picture if code is None else cv2.cvtColor(picture, code)
-
-    def _narrow(self, picture: np.ndarray) -> np.ndarray:
-        if picture.dtype != np.uint16:
-            return picture
-        used = int(picture.max()).bit_length()
-        # Sensors have an even number of bits, whatever the first picture makes of them.
-        self._bits = max(self._bits, used + used % 2)
-        return (picture >> (self._bits - 8)).astype(np.uint8)
 
 
 def grey_image(message: Any) -> np.ndarray:
@@ -106,7 +95,8 @@ def depth_image(message: Any) -> np.ndarray:
     """Return a depth image message (REP 118) in metres.
 
     Args:
-        message: a ``sensor_msgs/Image``; 16UC1 or mono16 in millimetres, 32FC1 in metres.
+        message: a ``sensor_msgs/Image``, 16UC1 or mono16 in millimetres or 32FC1 in metres; or a
+            ``CompressedImage``, see ``decompress_depth``.
 
     Returns:
         (H, W) float32 metres, 0 or NaN where unknown.
@@ -114,6 +104,8 @@ def depth_image(message: Any) -> np.ndarray:
     Raises:
         ImageError: another encoding, or too little data.
     """
+    if hasattr(message, 'format'):
+        return decompress_depth(message)
     if message.encoding in ('16UC1', 'mono16'):
         return _array(message, '16UC1').astype(np.float32) / np.float32(1000.0)
     if message.encoding == '32FC1':

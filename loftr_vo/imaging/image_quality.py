@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a picture cannot be matched, as far as the picture itself tells."""
+"""Reasons in the picture itself why it cannot be matched: dark, blank, covered, blurred."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ import re
 
 import numpy as np
 
-from loftr_vo.files.errors import InputError, shortened
+from loftr_vo.files.errors import InputError
+from loftr_vo.files.text import quoted
 
 # How many coefficients each model may have; none at all stands for a lens without distortion.
 COEFFICIENTS = {
@@ -62,7 +63,7 @@ def known_lens(name: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
     word = re.sub(r'[\s_-]+', '_', name.strip().lower())
     if word not in _NAMES:
         raise LensError(
-            f'unknown distortion model {shortened(name)}; known are {", ".join(COEFFICIENTS)} '
+            f'unknown distortion model {quoted(name)}; known are {", ".join(COEFFICIENTS)} '
             f'(also called {", ".join(each for each in _NAMES if each not in COEFFICIENTS)})'
         )
     model = _NAMES[word]

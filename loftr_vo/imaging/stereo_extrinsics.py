@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the cameras of a stereo pair lie to each other, by their calibration."""
+"""The motion between the cameras of a stereo pair, by their calibration."""
 
 from __future__ import annotations
 

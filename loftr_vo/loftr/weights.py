@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
-from loftr_vo.files.errors import shortened
 from loftr_vo.files.output_files import write_text
+from loftr_vo.files.text import quoted
 from loftr_vo.loftr.checkpoint import WeightsError, load_checkpoint
 from loftr_vo.loftr.config import LoFTRConfig
 from loftr_vo.loftr.fetching import fetch
@@ -305,7 +305,7 @@ def _checkpoint_file(name: str) -> Path:
     try:
         path = Path(name).expanduser()
     except RuntimeError as error:  # ~somebody, who is not known
-        raise WeightsError(f'there is no checkpoint at {shortened(name)}: {error}') from error
+        raise WeightsError(f'there is no checkpoint at {quoted(name)}: {error}') from error
     if path.exists():
         return path
     if path.suffix or len(path.parts) > 1:

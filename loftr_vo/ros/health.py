@@ -133,6 +133,8 @@ class Health:
         image, camera_info: the inputs; without a topic while not subscribed.
         scale_feeds: the inputs that ``scale.source`` needs, by name.
         scale_error: what is wrong with the last of these messages.
+        calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
+            none.
         calibration_error: what is wrong with the last CameraInfo.
         calibration_changes: when the last CameraInfos came that differed from the one before.
         transform: which transform is broadcast.
@@ -163,6 +165,7 @@ class Health:
     camera_info: Feed = field(default_factory=Feed)
     scale_feeds: dict[str, Feed] = field(default_factory=dict)
     scale_error: str = ''
+    calibration_file: str = ''
     calibration_error: str = ''
     calibration_changes: deque[float] = field(
         default_factory=lambda: deque(maxlen=_UNSTEADY_CHANGES)
@@ -244,6 +247,8 @@ def diagnose(health: Health, now: float, timeout: float) -> Verdict:
 
 def _input_verdict(health: Health, now: float, timeout: float) -> Verdict | None:
     for feed, what in ((health.image, 'image'), (health.camera_info, 'camera_info')):
+        if what == 'camera_info' and health.calibration_file:
+            continue
         silence = feed.rate.silence(now)
         if feed.incompatible and silence > timeout:
             return Level.ERROR, feed.incompatible

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings
+from loftr_vo.files.text import printable
+from loftr_vo.imaging.calibration_files import read_calibration
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
+from loftr_vo.imaging.view_mask import ViewMask
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.limited_log import LimitedLog
@@ -51,6 +55,9 @@ class Inputs:
         mailbox: where pictures go.
         extrinsics: must be found before a picture can be used.
         log: where a calibration is told.
+
+    Raises:
+        CalibrationError: the ``calibration_file`` or the ``mask`` cannot be used.
     """
 
     def __init__(
@@ -69,6 +76,10 @@ class Inputs:
         self._log = log
         self._camera_frame: str | None = None
         self.camera: Camera | None = None
+        self._mask = ViewMask.read(settings.mask, settings.mask_margin)
+        health.calibration_file = health.calibration_error = ''
+        if settings.calibration_file:
+            self._use_file(settings.calibration_file)
         image_topic = node.resolve_topic_name('image')
         image_type = Image
         if settings.image_transport == 'compressed':
@@ -76,17 +87,18 @@ class Inputs:
             image_type = CompressedImage
         self._rectified = is_rectified(image_topic)
         health.image = Feed(image_topic, kind=f'sensor_msgs/msg/{image_type.__name__}')
-        health.camera_info = Feed(
-            node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
-        )
         self._subscriptions = Subscriptions(node, settings)
         try:
             self._subscriptions.add(image_type, health.image, self._on_image)
-            self._subscriptions.add(CameraInfo, health.camera_info, self._on_camera_info)
+            if self.camera is None:
+                health.camera_info = Feed(
+                    node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
+                )
+                self._subscriptions.add(CameraInfo, health.camera_info, self._on_camera_info)
         except Exception:  # a quality of service that does not exist, say
             self.close()
             raise
-        if self._rectified:
+        if self._rectified and self.camera is None:
             node.get_logger().info(
                 f'{image_topic} is taken as rectified: P of camera_info counts, K and D do not'
             )
@@ -108,6 +120,20 @@ class Inputs:
                 look_for_publishers(self._node, feed)
         self._subscriptions.add_latched(CameraInfo, self._health.camera_info, self._on_camera_info)
 
+    def _use_file(self, given: str) -> None:
+        """Take the camera from a calibration file."""
+        calibration = read_calibration(given)
+        self.camera = dataclasses.replace(calibration.camera, mask=self._mask)
+        self._health.calibration_file = printable(calibration.source)
+        self._note_camera(calibration.camera, f', from {self._health.calibration_file}')
+
+    def _note_camera(self, camera: Camera, source: str = '') -> None:
+        self._log.info(
+            'camera',
+            f'camera: {camera.width}x{camera.height}, {camera.distortion_model}, '
+            f'focal length {camera.focal:.1f} px{source}',
+        )
+
     def _on_image(self, message: Any) -> None:
         if self._health.paused or self._health.device_fault:
             return
@@ -118,7 +144,9 @@ class Inputs:
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         try:
-            camera = camera_from_info(message, self._rectified)
+            camera = dataclasses.replace(
+                camera_from_info(message, self._rectified), mask=self._mask
+            )
         except CalibrationError as error:
             self.camera = None
             self._health.calibration_error = str(error)
@@ -130,11 +158,7 @@ class Inputs:
             return
         if self.camera is not None:
             self._health.calibration_changes.append(time.monotonic())
-        self._log.info(
-            'camera',
-            f'camera: {camera.width}x{camera.height}, {camera.distortion_model}, '
-            f'focal length {camera.focal:.1f} px',
-        )
+        self._note_camera(camera)
         self.camera = camera
         self._open_when_ready()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loftr_vo.files.printable import printable
+from loftr_vo.files.text import printable
 
 # Seconds between two lines of a kind: at first, and at most as it goes on.
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from loftr_vo.files.printable import printable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.rotation import quaternion
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.odometry.scale.status import ScaleStatus
@@ -222,6 +222,7 @@ def _stream_values(health: Health, now: float) -> dict[str, str]:
         'input_rate': f'{health.image.rate.hertz(now):.2f}',
         'output_rate': f'{health.output.hertz(now):.2f}',
         'encoding': health.encoding,
+        'calibration': health.calibration_file or health.camera_info.topic,
         'lifecycle': health.lifecycle,
         'transform': health.transform,
         'device': health.device,

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.config import DEFAULT_BASE_FRAME, NodeSettings
-from loftr_vo.drawing.match_image import draw_matches, heading
+from loftr_vo.drawing.match_image import dimmed, draw_matches, heading
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.geometry.trajectory_log import TrajectoryLog
 from loftr_vo.imaging.frame import Frame
@@ -198,7 +198,9 @@ class Outputs:
         matches, inliers = estimate.matches, estimate.inliers
         if matches is None or inliers is None:
             matches, inliers = NO_MATCHES, np.zeros(0, bool)
-        picture = draw_matches(estimate.keyframe_image, frame.image, matches, inliers, lines)
+        mask = frame.camera.mask
+        image0, image1 = dimmed(estimate.keyframe_image, mask), dimmed(frame.image, mask)
+        picture = draw_matches(image0, image1, matches, inliers, lines)
         self._match_image.publish(messages.image_message(estimate.stamp, camera_frame, picture))
 
     def _publish_points(self, estimate: Estimate, body: Body) -> None:

@@ -34,10 +34,14 @@ def declare(node: Node, settings: Any) -> Any:
         rclpy.exceptions.ParameterException: an override is of the wrong type.
     """
     values = {
-        name: node.declare_parameter(name, value, descriptor(value, about)).value
+        name: node.declare_parameter(name, _as_parameter(value), descriptor(value, about)).value
         for name, value, about in describe(settings)
     }
     return replace(settings, values)
+
+
+def _as_parameter(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def changed(settings: Any, parameters: Iterable[Parameter]) -> Any:
@@ -138,7 +142,8 @@ def markdown_table() -> str:
 
 
 def _scalar(value: Any) -> str:
-    return yaml.safe_dump(value, width=math.inf).splitlines()[0]
+    dumped = yaml.safe_dump(_as_parameter(value), width=math.inf, default_flow_style=True)
+    return dumped.splitlines()[0]
 
 
 def _main() -> None:

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings, ScaleSettings
-from loftr_vo.files.printable import quoted
+from loftr_vo.files.text import quoted
 from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
 from loftr_vo.imaging.camera import CalibrationError, Camera
@@ -37,6 +37,7 @@ _PATIENCE = 0.15
 _KEPT = 30
 # Poses of another odometry that wait for a picture; the oldest give way.
 _KEPT_POSES = 5000
+_COMPRESSED_DEPTH = 'depth/compressedDepth'
 # The two cameras of a pair are triggered together.
 _STEREO_SHARE = 0.25
 
@@ -112,7 +113,10 @@ class ScaleInputs:
 
     def _subscribe_for(self, source: str) -> None:
         if source == 'depth':
-            self._subscribe(Image, 'depth', self._on_picture)
+            if self._node_settings.depth_transport == 'compressedDepth':
+                self._subscribe(CompressedImage, _COMPRESSED_DEPTH, self._on_picture)
+            else:
+                self._subscribe(Image, 'depth', self._on_picture)
             self._accompanied = self._with_depth
         elif source == 'stereo':
             compressed = self._node_settings.image_transport == 'compressed'
@@ -151,7 +155,8 @@ class ScaleInputs:
         return message
 
     def _with_depth(self, frame: Frame) -> Frame:
-        message = self._partner(frame, 'depth', 'depth image')
+        name = next(iter(self._health.scale_feeds), 'depth')
+        message = self._partner(frame, name, 'depth image')
         if message is None:
             return frame
         try:

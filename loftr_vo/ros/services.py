@@ -11,7 +11,7 @@ from typing import Any
 from std_srvs.srv import SetBool, Trigger
 
 from loftr_vo.files.output_files import OutputError
-from loftr_vo.files.printable import printable
+from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.managed_node import ManagedNode

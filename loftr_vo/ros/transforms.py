@@ -9,7 +9,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.time import Time
 
-from loftr_vo.files.printable import printable, quoted
+from loftr_vo.files.text import printable, quoted
 from loftr_vo.geometry.plausible import MOUNTING
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.messages import matrix

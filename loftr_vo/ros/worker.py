@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from loftr_vo.files.printable import printable
+from loftr_vo.files.text import printable
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader

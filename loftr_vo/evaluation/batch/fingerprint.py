@@ -20,13 +20,14 @@ def fingerprint(task: Task) -> dict[str, str]:
     """Return the digests that a result is valid for.
 
     Of the input it has the names, sizes and times of change of all files of the recording, and
-    of its ground truth and calibration where these are given; the files are not read.
+    of its ground truth, calibration and mask where these are given; the files are not read.
 
     Raises:
         OSError, StorageError: the recording cannot be read.
     """
-    truth, camera = task.options.truth.path, task.options.camera
-    places = [task.source, *(str(path) for path in (truth, camera) if path is not None)]
+    options = task.options
+    given = (options.truth.path, options.camera, options.mask)
+    places = [task.source, *(str(path) for path in given if path is not None)]
     # A calibration may be named as FILE:CAMERA, which is no file.
     inputs = [
         storage.versions(place)

@@ -18,12 +18,13 @@ from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.task import RecordingOptions, safe_name
 from loftr_vo.evaluation.ground_truth import TruthOptions, parse_extrinsics
 from loftr_vo.files.limited_yaml import read_yaml
-from loftr_vo.files.names import printable
 from loftr_vo.files.regular_file import read_text
+from loftr_vo.files.text import printable
+from loftr_vo.imaging.view_mask import check_margin
 
 # How deep recordings are looked for in a folder.
 _LEVELS = 6
-_PATHS = ('camera',)
+_PATHS = ('camera', 'mask')
 _TOPICS = (
     'image_topic',
     'camera_info_topic',
@@ -32,7 +33,7 @@ _TOPICS = (
     'odometry_topic',
 )
 _TRUTH = ('ground_truth', 'ground_truth_topic', 'ground_truth_tf', 'extrinsics')
-_KEYS = ('path', 'name', 'set', *_PATHS, *_TOPICS, *_TRUTH)
+_KEYS = ('path', 'name', 'set', 'mask_margin', *_PATHS, *_TOPICS, *_TRUTH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +167,11 @@ def _expand_entry(path: Path, values: Any, options: RecordingOptions) -> Iterato
     if not isinstance(settings, dict):
         raise DatasetError('"set" must be a mapping of settings')
     changes: dict[str, Any] = {key: str(values[key]) for key in _TOPICS if key in values}
-    if 'camera' in values:
-        changes['camera'] = Path(_beside(path, str(values['camera'])))
+    for key in _PATHS:
+        if key in values:
+            changes[key] = Path(_beside(path, str(values[key])))
+    if 'mask_margin' in values:
+        changes['mask_margin'] = check_margin(values['mask_margin'])
     own = dataclasses.replace(options, **changes, truth=_truth_of(path, values, options.truth))
     requests = list(_expand(_beside(path, values['path']), own))
     name = str(values.get('name', ''))

@@ -12,6 +12,7 @@ from loftr_vo.config import Settings
 from loftr_vo.datasets import Sequence, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.evaluation.ground_truth import TruthOptions
+from loftr_vo.imaging.view_mask import NO_MARGIN, ViewMask
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,8 @@ class RecordingOptions:
     depth_topic: str | None = None
     right_image_topic: str | None = None
     odometry_topic: str | None = None
+    mask: Path | None = None
+    mask_margin: tuple[int, ...] = NO_MARGIN
     truth: TruthOptions = field(default_factory=TruthOptions)
 
 
@@ -75,7 +78,12 @@ def open_task(task: Task, path: Path) -> Sequence:
         options.depth_topic, options.right_image_topic, options.odometry_topic
     )
     sequence = open_sequence(
-        path, options.camera, options.image_topic, options.camera_info_topic, companions
+        path,
+        options.camera,
+        options.image_topic,
+        options.camera_info_topic,
+        companions,
+        ViewMask.read(options.mask or '', options.mask_margin),
     )
     sequence.name = task.name or safe_name(sequence.name)
     if task.baseline is None:

@@ -23,8 +23,8 @@ from loftr_vo.evaluation.ground_truth import find_ground_truth
 from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.evaluation.recording import Tell, run_recording
 from loftr_vo.evaluation.report_folder import ReportFolder
-from loftr_vo.files.names import printable
 from loftr_vo.files.output_files import OutputError
+from loftr_vo.files.text import printable
 
 # Returns what wraps the frames of a sequence to show how far it is.
 MakeProgress = Callable[[Sequence], Callable[[Iterable[Any]], Iterable[Any]]]

@@ -165,7 +165,7 @@ class Keyframe:
 
         All that is computed from matches comes through here, so this is where those are left out
         that have no ray in one of the pictures (the rim of a fisheye's, a corner that the lens
-        model does not reach), or a place that is not finite.
+        model does not reach), one that the camera's mask covers, or a place that is not finite.
 
         Args:
             cells: (N,) of this keyframe.
@@ -250,7 +250,8 @@ class _Rays:
         rays: (N, 3), z = 1; NaN where not usable.
         by_pixel: (N, 2, 2), derivatives of their x and y by the pixel.
         usable: (N,) bool, whether the lens has a ray there, in front of the camera and not so far
-            out that a pixel at z = 1 has no bounds, and right way round.
+            out that a pixel at z = 1 has no bounds, and right way round; and the camera's mask
+            leaves the pixel in use.
     """
 
     rays: np.ndarray
@@ -271,6 +272,7 @@ class _Rays:
         determinant = a * d - b * c
         # A ray beyond where the lens model folds over comes out mirrored.
         usable &= (determinant > 0) & np.isfinite(determinant)
+        usable &= camera.uses(points)
         return cls(np.where(usable[:, None], rays, np.nan), by_pixel, usable)
 
 

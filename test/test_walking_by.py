@@ -1,0 +1,31 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody walks by a camera that rests: its pose does not move."""
+
+import numpy as np
+import pytest
+
+from loftr_vo.config import Settings, replace
+from loftr_vo.odometry import VisualOdometry
+from loftr_vo.odometry.estimate import State
+from loftr_vo.synthetic.sequence import HALT, SyntheticSequence
+
+RATE = 10.0
+# Seconds at which they are in the middle of the view; the camera rests since a second before they
+# come in.
+THERE = HALT + 2.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('hidden', 'contrast'), [(0.2, 1.0), (0.4, 0.3), (0.6, 1.0), (0.6, 0.3)])
+def test_the_pose_of_a_resting_camera_stays(hidden, contrast):
+    sequence = SyntheticSequence(
+        'rest', 48, seed=2, contrast=contrast, hidden=hidden, hidden_since=THERE
+    )
+    settings = {'matcher.device': 'cpu', 'matcher.image_size': 320}
+    odometry = VisualOdometry(replace(Settings(), settings))
+    estimates = [odometry.track(frame) for frame in sequence]
+    resting = estimates[round((THERE - 1.0) * RATE) :]
+    assert estimates[round(HALT * RATE)].state is State.TRACKING
+    poses = np.array([estimate.pose for estimate in resting])
+    np.testing.assert_allclose(poses, poses[:1].repeat(len(poses), axis=0), atol=1e-9)
