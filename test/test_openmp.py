@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenMP is told to wait briefly before PyTorch is there, and a user's word counts."""
+"""OpenMP's short spinning is set before PyTorch is imported, and keeps a user's values."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ def asked(module, **environment):
     return done.stdout.split()
 
 
-@pytest.mark.parametrize('module', ['loftr_vo.cli', 'loftr_vo.ros.node'])
+@pytest.mark.parametrize('module', ['loftr_vo.cli.main', 'loftr_vo.ros.node'])
 def test_it_is_said_where_torch_is_not_loaded_yet(module):
     if module == 'loftr_vo.ros.node':
         pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -46,6 +46,6 @@ def test_it_is_said_where_torch_is_not_loaded_yet(module):
     'given', [{'GOMP_SPINCOUNT': '7'}, {'OMP_WAIT_POLICY': 'active'}], ids=['spins', 'policy']
 )
 def test_what_the_user_has_set_is_left(given):
-    spins, policy = asked('loftr_vo.cli', **given)
+    spins, policy = asked('loftr_vo.cli.main', **given)
     assert spins == given.get('GOMP_SPINCOUNT', 'None')
     assert policy == given.get('OMP_WAIT_POLICY', 'None')
