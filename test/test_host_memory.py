@@ -86,7 +86,7 @@ Matcher(MatcherSettings(device='cpu'))
 def test_the_command_says_it_before_anything_else():
     statement = """
 import contextlib
-from loftr_vo.cli import main
+from loftr_vo.cli.main import main
 with contextlib.suppress(SystemExit):
     main(['--help'])
 """
