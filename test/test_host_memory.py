@@ -77,7 +77,7 @@ def test_other_tunables_are_no_choice_of_memory():
 def test_a_library_says_nothing():
     statement = """
 from loftr_vo.config import MatcherSettings
-from loftr_vo.matcher import Matcher
+from loftr_vo.matching.matcher import Matcher
 Matcher(MatcherSettings(device='cpu'))
 """
     assert told(statement) == '[]'
