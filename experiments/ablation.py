@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What each part of the estimator earns: ``python -m experiments.ablation [RECORDING...]``.
+"""The contribution of each part: ``python -m experiments.ablation [RECORDING...]``.
 
 Every part is switched off in turn, and whole sequences are run again: the recordings given,
 rendered rooms and streets, and the hard cases that the part is there for (``experiments.hard``).

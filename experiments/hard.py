@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the odometry does where odometry is hard: ``python -m experiments.hard``.
+"""The odometry in hard cases: ``python -m experiments.hard``.
 
 Rendered sequences with exact poses, several seeds each; the tables of docs/accuracy.md, "When it
 gets hard": what is to be tracked all the same (``Tracked``), cameras that do not leave their place
@@ -58,7 +58,7 @@ class Tracked:
 
 @dataclass(frozen=True)
 class Unmoved:
-    """A sequence whose camera does not leave its place from a time on.
+    """A sequence whose camera keeps its position from a time on.
 
     Attributes:
         frames: since it stopped.
@@ -75,7 +75,7 @@ class Unmoved:
 
 @dataclass(frozen=True)
 class Lost:
-    """A sequence in the middle of which something happens to the camera.
+    """A sequence with a disturbance in the middle.
 
     Attributes:
         named: frames from the first that shows it until it is said, 0 being that frame; NaN where
@@ -175,7 +175,7 @@ def _true_poses(sequence: Sequence) -> np.ndarray:
 
 
 def _scale(estimates: list[Estimate], truth: np.ndarray, until: int) -> float:
-    """Units of the odometry in a metre, from the way up to a frame."""
+    """Units of the odometry per metre, from the path up to a frame."""
     start = np.linalg.inv(truth[0])
     true = [np.linalg.norm((start @ truth[index])[:3, 3]) for index in range(5, until)]
     found = [np.linalg.norm(estimates[index].pose[:3, 3]) for index in range(5, until)]
@@ -189,7 +189,7 @@ def _degrees(true0: np.ndarray, true1: np.ndarray, pose0: np.ndarray, pose1: np.
 
 
 class _Listed(Sequence):
-    """A sequence whose frames are at hand."""
+    """A sequence with its frames in memory."""
 
     def __init__(self, sequence: Sequence, frames: list) -> None:
         self._frames = frames
@@ -225,7 +225,7 @@ def _carried_off(frames: int) -> _Maker:
 
 
 class _Detour(Sequence):
-    """A sequence that stands still for some frames, and then goes on."""
+    """A sequence that repeats one frame for some time, and then continues."""
 
     def __init__(self, sequence: SyntheticSequence, first: int, frames: int) -> None:
         self._sequence = sequence

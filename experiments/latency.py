@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the whole node: from the stamp of a picture to its odometry, and what takes how long.
 
-The node runs as a process of its own. This process is its camera and hears its odometry, both over
-DDS; nobody listens to the pictures and markers. The time is broken up by what ``~/status`` says of
-each picture.
+The node runs in its own process. This process publishes camera images and subscribes to the
+odometry, both over DDS; pictures and markers have no subscriber. The time is split by the
+``~/status`` of each picture.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _PATIENCE = 5.0  # seconds for what is under way when the camera stops
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """Milliseconds that each of N pictures spent somewhere on its way.
+    """Milliseconds that each of N pictures spent in a stage.
 
     Attributes:
         name: where.
@@ -57,12 +57,12 @@ class Share:
 
     @property
     def median(self) -> float:
-        """The middle one."""
+        """The median."""
         return float(np.median(self.times))
 
     @property
     def p95(self) -> float:
-        """What 19 of 20 stay below."""
+        """The 95th percentile."""
         return float(np.percentile(self.times, 95))
 
 
@@ -95,18 +95,20 @@ def measure(
 
 
 def shares(listener: OdometryListener) -> list[Share]:
-    """Break up the latency of each odometry that was heard.
+    """Split the latency of each odometry that was received.
 
     Raises:
         LiveNodeError: there are too few of them.
     """
-    heard = [entry for entry in listener.odometry if entry.stamp in listener.statuses][_WARM_UP:]
-    if len(heard) < _WARM_UP:
+    received = [entry for entry in listener.odometry if entry.stamp in listener.statuses][
+        _WARM_UP:
+    ]
+    if len(received) < _WARM_UP:
         raise LiveNodeError(
             f'only {len(listener.odometry)} odometries came, {2 * _WARM_UP} are needed; '
             f'the node says: {listener.last_message}'
         )
-    values = [listener.statuses[entry.stamp] for entry in heard]
+    values = [listener.statuses[entry.stamp] for entry in received]
 
     def column(*keys: str) -> np.ndarray:
         return np.array([sum(float(value.get(key, 0.0)) for key in keys) for value in values])
@@ -114,7 +116,7 @@ def shares(listener: OdometryListener) -> list[Share]:
     total, inside, wait = column('age'), column('latency'), column('wait_ms')
     network, places = column('encode_ms', 'match_ms'), column('locate_ms')
     geometry = column('geometry_ms', 'scale_ms')
-    heard_after = 1e-6 * np.array([entry.arrival - entry.stamp for entry in heard])
+    received_after = 1e-6 * np.array([entry.arrival - entry.stamp for entry in received])
     return [
         Share('stamp to odom', total),
         Share('the way to the node', total - inside),
@@ -126,7 +128,7 @@ def shares(listener: OdometryListener) -> list[Share]:
         Share('overhead: all but waiting and network', total - wait - network),
         Share('overhead: all but waiting and matcher', total - wait - network - places),
         Share('the same without geometry', total - wait - network - places - geometry),
-        Share('stamp to odom at the listener', heard_after),
+        Share('stamp to odom at the listener', received_after),
         Share('keyframe, before the next picture', column('keyframe_ms')),
     ]
 
@@ -171,7 +173,7 @@ def _frames(arguments: argparse.Namespace) -> list[Frame]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure as told on the command line; return the exit code."""
+    """Measure by the command line; return the exit code."""
     arguments = _parser().parse_args(words)
     keep_to_this_host()
     torch.set_num_threads(1)

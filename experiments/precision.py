@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What half precision changes: ``python -m experiments.precision SEQUENCE ...``."""
+"""The effect of half precision: ``python -m experiments.precision SEQUENCE ...``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def agreement(frames: tuple[Frame, Frame], precision: str, settings: Settings) -
 
 
 def _matches(frames: tuple[Frame, Frame], settings: Settings) -> Matches:
-    """Return the network's own matches, which nothing refines."""
+    """Return the network's matches without refinement."""
     matcher = Matcher(settings.matcher)
     return matcher.match(*(matcher.encode(frame.image) for frame in frames)).result()
 

@@ -31,7 +31,7 @@ from loftr_vo.matching.matcher import Matcher
 
 STAGES = ('encode', 'match', 'result')
 _WARM_UP, _FRAMES = 5, 20
-# How CUDA's calls that hold up the host are called.
+# Part of the name of CUDA's calls that block the host.
 _WAITS = 'Synchronize'
 
 
@@ -62,7 +62,7 @@ def profile_frames(matcher: Matcher, pictures: Sequence[np.ndarray]) -> list[Any
 
 
 def host_calls(events: Sequence[Any], stage: str) -> Counter[str]:
-    """Count what the host asked of CUDA within a stage, in all frames."""
+    """Count the host's calls of CUDA within a stage, in all frames."""
     spans = [event.time_range for event in _on_host(events) if event.name == stage]
     return Counter(
         event.name
@@ -73,7 +73,7 @@ def host_calls(events: Sequence[Any], stage: str) -> Counter[str]:
 
 
 def waits(events: Sequence[Any], stage: str) -> int:
-    """Count the calls within a stage that hold up the host until the device has done something."""
+    """Count the calls within a stage that block the host until the device is done."""
     return sum(count for name, count in host_calls(events, stage).items() if _WAITS in name)
 
 
@@ -94,7 +94,7 @@ def _on_host(events: Sequence[Any]) -> list[Any]:
 
 
 def require_cuda(device: str) -> None:
-    """Refuse a device that cannot be profiled.
+    """Reject a device that cannot be profiled.
 
     Raises:
         DeviceError: it is not there, or no CUDA device.
@@ -113,10 +113,10 @@ def report(events: Sequence[Any], rows: int) -> str:
     """
     lines = []
     for stage in STAGES:
-        asked = ', '.join(
+        listed = ', '.join(
             f'{name} {count / _FRAMES:g}' for name, count in host_calls(events, stage).items()
         )
-        lines.append(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {asked}')
+        lines.append(f'{stage}: {waits(events, stage) / _FRAMES:g} waits a frame; {listed}')
     kernels = busiest(events)
     calls, total = sum(row[1] for row in kernels), sum(row[2] for row in kernels)
     lines += ['', f'{"ms a frame":>10}  {"calls":>6}  kernel']

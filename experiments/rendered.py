@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How exact the odometry is where the truth is: ``python -m experiments.rendered``.
+"""Accuracy of the odometry on rendered sequences: ``python -m experiments.rendered``.
 
 Rendered rooms and streets with exact poses, several seeds of each; the table of docs/accuracy.md,
 "Rendered sequences".
@@ -28,7 +28,7 @@ from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """How one sequence was followed.
+    """The score of one sequence.
 
     Attributes:
         tracked: share of the frames after the first.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How exact the sources of scale are: ``python -m experiments.scale_sources``.
+"""Accuracy of the sources of scale: ``python -m experiments.scale_sources``.
 
 On rendered scenes with sensors as they are, noise, holes and slips included (see
 ``synthetic.sensors``);
@@ -97,7 +97,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _print_median(kind: str, source: str, rows: list[dict[str, Any]]) -> None:
-    # A run that never comes to metres is as wrong as can be.
+    # A run that never becomes metric has an infinite error.
     errors = [abs(row.get('scale_error_percent', float('inf'))) for row in rows]
     print(
         f'{kind:7s} {source:14s} median |scale error| {np.median(errors):.2f} %, '

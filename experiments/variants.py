@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How exact the odometry is on many versions of a recording.
+"""Accuracy of the odometry on many versions of a recording.
 
 ``python -m experiments.variants RECORDING...``; the tables of docs/accuracy.md, "Many
 versions of each".
@@ -43,9 +43,9 @@ from loftr_vo.odometry import VisualOdometry
 
 # Parts are half a recording long and begin at so many places, evenly from its start to its middle.
 _PARTS = 6
-# With fewer frames a part or a faster version says nothing.
+# With fewer frames the score of a part or a faster version means nothing.
 _FEWEST_FRAMES = 10
-# Of the dark version: what is left of the light, and the noise in grey levels.
+# Of the dark version: gain, and noise in grey levels.
 _GAIN, _NOISE = 0.25, 2.0
 
 
@@ -66,7 +66,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Result:
-    """How a version was followed.
+    """The score of a version.
 
     Attributes:
         name: of the version.
@@ -103,7 +103,7 @@ def variants_of(count: int) -> list[Variant]:
 
 
 def darkened(frame: Frame, number: int) -> Frame:
-    """Take the light down to a quarter and add noise; the same for the same number."""
+    """Reduce the light to a quarter and add noise, seeded by the number."""
     noise = np.random.default_rng(number).normal(0, _NOISE, frame.image.shape)
     return replace(frame, image=np.clip(_GAIN * frame.image + noise, 0, 255).astype(np.uint8))
 
@@ -124,7 +124,7 @@ def halved(frame: Frame, number: int) -> Frame:
 
 
 class Varied(Sequence):
-    """A version of a recording whose frames are at hand.
+    """A version of a recording with its frames in memory.
 
     Args:
         recording: the original.

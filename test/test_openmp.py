@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""OpenMP is told to wait briefly before PyTorch is there, and a user's word counts."""
+"""OpenMP's short spinning is set before PyTorch is imported, and keeps a user's values."""
 
 import os
 import subprocess

@@ -10,7 +10,6 @@ from loftr_vo.geometry.matrix2x2 import with_variance_added
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 from loftr_vo.matching.lucas_kanade import (
     _CRITERIA,
-    _MODEL_SIGMA,
     WINDOW,
     _track,
     locate,
@@ -18,6 +17,7 @@ from loftr_vo.matching.lucas_kanade import (
     texture_at,
 )
 from loftr_vo.matching.matches import Matches
+from loftr_vo.matching.tuning import TUNING
 
 SHAPE = (160, 200)
 SHIFT = np.array([2.37, -1.61])
@@ -131,7 +131,7 @@ def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
         blurred = cv2.GaussianBlur(waves(SHIFT), (0, 0), deviation)
         found = located(image0, picture(blurred, random, 2.0), matches)
         information.append(np.median(found.information[found.tracked, 0, 0]))
-    bound = with_variance_added(texture_at(image0, points).information, _MODEL_SIGMA**2)
+    bound = with_variance_added(texture_at(image0, points).information, TUNING.model_sigma**2)
     network = network_locations(matches).information
     assert information[0] == pytest.approx(np.median((bound + network)[:, 0, 0]), rel=0.1)
     assert information[0] > 1.2 * information[1] > 1.5 * information[2]

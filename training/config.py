@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is made of; the shipped one is ``compact.yaml`` beside this file."""
+"""The configuration of a training run; the shipped one is ``compact.yaml`` beside this file."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def draw_curve(log: Path, picture: Path) -> None:
     axes = figure.subplots(1, len(panels))
     for axis, (title, label, names) in zip(axes, panels, strict=True):
         for name in names:
-            # A loss of zero was not computed: nothing was there to learn from it.
+            # A loss of zero was not computed, for lack of targets.
             known = [entry for entry in entries if entry.get(name)]
             axis.plot(
                 [entry['step'] for entry in known],

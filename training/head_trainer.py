@@ -20,7 +20,7 @@ _BATCHES_TO_BEGIN_WITH = 16
 
 
 class HeadTrainer(Trainer):
-    """Trains the head on windows that it meets many times, mirrored.
+    """Trains the head on windows that are used many times, mirrored.
 
     Beside a step of the head, to render pairs and to find their windows takes long; so a batch of
     pairs comes once in ``steps_per_batch``.

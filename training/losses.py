@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's losses (Sun et al., CVPR 2021, section 3.6), and one for what has no match."""
+"""The paper's losses (Sun et al., CVPR 2021, section 3.6), and one for cells without a match."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _ALPHA = 0.25
 _GAMMA = 2.0
 # Below this the distance is squared after all, or its gradient would jump; half windows.
 _SOFTENING = 0.02
-# Half windows within which a match can be refined; a little beyond the window, its slope still
-# tells where the place is.
+# Half windows within which a match can be refined; a little beyond the window, where its
+# gradient still points to the match.
 _MAX_SPEED_RATIO = 1.5
 # Half windows; no spread is less than a hundredth of a pixel.
 _LEAST_SPREAD = 0.0025

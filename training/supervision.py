@@ -14,12 +14,12 @@ from loftr_vo.synthetic.inverse import inverse
 from loftr_vo.synthetic.pairs import Pairs
 
 CELL = 8  # pixels of a coarse cell
-_DEPTH_TOLERANCE = 0.02  # relative; more, and something else is seen at that place
+_DEPTH_TOLERANCE = 0.02  # relative; beyond it, another surface is visible there
 
 
 @dataclass(frozen=True, eq=False)
 class Supervision:
-    """What is true of the L = (H / 8)(W / 8) cells of the first picture of B pairs.
+    """Labels of the L = (H / 8)(W / 8) cells of the first picture of B pairs.
 
     Attributes:
         matched: (B, L) bool, the cell's centre is seen in both and its cells are mutual.

@@ -82,7 +82,7 @@ class RunningMean(AveragedModel):
 
 
 class Trainer:
-    """Trains a LoFTR on ray-cast pairs; stops and goes on at checkpoints."""
+    """Trains a LoFTR on ray-cast pairs; stops and resumes at checkpoints."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Trainer:
         device: str = 'cpu',
         real_data: Path | None = None,
     ) -> None:
-        """Prepare a run that writes into ``output``; goes on from its checkpoint if it has one.
+        """Prepare a run that writes into ``output``; resumes from its checkpoint if there is one.
 
         Args:
             config: the run.
@@ -114,7 +114,7 @@ class Trainer:
             [parameter for parameter in self.model.parameters() if parameter.requires_grad],
             config.learning_rate,
             weight_decay=config.weight_decay,
-            # Fused, it sees for itself whether gradients overflowed; else the scaler has to wait.
+            # The fused optimiser checks for overflow on the device; otherwise the scaler waits.
             fused=self.device.type == 'cuda' or None,
         )
         self.averaged = RunningMean(self.model, config.averaging)
@@ -123,7 +123,7 @@ class Trainer:
         output.mkdir(parents=True, exist_ok=True)
         if (output / CHECKPOINT).exists():
             self._resume()
-        # The textures' painting counts: what limits a run is the time there is.
+        # Painting the textures counts: the run's limit is elapsed time.
         self._began = time.monotonic() - self.seconds
         bank = TextureBank.random(
             config.textures, config.texture_size, seed=config.seed, device=self.device
@@ -329,7 +329,7 @@ def _head_of(model: LoFTR) -> CorrelationHead:
 
 
 def _fine_stage(model: LoFTR) -> list[torch.nn.Module]:
-    """Return the parts that have no say in which cells match."""
+    """Return the parts that do not affect which cells match."""
     backbone = model.backbone
     parts = [backbone.layer1_outconv, backbone.layer1_outconv2]
     parts += [model.fine_preprocess, model.loftr_fine]

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good a network is on pairs it was not trained on: ray-cast ones and, where there, real."""
+"""Scores of a network on held-out pairs: ray-cast ones and, where available, real ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from training.supervision import CELL, Supervision, supervise
 
 _SEED = 987_654_321
 _SIZE = (240, 320)
-# What the network sees of a 4:3 camera by default, see ``default_image_size``.
+# The working size of a 4:3 camera by default, see ``default_image_size``.
 _WORKING_SIZE = (360, 480)
 _PAIRS = 24
 # Sequence folders, and how many frames apart their pairs are.
@@ -204,7 +204,7 @@ def _sha256(weights: str) -> str:
 
 
 def main() -> None:
-    """Validate weights as told on the command line, and write down what came out."""
+    """Validate weights by the command line, and write the scores."""
     parser = argparse.ArgumentParser(
         prog='python -m training.validation',
         description='Score weights on held-out rendered pairs and, where there, on real ones.',

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fine windows of many pairs, each learnt from many times.
+"""Fine windows of many pairs, each used for training many times.
 
 What comes before a ``CorrelationHead`` takes a hundred times as long as the head itself. While
 only the head learns, its windows stay the same, so they are kept.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Windows(NamedTuple):
-    """What a ``CorrelationHead`` is given of N matches, and what it ought to say.
+    """Inputs and targets of a ``CorrelationHead`` for N matches.
 
     Attributes:
         first: (N, R, C), of the fine transformer.
@@ -79,7 +79,7 @@ class WindowPool:
         device = self._generator.device
         rows = torch.randint(within, (count,), generator=self._generator, device=device)
         drawn = Windows(*(part[rows].float() for part in self._kept))
-        # All eight in turn, without asking the device for a random number.
+        # All eight in turn, without a random number from the device.
         self._drawn += 1
         return mirrored(
             drawn,

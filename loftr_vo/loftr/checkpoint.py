@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a checkpoint to a network: whole, finite, of the right shapes, and never run as code."""
+"""Loads a network from a checkpoint: complete, finite, of the right shapes, no pickled code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST = 1 << 30
 
 
 class WeightsError(RuntimeError):
-    """Weights cannot be had or do not fit; says why and what to do."""
+    """Weights cannot be loaded or do not fit; the message has cause and remedy."""
 
 
 def load_checkpoint(path: Path) -> LoFTR:
@@ -37,13 +37,13 @@ def load_checkpoint(path: Path) -> LoFTR:
 
 
 def _check_file(path: Path) -> None:
-    """Refuse a file that is too large or damaged, as far as its own checksums tell."""
+    """Reject a file that is too large or damaged by its own checksums."""
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
         if size > LARGEST:
             raise WeightsError(f'{path} has {size} bytes, more than any weights ({LARGEST})')
-        # PyTorch itself does not look at the checksums.
+        # PyTorch does not check them.
         if not zipfile.is_zipfile(path):
             return
         with zipfile.ZipFile(path) as archive:
@@ -52,7 +52,7 @@ def _check_file(path: Path) -> None:
             damaged = archive.testzip()
     except OSError as error:
         raise WeightsError(f'cannot read {path}: {error.strerror or error}') from error
-    # zipfile raises what it likes where its structures are damaged.
+    # zipfile raises errors of many types for damaged structures.
     except Exception as error:
         if isinstance(error, WeightsError):
             raise
@@ -78,7 +78,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         with open_regular(path) as file:
             checkpoint = torch.load(file, map_location='cpu', weights_only=True)
-    # An unpickler raises what it likes at bytes that are no pickle.
+    # An unpickler raises errors of many types for bytes that are no pickle.
     except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
@@ -103,7 +103,7 @@ def _state_of(checkpoint: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _build(state: Mapping[str, Tensor], config: LoFTRConfig, path: Path) -> LoFTR:
-    # Without memory: a config may ask for more than the file has, or the machine.
+    # On the meta device, without memory: a config may describe a network too large to allocate.
     with torch.device('meta'):
         expected = LoFTR(config).state_dict()
     faults = {
@@ -128,7 +128,7 @@ def _build(state: Mapping[str, Tensor], config: LoFTRConfig, path: Path) -> LoFT
 
 
 def _check_values(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse what would make every picture's matches nonsense, or not load."""
+    """Reject values that would invalidate every match, or not load."""
     kinds = ('of another kind', 'not finite', 'negative')
     faults: dict[str, set[str]] = {kind: set() for kind in kinds}
     for key, value in state.items():

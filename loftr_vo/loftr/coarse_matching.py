@@ -13,7 +13,7 @@ from loftr_vo.loftr.support import count_support
 
 # Finite, so that a row that is padding throughout has a softmax too.
 _MASKED = -1e9
-# Rows worked on together on a CPU: what one pass leaves in the cache, the next finds there.
+# Rows of a block on a CPU, which stays in the cache between passes.
 _CPU_BLOCK = 64
 
 
@@ -24,7 +24,7 @@ class CoarseMatches(NamedTuple):
         cells0: (B, K) int64, row-major cell in the first picture.
         cells1: (B, K) int64, row-major cell in the second picture.
         confidence: (B, K) float32 in [0, 1], zero where not valid.
-        valid: (B, K) bool; the other rows are filling.
+        valid: (B, K) bool; the other rows are padding.
     """
 
     cells0: Tensor
@@ -53,7 +53,7 @@ def similarity(
         (B, L, S) float32.
     """
     scale = 1.0 / (tokens0.shape[2] * temperature)
-    # float32: logits reach hundreds, where float16 and bfloat16 no longer tell neighbours apart.
+    # float32: logits reach hundreds, where float16 and bfloat16 do not resolve neighbours.
     with torch.autocast(tokens0.device.type, enabled=False):
         logits = (tokens0.float() * scale) @ tokens1.float().transpose(1, 2)
     if mask0 is not None:
@@ -115,7 +115,7 @@ def select_matches(
         inside1: (B, h1, w1) bool, likewise in the second; S of them.
         threshold: a match is valid if its confidence is larger,
         max_matches: K is this, or L if that is less.
-        min_support: and if so many of the cells around go the same way, see ``count_support``.
+        min_support: and its support is at least this, see ``count_support``.
 
     Returns:
         The selected matches.

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Far around what has been published and tried (docs/training.md): a checkpoint from elsewhere may
-# ask for ten million layers, which take for ever to make.
+# Wide bounds around published and tried networks (docs/training.md): a checkpoint from elsewhere
+# may describe ten million layers, which would never finish building.
 _RANGES: dict[str, tuple[type, float, float]] = {
     'coarse_heads': (int, 1, 64),
     'coarse_pairs': (int, 1, 16),
@@ -47,7 +47,7 @@ class LoFTRConfig:
             ``CorrelationHead``; 0 for no correction, as in all published networks.
 
     Raises:
-        ValueError: sizes that do not fit together; says which.
+        ValueError: sizes that do not fit together.
     """
 
     block_dims: tuple[int, int, int] = (128, 196, 256)
@@ -77,7 +77,7 @@ class LoFTRConfig:
             raise ValueError(f'window must be odd, to have a centre; got {self.window}')
 
     def _check_ranges(self) -> None:
-        """Refuse what no network has, before one of that size is built."""
+        """Reject implausible sizes before a network of that size is built."""
         if not isinstance(self.block_dims, tuple) or len(self.block_dims) != 3:
             raise ValueError(f'block_dims must be three widths, got {self.block_dims!r}')
         for width in self.block_dims:
@@ -136,7 +136,7 @@ class LoFTRConfig:
         """Return the config that ``to_dict`` wrote; networks from before the head have none.
 
         Raises:
-            ValueError: a field is missing or unknown; says which.
+            ValueError: a field is missing or unknown.
         """
         values = {'correlation_hidden': 0, **values}
         fields = {field.name for field in dataclasses.fields(cls)}

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A correction of fine matches by all that two windows have in common; not in the paper."""
+"""A correction of fine matches by all correlations of two windows; not in the paper."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def correlation_volume(windows0: Tensor, windows1: Tensor) -> Tensor:
 
     Returns:
         (N, R * R), for each point of the first window a row over the points of the second, whose
-        mean is zero: what a point has in common with all points says nothing of its place.
+        mean is zero: a correlation common to all points has no information on the position.
     """
     centred = windows1 - windows1.mean(dim=1, keepdim=True)
     return (windows0 @ centred.transpose(1, 2)).flatten(1) * windows0.shape[2] ** -0.5
 
 
 class CorrelationHead(nn.Module):
-    """Says how far a heatmap's expectation is off, and how sure the place is then.
+    """Predicts the error of a heatmap's expectation, and the expected remaining error.
 
-    The expectation (section 3.4 of the paper) follows one point of the first window, its centre,
-    and the edge of the second window draws it inwards. The points around it move with it: their
-    heatmaps shift together, so all of them tell where the centre went.
+    The expectation (section 3.4 of the paper) uses only the centre of the first window, and is
+    biased inwards by the edge of the second. The points around the centre move with it, so their
+    heatmaps shift together and add information.
 
     The last layer begins at zero, so a new head changes nothing.
 
@@ -79,13 +79,13 @@ class CorrelationHead(nn.Module):
 def corrected(
     places: Tensor, spread: Tensor, correction: Tensor, unit: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Apply what the layers of a ``CorrelationHead`` say.
+    """Apply the output of a ``CorrelationHead``'s layers.
 
     Args:
-        places: (..., N, 2), offsets or what they were added to.
+        places: (..., N, 2), offsets or positions.
         spread: (..., N), in the unit of the places.
         correction: (N, 3).
-        unit: of the places: so many are a fine cell.
+        unit: of the positions per fine cell.
     """
     moved = torch.add(places, correction[:, :2], alpha=unit)
     return moved, spread * correction[:, 2].exp()

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Getting a file from an address: by HTTP alone, of bounded size and time."""
+"""Downloads a file by HTTP or HTTPS, with bounded size and time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NETWORK_ERRORS = (
     ssl.SSLError,
     ConnectionError,
     TimeoutError,
-    # An address, in a redirect for example, that is none.
+    # An invalid address, in a redirect for example.
     ValueError,
 )
 
@@ -45,10 +45,10 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def fetch(url: str, path: Path) -> str:
-    """Write what ``url`` holds to ``path`` and return its SHA-256.
+    """Download ``url`` to ``path`` and return its SHA-256.
 
     Raises:
-        WeightsError: there is no answer, or none that is whole and of a sensible size.
+        WeightsError: there is no answer, or it is incomplete or too large.
         OSError: the file cannot be written.
     """
     try:
@@ -65,7 +65,7 @@ def fetch(url: str, path: Path) -> str:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return what opens HTTP and HTTPS; urllib's own opens FTP and local files, too."""
+    """Return an opener for HTTP and HTTPS only; urllib's default opens FTP and local files too."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,

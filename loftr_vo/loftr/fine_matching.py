@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fine matching: windows of the 1/2 maps around coarse matches, and where they correlate."""
+"""Fine matching: correlation of windows of the 1/2 maps around coarse matches."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def expected_offset(windows0: Tensor, windows1: Tensor) -> tuple[Tensor, Tensor]
     """Find where the centre of each first window lies in the second (section 3.4 of the paper).
 
     The centre is correlated with the second window; the softmax of that is a heatmap, whose
-    expectation is the match and whose total variance tells how sure it is.
+    expectation is the match and whose total variance is its uncertainty.
 
     Args:
         windows0: (N, W * W, C), of the fine transformer.

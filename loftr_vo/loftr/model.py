@@ -31,7 +31,7 @@ FINE_STRIDE = 2
 
 
 class Features(NamedTuple):
-    """What the backbone says of pictures; it depends on no other picture and may be kept.
+    """Feature maps of the backbone; they depend on no other picture and can be cached.
 
     Attributes:
         coarse: (B, C, H/8, W/8).
@@ -49,9 +49,9 @@ class RawMatches(NamedTuple):
         cells0: (B, K) int64, row-major coarse cell in the first picture.
         cells1: (B, K) int64, row-major coarse cell in the second picture.
         confidence: (B, K) float32 in [0, 1].
-        valid: (B, K) bool; the other rows are filling.
+        valid: (B, K) bool; the other rows are padding.
         keypoints1: (B, K, 2) float32, x and y in the second picture, in pixels.
-        spread: (B, K) float32, how unsure ``keypoints1`` are, in pixels; see ``refine``.
+        spread: (B, K) float32, standard deviation of ``keypoints1`` in pixels; see ``refine``.
     """
 
     cells0: Tensor
@@ -69,7 +69,7 @@ def cell_position(cells: Tensor, cells_per_row: int) -> Tensor:
 
 
 class LoFTR(nn.Module):
-    """The network, whole.
+    """The whole network.
 
     The parts can be called one by one, so that the features of a picture are computed once
     (``encode``) and matched with many others (``condition``, ``select``, ``refine``), and so that
@@ -159,7 +159,7 @@ class LoFTR(nn.Module):
         mask1: Tensor | None = None,
         max_matches: int = 2048,
     ) -> CoarseMatches:
-        """Return the coarse matches that the ``logits`` of ``similarity`` hold."""
+        """Select coarse matches by the ``logits`` of ``similarity``."""
         return select_matches(
             logits,
             inside_border(features0.coarse, self.config.border, mask0),
@@ -251,7 +251,7 @@ class LoFTR(nn.Module):
         *,
         fixed_size: bool = True,
     ) -> RawMatches:
-        """Match pictures whose features are at hand.
+        """Match pictures by their features.
 
         Args:
             features0: of the first pictures.

@@ -1,10 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the name of weights to a network: find or download the file, check it, load it.
+"""Weights by name: finds or downloads the file, checks it, and loads it.
 
-Files that are downloaded are kept in the user's cache directory, where PyTorch keeps its own
-(``LOFTR_VO_CACHE`` names another), each beside its SHA-256 as it was when the file came; a file
-that changed since is refused.
+Downloads are kept in PyTorch's cache directory (``LOFTR_VO_CACHE`` names another), each beside its
+SHA-256 at the time of the download. A file that changed since is rejected.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """Where weights come from and whether they are here.
+    """Source and local file of weights.
 
     Attributes:
         name: what ``load_weights`` takes.
         source: the package, or the addresses they are downloaded from.
-        path: the local file, or None if it is not here.
+        path: the local file, or None if there is none.
         sha256: of the local file, or None.
         verified: whether that is the recorded one; None if there is no file or no record.
-        pinned: the SHA-256 that the published file is known to have; None if it is not known,
-            and the first copy that comes is trusted.
+        pinned: the known SHA-256 of the published file; None if it is not known, and the first
+            download is trusted.
     """
 
     name: str
@@ -56,8 +55,8 @@ class WeightsInfo:
 class _Published:
     file: str
     config: Callable[[], LoFTRConfig]
-    # Of the authors' files as kornia hands them on, by the records of several public projects,
-    # which agree. Of `indoor` none was found.
+    # Of the authors' files as kornia distributes them, by the records of several public projects,
+    # which agree. None was found for `indoor`.
     sha256: str | None = None
 
     @property
@@ -98,7 +97,7 @@ def load_weights(name_or_path: str | Path, device: str | torch.device = 'cpu') -
         device: where the network is put.
 
     Raises:
-        WeightsError: there are no such weights, or they cannot be had or do not fit.
+        WeightsError: there are no such weights, or they cannot be loaded or do not fit.
     """
     name = str(name_or_path)
     if name.startswith('random:'):
@@ -111,7 +110,7 @@ def load_weights(name_or_path: str | Path, device: str | torch.device = 'cpu') -
 
 
 def available() -> list[WeightsInfo]:
-    """Return what is known of all weights that have a name; downloads nothing."""
+    """Return the information on all named weights; downloads nothing."""
     return [_info(name) for name in _ARCHITECTURES]
 
 
@@ -141,12 +140,12 @@ def verify(name: str) -> WeightsInfo:
 
 
 def download(name: str, urls: Sequence[str] | None = None) -> Path:
-    """Return the file of named weights, downloaded if it is not here yet.
+    """Return the file of named weights, downloaded if there is no local file.
 
-    A file that is already here is checked against its recorded SHA-256 and kept.
+    A local file is checked against its recorded SHA-256 and kept.
 
     Args:
-        name: ``outdoor``, ``indoor``, ``indoor_new``, or ``compact``, which is always here.
+        name: ``outdoor``, ``indoor``, ``indoor_new``, or ``compact`` (part of the package).
         urls: addresses to try in turn instead of the known mirrors.
 
     Raises:
@@ -208,7 +207,7 @@ def _temporary_file(beside: Path) -> Iterator[Path]:
 def _check_hash(path: Path, name: str) -> None:
     """Compare a file with the published one's hash or with its record.
 
-    A file placed by hand is recorded when first seen.
+    A file placed by hand is recorded at its first use.
     """
     digest = _sha256(path)
     try:
@@ -244,7 +243,7 @@ def _record_path(path: Path) -> Path:
 
 def _record(path: Path, digest: str) -> None:
     record = _record_path(path)
-    # A link may lead anywhere; what is there is not the cache's to change.
+    # A link may point outside the cache, where nothing may be written.
     if record.is_symlink():
         record.unlink()
     write_text(record, f'{digest}  {path.name}\n')

@@ -34,14 +34,14 @@ def match_pair(
         spread=raw.spread[0].cpu().numpy() / np.float32(scale1.mean()),
         cells=raw.cells0[0].cpu().numpy(),
     )
-    # Padding is part of what the network sees, and the fine stage may step over the edge.
+    # The input has padding, and the fine stage may also go beyond the edge.
     last = np.array(image1.shape[::-1]) - 1
     inside = (matches.keypoints1 >= 0) & (matches.keypoints1 <= last)
     return matches.select(raw.valid[0].cpu().numpy() & inside.all(axis=1))
 
 
 def _prepared(model: LoFTR, image: np.ndarray, max_size: int | None) -> tuple[Tensor, np.ndarray]:
-    """A picture as the network takes it, (1, 1, H, W), and by how much it was shrunk, (2,)."""
+    """Return the network's input (1, 1, H, W), and the scale (2,) by which it was shrunk."""
     _check_picture(image)
     height, width = image.shape
     longer = max(height, width)

@@ -24,18 +24,18 @@ CpuFeatures = Future[FastFeatures]
 class CpuBackend:
     """Runs every call of the network in one thread, in the order of the calls.
 
-    They return at once. That it is always the same thread matters as much: OpenMP keeps a pool of
-    helpers for each thread that computes, and where several pools share the cores, helpers sleep
-    between operations instead of waiting awake, which costs a network of many small operations
-    half of its speed. So the weights are loaded in that thread too.
+    Calls are asynchronous. A single thread is also faster: OpenMP keeps a pool of workers for each
+    thread that computes. Where several pools share the cores, workers sleep between operations
+    instead of spinning, which halves the speed of a network of many small operations. So the
+    weights are loaded in that thread too.
 
     Args:
         weights: a name, see ``load_weights``, or a network.
         dtype: precision.
-        trace: notes when it encodes and when it matches.
+        trace: records the spans of encoding and matching.
 
     Raises:
-        WeightsError: the weights cannot be had.
+        WeightsError: the weights cannot be loaded.
         DeviceMemoryError: too little memory.
     """
 
@@ -55,7 +55,7 @@ class CpuBackend:
 
     @property
     def config(self) -> LoFTRConfig:
-        """Of the network."""
+        """The network's config."""
         return self._network.config
 
     def set_threshold(self, threshold: float) -> None:
@@ -63,7 +63,7 @@ class CpuBackend:
         self._thread.submit(self._network.set_threshold, threshold)
 
     def set_min_support(self, min_support: int) -> None:
-        """Keep coarse matches that so many cells around support, from the next match on."""
+        """Keep coarse matches with at least this support, from the next match on."""
         self._thread.submit(self._network.set_min_support, min_support)
 
     def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> CpuFeatures:
@@ -71,7 +71,7 @@ class CpuBackend:
 
         Args:
             picture: of any size.
-            shape: (H, W) at which the network sees it.
+            shape: (H, W) to which it is resized for the network.
         """
         return self._thread.submit(self._encode, resized(picture, shape))
 
@@ -83,7 +83,7 @@ class CpuBackend:
         shape1: tuple[int, int],
         max_matches: int,
     ) -> Future[PairMatches]:
-        """Start to match two pictures that the network saw at (H, W)."""
+        """Start to match two pictures; the shapes are (H, W) of the resized ones."""
         return self._thread.submit(self._match, features0, features1, shape0, shape1, max_matches)
 
     def settle(self) -> None:
@@ -106,7 +106,7 @@ class CpuBackend:
         shape1: tuple[int, int],
         max_matches: int,
     ) -> PairMatches:
-        # Encoded before by this very thread: no waiting, but what went wrong then is raised.
+        # Encoded before in this same thread, so there is no wait; errors of encoding are raised.
         first, second = features0.result(), features1.result()
         with device_faults(self.device), self._trace.span('match'):
             return valid_matches(self._network.match(first, second, shape0, shape1, max_matches))

@@ -39,16 +39,16 @@ from loftr_vo.matching.resizing import DeviceResizing
 
 Value = TypeVar('Value')
 
-# Sizes of picture whose buffers and graphs are kept; a camera has one.
-_SIZES_KEPT = 4
+# Sizes of pictures whose buffers and graphs are kept; a camera has one size.
+_CACHED_SIZES = 4
 
 
 class DeviceFeatures:
-    """A picture's features on the device, or on their way.
+    """A picture's features on the device, possibly still in computation.
 
     Attributes:
         tensors: set once the work is launched.
-        ready: marks that they are complete.
+        ready: event, recorded when they are complete.
     """
 
     def __init__(self, ready: Any) -> None:
@@ -57,19 +57,19 @@ class DeviceFeatures:
 
 
 class DeviceMatches:
-    """Matches on their way to the host.
+    """Matches in transfer to the host.
 
     Args:
-        buffer: (7, K), staging memory, see ``pack``.
-        arrived: marks that they are there.
-        device: for the words of an error.
+        buffer: (7, K) in pinned memory, see ``pack``.
+        arrived: event, recorded when the copy is complete.
+        device: named in errors.
     """
 
     def __init__(self, buffer: Tensor, arrived: Any, device: torch.device) -> None:
         self._buffer, self._arrived, self._device = buffer, arrived, device
 
     def result(self) -> PairMatches:
-        """Wait for them and return them.
+        """Wait for the matches and return them.
 
         Raises:
             DeviceLostError: the device failed.
@@ -109,8 +109,8 @@ class CudaBackend:
             self._copy, self._encode, self._match = (
                 self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')
             )
-        self._encoders: _Kept[_Encoder] = _Kept(self._runtime.settle)
-        self._pairs: _Kept[_Pair] = _Kept(self._runtime.settle)
+        self._encoders: _RecentCache[_Encoder] = _RecentCache(self._runtime.settle)
+        self._pairs: _RecentCache[_Pair] = _RecentCache(self._runtime.settle)
 
     def settle(self) -> None:
         """Wait until all that was started is done."""
@@ -119,7 +119,7 @@ class CudaBackend:
 
     @property
     def config(self) -> LoFTRConfig:
-        """Of the network."""
+        """The network's config."""
         return self._network.config
 
     def set_threshold(self, threshold: float) -> None:
@@ -128,7 +128,7 @@ class CudaBackend:
             self._runtime.launch(self._match, lambda: self._network.set_threshold(threshold))
 
     def set_min_support(self, min_support: int) -> None:
-        """Keep coarse matches that so many cells around support, from the next match on."""
+        """Keep coarse matches with at least this support, from the next match on."""
         with device_faults(self.device):
             self._runtime.launch(self._match, lambda: self._network.set_min_support(min_support))
 
@@ -137,7 +137,7 @@ class CudaBackend:
 
         Args:
             picture: of any size; it is resized on the device.
-            shape: (H, W) at which the network sees it.
+            shape: (H, W) to which it is resized for the network.
 
         Raises:
             DeviceLostError: the device failed, or has too little memory.
@@ -165,7 +165,7 @@ class CudaBackend:
         shape1: tuple[int, int],
         max_matches: int,
     ) -> DeviceMatches:
-        """Start to match two pictures that the network saw at (H, W); see ``FastLoFTR.match``.
+        """Start to match two pictures, resized to (H, W); see ``FastLoFTR.match``.
 
         Raises:
             DeviceLostError: the device failed, or has too little memory.
@@ -187,7 +187,7 @@ class CudaBackend:
             arrived = self._runtime.event()
             arrived.record(self._match)
         matches = DeviceMatches(buffer, arrived, self.device)
-        # Also when nobody ever asks: a later copy into it is behind this one in the stream.
+        # Also without a call of result(): a later copy into it follows this one in the stream.
         weakref.finalize(matches, pair.pool.give_back, buffer).atexit = False
         return matches
 
@@ -198,7 +198,7 @@ class CudaBackend:
 
 
 class _Encoder:
-    """The encoding of pictures of a certain size, recorded when the first is encoded."""
+    """Encodes pictures of one size, by a graph recorded at the first."""
 
     def __init__(
         self, execution: CudaBackend, shape: tuple[int, int], working_shape: tuple[int, int]
@@ -227,7 +227,7 @@ class _Encoder:
 
 
 class _Pair:
-    """The match of two pictures of certain sizes, recorded when it is first made."""
+    """Matches pictures of two fixed sizes, by a graph recorded at the first match."""
 
     def __init__(
         self,
@@ -242,7 +242,7 @@ class _Pair:
         self._network = execution._network
         self._arguments = shape0, shape1, count
         self._call: Any = None
-        # Many pictures in turn are matched with the same first one, whose features stay here.
+        # Consecutive pictures are matched with the same keyframe, whose features stay here.
         self._first: FastFeatures | None = None
         self._holds: Callable[[], DeviceFeatures | None] = lambda: None
 
@@ -256,7 +256,7 @@ class _Pair:
         return packed
 
     def _load(self, features: DeviceFeatures, tensors: FastFeatures) -> FastFeatures:
-        """Return the place of the first picture's features, with these in it."""
+        """Copy the first picture's features to the graph's input, unless they are there."""
         if self._first is None:
             self._first = FastFeatures(*(tensor.clone() for tensor in tensors))
         elif self._holds() is not features:
@@ -270,11 +270,11 @@ class _Pair:
         return lambda *second: (pack(network.match(first, FastFeatures(*second), *arguments)),)
 
 
-class _Kept(OrderedDict[Hashable, Value]):
-    """The values made last, a few of them.
+class _RecentCache(OrderedDict[Hashable, Value]):
+    """A cache of the most recently used values.
 
     Args:
-        before_drop: called before one is thrown away.
+        before_drop: called before one is dropped.
     """
 
     def __init__(self, before_drop: Callable[[], None]) -> None:
@@ -282,10 +282,10 @@ class _Kept(OrderedDict[Hashable, Value]):
         self._before_drop = before_drop
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:  # type: ignore[override]
-        """Return the value of a key, made if it is not there."""
+        """Return the value of a key, created if it is missing."""
         if key not in self:
             self[key] = make()
-            if len(self) > _SIZES_KEPT:
+            if len(self) > _CACHED_SIZES:
                 self._before_drop()
                 self.popitem(last=False)
         self.move_to_end(key)

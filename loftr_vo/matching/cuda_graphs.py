@@ -21,7 +21,7 @@ Function = Callable[..., Sequence[Tensor]]
 
 
 class PlainCall:
-    """Calls a function of tensors as it is: what a ``GraphCall`` is held against."""
+    """Calls a function of tensors without a graph; the reference of ``GraphCall``."""
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -46,7 +46,9 @@ class GraphCall:
     """
 
     def __init__(self, function: Function, examples: Sequence[Tensor], stream: Any) -> None:
-        self._function = function  # and with it what the kernels read besides their inputs
+        self._function = (
+            function  # keeps the tensors alive that the kernels read beside their inputs
+        )
         self._inputs = [example.clone() for example in examples]
         # Libraries choose their algorithms and allocate their workspaces before the recording.
         for _ in range(_WARM_UPS):

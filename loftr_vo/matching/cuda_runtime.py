@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The few things of CUDA that the streaming matcher is built on."""
+"""Streams, events, pinned memory and graphs of CUDA, as the streaming matcher uses them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from loftr_vo.matching.stage_trace import Trace
 
 
 class CudaRuntime:
-    """Streams, events, staging memory and recorded calls of one CUDA device.
+    """Streams, events, pinned memory and recorded calls of one CUDA device.
 
-    A runtime with the same methods that orders work by nothing but streams and events can take
-    its place in a test, and shows where an event is missing.
+    Tests replace it by a runtime that orders work only by streams and events, which reveals a
+    missing event.
 
     Args:
         device: a CUDA device.
         graphs: False to launch every kernel by itself.
-        trace: notes when each stream was busy, once ``settle`` is called.
+        trace: receives the spans of each stream at every ``settle``.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CudaRuntime:
         self._timings: list[tuple[str, Any, Any]] = []
 
     def stream(self, lane: str) -> Any:
-        """Return a new stream: what is launched on it runs in order, beside other streams."""
+        """Return a new stream; its work runs in order, concurrently with other streams."""
         stream = torch.cuda.Stream(self.device)
         self._lanes[stream] = lane
         return stream
@@ -52,8 +52,8 @@ class CudaRuntime:
         return torch.cuda.Event()
 
     def launch(self, stream: Any, work: Callable[[], None]) -> None:
-        """Have ``work`` launch its kernels on a stream."""
-        # A stream brings its device with it.
+        """Call ``work`` with a stream as the current one."""
+        # The stream also sets the device.
         with torch.inference_mode(), torch.cuda.stream(stream):
             if self._trace is None:
                 work()
@@ -68,7 +68,7 @@ class CudaRuntime:
         self._timings.append((self._lanes[stream], start, end))
 
     def settle(self) -> None:
-        """Wait for all that the device has to do."""
+        """Wait until the device is idle."""
         torch.cuda.synchronize(self.device)
         if self._trace is None:
             return
@@ -81,13 +81,13 @@ class CudaRuntime:
         self._timings.clear()
 
     def staging(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """Return host memory that the device reads and writes without the host's help."""
+        """Return pinned host memory, which the device reads and writes asynchronously."""
         return torch.empty(tuple(shape), dtype=dtype, pin_memory=True)
 
     def share(self, tensor: Tensor, stream: Any) -> None:
-        """Have a tensor's memory wait for another stream than its own before it is used again.
+        """Mark a tensor as used by another stream, so that its memory is not reused too early.
 
-        Once is enough, whatever the other stream is given to do before the tensor is dropped.
+        One call covers all work of that stream until the tensor is dropped.
         """
         tensor.record_stream(stream)
 
@@ -100,14 +100,13 @@ class CudaRuntime:
 
 
 def _with_fastest_convolutions(function: Function) -> Function:
-    """Return the function, launched with the fastest convolutions that compute in float32.
+    """Return the function with cuDNN's fastest algorithms chosen, without TF32.
 
-    To replay what was recorded needs none of it, and to set it takes the host some time.
+    Replaying a graph does not need the flags, and setting them takes the host some time.
     """
 
     def launch(*inputs: Tensor) -> Sequence[Tensor]:
-        # Shapes are fixed, so the fastest are worth looking for. Without TF32 float32 is what the
-        # CPU computes.
+        # Shapes are fixed, so the search pays off. Without TF32, float32 agrees with the CPU.
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             return function(*inputs)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device that the network runs on: which one, in what precision, and what it may fail of."""
+"""The device that the network runs on: its choice, its precision and its faults."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _PRECISIONS = {
     'float16': torch.float16,
     'bfloat16': torch.bfloat16,
 }
-# How PyTorch words what is the device's fault; not every such error has a type of its own.
+# Parts of PyTorch's messages for faults of the device; not every such error has its own type.
 _DEVICE_FAULTS = ('cuda', 'cudnn', 'cublas', 'nvidia driver', 'nvrtc')
 _MEMORY_FAULTS = ('out of memory', "can't allocate memory", 'not enough memory', 'alloc_failed')
 
 
 class DeviceError(ValueError):
-    """The device asked for is not to be had; says what to do."""
+    """The requested device is not available; the message has the remedy."""
 
 
 class DeviceLostError(RuntimeError):
-    """The device failed while the network ran on it; says why and what to do.
+    """The device failed while the network ran on it; the message has cause and remedy.
 
-    What was computed on it is gone. A new ``Matcher`` may work again; after some faults only a
+    Its results are lost. A new ``Matcher`` may work again; after some faults only a
     new process does.
     """
 
@@ -36,10 +36,10 @@ class DeviceMemoryError(DeviceLostError):
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn auto, cpu, cuda or cuda:N into a device that is there.
+    """Return the device for auto, cpu, cuda or cuda:N.
 
     Raises:
-        DeviceError: it is not; says why.
+        DeviceError: it is not available.
     """
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -63,7 +63,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def why_no_cuda() -> str:
-    """Return what PyTorch says when asked to use CUDA: not built in, no driver, too old a one."""
+    """Return why CUDA is not available, by PyTorch: not built in, no driver, too old a driver."""
     if not torch.backends.cuda.is_built():
         return 'this PyTorch was built without CUDA'
     try:
@@ -74,7 +74,7 @@ def why_no_cuda() -> str:
 
 
 def resolve_precision(name: str, device: torch.device) -> torch.dtype:
-    """Turn a precision's name into a type; auto is float16 on a GPU and float32 on a CPU."""
+    """Return the type of a precision's name; auto is float16 on a GPU and float32 on a CPU."""
     if name == 'auto':
         return torch.float16 if device.type == 'cuda' else torch.float32
     return _PRECISIONS[name]
@@ -82,7 +82,7 @@ def resolve_precision(name: str, device: torch.device) -> torch.dtype:
 
 @contextlib.contextmanager
 def device_faults(device: torch.device) -> Iterator[None]:
-    """Turn what PyTorch raises when a device fails into an error that says what to do.
+    """Convert PyTorch's errors of a failed device into ``DeviceLostError``.
 
     Raises:
         DeviceMemoryError: too little memory.
@@ -106,6 +106,6 @@ def device_faults(device: torch.device) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, as a sentence."""
+    """Return the first line of an error's message, as a sentence."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(' .') + '.'

@@ -24,8 +24,8 @@ def match_and_refine(
         matcher: the network.
         image0: (H0, W0) uint8.
         image1: (H1, W1) uint8.
-        refine: place the matches on the full pictures (``subpixel``); False leaves them where the
-            network put them on its smaller ones.
+        refine: locate the matches on the full pictures (``lucas_kanade``); False keeps the
+            network's positions.
 
     Returns:
         The matches, the most confident first, in pixels of the pictures given.
@@ -43,7 +43,7 @@ def match_and_refine(
 
 
 def _of_one_size(image0: np.ndarray, image1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw out the edges of the smaller picture: Lucas-Kanade wants two of one size."""
+    """Pad both pictures to a common size by repeating edge pixels, as Lucas-Kanade requires."""
     height, width = np.maximum(image0.shape, image1.shape).tolist()
     padded0, padded1 = (
         cv2.copyMakeBorder(

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The streaming matcher: pictures in, features kept, matches with a keyframe out."""
+"""The streaming matcher: encodes each picture once, and matches keyframe and frame."""
 
 from __future__ import annotations
 
@@ -21,35 +21,33 @@ from loftr_vo.matching.device import resolve_device, resolve_precision
 from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.matching.raw_matches import PairMatches
 from loftr_vo.matching.stage_trace import Trace
+from loftr_vo.matching.tuning import TUNING
 
 Backend = CpuBackend | CudaBackend
 
-# Where image_size leaves it open: the small network is no more exact on larger pictures, and sees
-# less far across them; the large ones were published for 640, which a CPU would be at for seconds.
-_DEFAULT_SIZE, _LARGE_SIZE = 480, 640
-_LARGE_NETWORK = 256  # width of the coarse tokens
+_PUBLISHED_WIDTH = 256  # of the coarse tokens of the published networks
 _SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
-# Sizes of picture whose cells are kept; a camera has one.
-_SIZES_KEPT = 8
+_CACHED_SIZES = 8  # of pictures, whose cell centres are kept; a camera has one size
 
 
 def default_image_size(device: str, width: int) -> int:
     """Return the ``image_size`` that suits a type of device and a width of the coarse tokens."""
-    return _LARGE_SIZE if device != 'cpu' and width >= _LARGE_NETWORK else _DEFAULT_SIZE
+    large = device != 'cpu' and width >= _PUBLISHED_WIDTH
+    return TUNING.large_image_size if large else TUNING.image_size
 
 
 class PictureError(ValueError):
-    """A picture that the network cannot work on."""
+    """A picture too small for the network."""
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """What is kept of a picture: the features, which depend on no other picture.
+    """A picture's features, which depend on no other picture.
 
     Attributes:
-        features: on the matcher's device, or on their way; only the matcher knows their form.
-        shape: (H, W) of the picture as it was given.
-        working_shape: (H, W) of the picture that the network saw.
+        features: of the matcher's backend, on its device; they may still be in computation.
+        shape: (H, W) of the original picture.
+        working_shape: (H, W) of the picture resized for the network.
     """
 
     features: Any
@@ -58,13 +56,13 @@ class EncodedImage:
 
     @cached_property
     def image_pixels_per_network_pixel(self) -> np.ndarray:
-        """(2,) by x and y."""
+        """(2,) along x and y."""
         return _image_pixels_per_network_pixel(self.shape, self.working_shape)
 
     def cell_centres(self) -> np.ndarray:
-        """(L, 2) float64, pixels of the picture as given, of every coarse cell, row-major.
+        """Return the coarse cells' centres (L, 2) float64, in pixels of the original picture.
 
-        Not to be written to: pictures of one size share it.
+        Row-major. The array is read-only, since pictures of one size share it.
         """
         return _cell_centres(self.shape, self.working_shape)
 
@@ -76,7 +74,7 @@ def _image_pixels_per_network_pixel(
 
 
 class DeferredPicture(EncodedImage):
-    """A picture that the network sees only once its features are asked for, if ever.
+    """A picture that is encoded only once its features are needed, if ever.
 
     Args:
         encode: starts the network on it.
@@ -99,7 +97,7 @@ class DeferredPicture(EncodedImage):
         return self._encode()  # type: ignore[attr-defined]
 
 
-@lru_cache(maxsize=_SIZES_KEPT)
+@lru_cache(maxsize=_CACHED_SIZES)
 def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
     rows, columns = (side // COARSE_STRIDE for side in working_shape)
     y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
@@ -112,10 +110,10 @@ def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.
 class Matcher:
     """Encodes each picture once and matches it with others.
 
-    Both calls return at once; what they started is waited for where its result is asked for.
+    Both calls are asynchronous: they return at once, and reading a result waits for it.
 
     Attributes:
-        encoded: pictures that the network has seen until now.
+        encoded: pictures that the network has encoded until now.
     """
 
     def __init__(
@@ -127,13 +125,13 @@ class Matcher:
         """Load the weights that ``settings`` name, unless a model is given.
 
         Args:
-            settings: see there.
+            settings: of the matcher.
             model: a network to use instead of the one that the settings name.
-            trace: notes when the device does what.
+            trace: records the spans of encoding and matching.
 
         Raises:
-            WeightsError: the weights cannot be had.
-            DeviceError: the device cannot.
+            WeightsError: the weights cannot be loaded.
+            DeviceError: the device is not available.
             DeviceLostError: the device fails, or has too little memory for the weights.
         """
         self.settings = settings
@@ -151,14 +149,14 @@ class Matcher:
         self.configure(settings)
 
     def configure(self, settings: MatcherSettings) -> None:
-        """Take over the settings that may change while running."""
+        """Apply the settings that may change while running."""
         self.settings = settings
         self._backend.set_threshold(settings.threshold)
         self._backend.set_min_support(settings.min_support)
 
     @property
     def image_size(self) -> int:
-        """See the setting; zero resolved."""
+        """The setting ``image_size``, or the default where that is zero."""
         width = self._backend.config.coarse_dim
         return self.settings.image_size or default_image_size(self.device.type, width)
 
@@ -173,11 +171,11 @@ class Matcher:
 
     @property
     def can_speculate(self) -> bool:
-        """Whether a match whose result is never asked for takes no time from others."""
+        """Whether a match whose result is never used does not delay others, as on a GPU."""
         return self.device.type != 'cpu'
 
     def working_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Return (H, W) that the network sees of a picture of (H, W).
+        """Return the (H, W) to which a picture of (H, W) is resized for the network.
 
         Raises:
             PictureError: a picture too small to match.
@@ -210,11 +208,11 @@ class Matcher:
         return self._backend.encode(image, working)
 
     def match(self, keyframe: EncodedImage, frame: EncodedImage) -> PendingMatches:
-        """Start to match the keyframe, whose points stay on its grid, with a frame.
+        """Start to match a keyframe, whose points stay on its coarse grid, with a frame.
 
         Returns:
-            The matches to come, in pixels of the pictures as they were given; asking for them
-            raises ``DeviceLostError`` if the device failed at them, or at the features.
+            The pending matches, in pixels of the original pictures. Their ``result`` raises
+            ``DeviceLostError`` if the device failed at them or at the features.
         """
         raw = self._backend.match(
             keyframe.features,
@@ -228,7 +226,7 @@ class Matcher:
         return PendingMatches(lambda: _matches(raw.result(), keyframe, frame), arrived)
 
     def settle(self) -> None:
-        """Wait until all that was started is done; only who measures time needs to.
+        """Wait until all that was started is done; needed only to measure time.
 
         Raises:
             DeviceLostError: the device failed.
@@ -236,7 +234,7 @@ class Matcher:
         self._backend.settle()
 
     def wait(self, picture: EncodedImage) -> None:
-        """Wait until a picture is encoded; only who measures time needs to.
+        """Wait until a picture is encoded; needed only to measure time.
 
         Raises:
             DeviceLostError: the device failed.
@@ -245,7 +243,7 @@ class Matcher:
 
 
 def _matches(pair: PairMatches, keyframe: EncodedImage, frame: EncodedImage) -> Matches:
-    """Turn one pair's matches into pixels of the pictures as they were given."""
+    """Convert one pair's matches to pixels of the original pictures."""
     scale = frame.image_pixels_per_network_pixel
     keypoints1 = (pair.keypoints1 + 0.5) * scale - 0.5
     inside = ((keypoints1 >= 0) & (keypoints1 <= np.array(frame.shape[::-1]) - 1)).all(axis=1)
@@ -260,11 +258,11 @@ def _matches(pair: PairMatches, keyframe: EncodedImage, frame: EncodedImage) -> 
 
 
 def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:
-    """(H, W) that the network sees, both multiples of 8.
+    """Return the (H, W) to which a picture is resized for the network, both multiples of 8.
 
     The area is bounded, not a side: a wide picture has as many cells as a square one. Each side is
-    rounded by itself, which stretches the picture by a few pixels and spares the network padding
-    and masks.
+    rounded separately, which stretches the picture by a few pixels; in exchange the network needs
+    no padding and no masks.
 
     Args:
         shape: (H, W) of the picture.

@@ -15,14 +15,14 @@ class Matches:
     """N matches of a pair; pixel (0, 0) is the centre of the top left pixel.
 
     Attributes:
-        keypoints0: (N, 2) float32, x and y in the first picture, in pixels as it was given;
+        keypoints0: (N, 2) float32, x and y in the first picture, in pixels of the original;
             always on the network's coarse grid.
         keypoints1: (N, 2) float32, the same points in the second picture, sub-pixel.
         confidence: (N,) float32 in [0, 1], the coarse dual-softmax score.
-        spread: (N,) float32, how far off ``keypoints1`` may be, in pixels: the root of the summed
-            variances along both axes.
+        spread: (N,) float32, standard deviation of ``keypoints1`` in pixels: the root of the sum
+            of the variances along both axes.
         cells: (N,) int64, row-major index of the coarse cell in the first picture. With a
-            keyframe as the first picture it names a match in every frame matched to it.
+            keyframe as the first picture it identifies a point in every frame matched to it.
     """
 
     keypoints0: np.ndarray
@@ -35,7 +35,7 @@ class Matches:
         return len(self.confidence)
 
     def select(self, chosen: np.ndarray) -> Matches:
-        """Return the matches that ``chosen``, a mask or indices, names."""
+        """Return the matches of ``chosen``, a mask or indices."""
         return Matches(
             self.keypoints0[chosen],
             self.keypoints1[chosen],
@@ -46,11 +46,11 @@ class Matches:
 
 
 class PendingMatches:
-    """Matches on their way from the device.
+    """Matches that the device may still compute.
 
     Args:
-        fetch: waits for the matches and returns them; called once, when they are asked for.
-        arrived: whether that takes no waiting; by default it is taken not to.
+        fetch: waits for the matches and returns them; called once, by the first ``result``.
+        arrived: whether that takes no waiting.
     """
 
     def __init__(
@@ -74,5 +74,5 @@ class PendingMatches:
         if self._matches is None:
             assert self._fetch is not None
             self._matches = self._fetch()
-            self._fetch = None  # and with it the memory that they came through
+            self._fetch = None  # which frees its buffer
         return self._matches

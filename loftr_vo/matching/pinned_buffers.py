@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Host memory through which pictures go to the device and matches come back."""
+"""Pinned host memory for the transfer of pictures to the device and of matches back."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# While one picture is worked on, the next is on its way, and the one after may be written.
+# One picture is processed, the next is copied, and the one after may be written.
 _SLOTS = 3
 
 
 class Upload:
-    """A picture's way to the device.
+    """Buffers and events of one upload.
 
     Attributes:
-        pixels: (H, W) uint8, to write the picture to.
-        host: (1, 1, H, W) uint8, the same, staging memory.
-        device: (1, 1, H, W) uint8, where it arrives.
-        arrived: marks that the copy is through.
-        read: marks that the device has no more use of the copy.
+        pixels: (H, W) uint8 view of ``host``, to write the picture to.
+        host: (1, 1, H, W) uint8, pinned.
+        device: (1, 1, H, W) uint8, the target.
+        arrived: event, recorded after the copy.
+        read: event, recorded after the last use of ``device``.
     """
 
     def __init__(self, runtime: Any, shape: tuple[int, int]) -> None:
@@ -33,7 +33,7 @@ class Upload:
 
 
 class UploadRing:
-    """Brings pictures of one size to the device, in a stream of its own.
+    """Copies pictures of one size to the device, in a separate stream.
 
     Args:
         runtime: see ``CudaRuntime``.
@@ -47,10 +47,10 @@ class UploadRing:
         self._next = 0
 
     def start(self, picture: np.ndarray) -> Upload:
-        """Start to copy a picture; whoever reads it then marks ``read``."""
+        """Start to copy a picture; its reader must record ``read``."""
         upload = self._uploads[self._next]
         self._next = (self._next + 1) % len(self._uploads)
-        # Three pictures ago: in practice it is through long since.
+        # From three pictures ago: in practice it has completed.
         upload.arrived.synchronize()
         upload.pixels[:] = picture
         self._stream.wait_event(upload.read)
@@ -62,18 +62,18 @@ class UploadRing:
 
 
 class DownloadPool:
-    """Staging memory for results of one shape, used again once a result is read or dropped."""
+    """Pinned memory for results of one shape, reused once a result is read or dropped."""
 
     def __init__(self, runtime: Any, shape: tuple[int, ...]) -> None:
         self._runtime, self._shape = runtime, shape
         self._free: list[Tensor] = []
 
     def take(self) -> Tensor:
-        """Return float32 staging memory, new only if none is free."""
+        """Return a float32 pinned buffer, new only if none is free."""
         if self._free:
             return self._free.pop()
         return self._runtime.staging(self._shape, torch.float32)
 
     def give_back(self, buffer: Tensor) -> None:
-        """Let it be taken again, for a copy in the same stream as before."""
+        """Return a buffer to the pool, for another copy in the same stream."""
         self._free.append(buffer)

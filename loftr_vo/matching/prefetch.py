@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The matcher's work, started before its result is needed."""
+"""Prefetching: encoding and matching are started before their results are needed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import EncodedImage, Matcher, PictureError
 from loftr_vo.matching.matches import Matches, PendingMatches
 
-# The frame in work and the one after it.
+# The frame in processing and the next one.
 _FRAMES = 2
 
 
 @dataclass
 class _Started:
-    """What was started for a frame."""
+    """The work started for a frame."""
 
     frame: Frame
     encoded: EncodedImage
@@ -27,13 +27,13 @@ class _Started:
 
 
 class Prefetch:
-    """Encodes frames, and matches them with the keyframe of the moment, ahead of time.
+    """Encodes frames, and matches them with the present keyframe, ahead of time.
 
-    Which keyframe a frame will need is not known before the frame ahead of it is done. The match
-    is started with the present one all the same, and made anew if the guess was wrong.
+    The keyframe of a frame is known only when the frame before it is done. The match is started
+    with the present one speculatively, and repeated if the keyframe changes.
 
     Args:
-        matcher: returns what does the work.
+        matcher: returns the matcher.
     """
 
     def __init__(self, matcher: Callable[[], Matcher]) -> None:
@@ -41,13 +41,13 @@ class Prefetch:
         self._started: deque[_Started] = deque(maxlen=_FRAMES)
 
     def forget(self) -> None:
-        """Drop all that was started."""
+        """Drop all started work."""
         self._started.clear()
 
     def start(self, frame: Frame, keyframe: EncodedImage | None) -> None:
-        """Start to encode a frame, and to match it if there is a keyframe to guess.
+        """Start to encode a frame, and to match it if there is a keyframe.
 
-        A frame that cannot be matched is left alone; ``encoded`` says why when its turn comes.
+        A frame that cannot be matched is skipped; ``encoded`` raises the error later.
         """
         try:
             started = self._find(frame)
@@ -66,7 +66,7 @@ class Prefetch:
         return self._find(frame, now=False).encoded
 
     def encoded(self, frame: Frame) -> EncodedImage:
-        """Return a frame's features, or those to come.
+        """Return a frame's features, possibly still in computation.
 
         Raises:
             PictureError: a picture too small to match.

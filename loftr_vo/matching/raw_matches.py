@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The matches of one pair on their way from the network to numpy."""
+"""The network's matches of one pair, converted to numpy."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ COLUMNS = 7
 
 
 class PairMatches(NamedTuple):
-    """N matches of one pair, on the host; pixels are those that the network saw.
+    """N matches of one pair, on the host, in pixels of the resized pictures.
 
     Attributes:
         cells0: (N,) int64, row-major coarse cell in the first picture.
         cells1: (N,) int64, row-major coarse cell in the second picture.
         confidence: (N,) float32 in [0, 1].
         keypoints1: (N, 2) float32, x and y in the second picture.
-        spread: (N,) float32, how far off ``keypoints1`` may be.
+        spread: (N,) float32, standard deviation of ``keypoints1``; see ``Matches``.
     """
 
     cells0: np.ndarray
@@ -34,7 +34,7 @@ class PairMatches(NamedTuple):
 
 
 def valid_matches(raw: RawMatches) -> PairMatches:
-    """Return the matches of a batch of one pair on the CPU, without the filling."""
+    """Return the matches of a batch of one pair on the CPU, without the invalid rows."""
     valid = raw.valid[0].numpy()
     cells0, cells1, confidence, keypoints1, spread = (
         rows[0].numpy()[valid]
@@ -58,7 +58,7 @@ def pack(raw: RawMatches) -> Tensor:
 
 
 def unpack(packed: np.ndarray) -> PairMatches:
-    """Return a copy of what ``pack`` packed, without the filling."""
+    """Return a copy of packed matches, without the invalid rows; the inverse of ``pack``."""
     kept = packed.take(np.flatnonzero(packed[3]), axis=1)
     cells = kept[:2].astype(np.int64)
     return PairMatches(cells[0], cells[1], kept[2], kept[4:6].T, kept[6])

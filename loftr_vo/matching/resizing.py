@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures at the size that the network sees: OpenCV's filters, on the host and on a device."""
+"""Resizing for the network: OpenCV's filters, on the host and on a device."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Shape = tuple[int, int]
 
 
 def filter_between(shape: Shape, new_shape: Shape) -> int:
-    """Return OpenCV's name of the filter that resizes pictures of (H, W) to another (H, W).
+    """Return OpenCV's interpolation flag for resizing pictures of (H, W) to another (H, W).
 
-    Where one side grows, ``INTER_AREA`` is no mean over areas any more, on the other side neither.
+    Where either side grows, ``INTER_AREA`` is no mean over areas any more along both.
     """
     shrinks = all(new <= old for new, old in zip(new_shape, shape, strict=True))
     return cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -30,16 +30,16 @@ def resized(picture: np.ndarray, shape: Shape) -> np.ndarray:
 
 
 class DeviceResizing:
-    """Does on a device what ``resized`` does, with fixed shapes and without waiting.
+    """``resized`` on a device, with fixed shapes and without waiting for it.
 
     The filters are separable and linear: along each axis, a few pixels are weighted and added.
-    OpenCV itself says which and how, so that the two differ by rounding alone: by one grey level
-    at most, and that seldom unless pictures are enlarged, where OpenCV computes with few digits.
+    Their weights are taken from OpenCV, so that both differ only by rounding: by one grey level at
+    most, and rarely unless pictures are enlarged, where OpenCV computes with few digits.
 
     Args:
         shape: (H, W) of the pictures.
         new_shape: (H, W) of the results.
-        device: where they are.
+        device: of the pictures.
     """
 
     def __init__(self, shape: Shape, new_shape: Shape, device: torch.device) -> None:

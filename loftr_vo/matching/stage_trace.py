@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""When each stage of a frame ran, for whoever wants to see what overlaps."""
+"""Time spans of the stages of a frame, to show how they overlap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Span:
     """A stretch of time.
 
     Attributes:
-        lane: what was busy, such as encode.
+        lane: the stage, such as encode.
         start, end: in seconds of ``time.perf_counter``.
     """
 
@@ -31,19 +31,19 @@ class Trace:
         self.spans: list[Span] = []
 
     def add(self, lane: str, start: float, end: float) -> None:
-        """Note that a lane was busy."""
+        """Add a span."""
         self.spans.append(Span(lane, start, end))
 
     @contextlib.contextmanager
     def span(self, lane: str) -> Iterator[None]:
-        """Note that a lane is busy within."""
+        """Add the span of the ``with`` block."""
         start = time.perf_counter()
         yield
         self.add(lane, start, time.perf_counter())
 
 
 class NoTrace(Trace):
-    """Collects nothing."""
+    """Discards spans."""
 
     def add(self, lane: str, start: float, end: float) -> None:
-        """Forget it."""
+        """Do nothing."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a camera moves: a smooth path, the direction it looks in, and the tremor of a hand."""
+"""Camera motion: a smooth path, the viewing direction, and the tremor of a hand."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def looking_along(position: np.ndarray, yaw: float, pitch: float, roll: float) -
 
 
 def stopping(path: CameraPath, when: float, within: float = 0.5) -> CameraPath:
-    """Return a path that is left standing still.
+    """Return a path that ends at rest.
 
     Args:
-        path: the way until then.
+        path: the motion until then.
         when: seconds at which the camera begins to slow down.
         within: seconds that it takes to stop.
     """
@@ -49,7 +49,7 @@ def turning(path: CameraPath, when: float, rate: float) -> CameraPath:
     """Return a path on which the camera stops, and then turns on the spot to its right.
 
     Args:
-        path: the way until then.
+        path: the motion until then.
         when: seconds at which the camera begins to slow down; it turns once it stands.
         rate: radians a second; reached within half a second.
     """
@@ -66,11 +66,11 @@ def turning(path: CameraPath, when: float, rate: float) -> CameraPath:
 
 
 def swinging(path: CameraPath, rng: np.random.Generator) -> CameraPath:
-    """Return a path on which the camera is swung to and fro besides, as a hand that hurries does.
+    """Return a path with added rotational oscillation, as of a camera in a hurried hand.
 
     Args:
-        path: the way.
-        rng: draws how.
+        path: the path without it.
+        rng: draws frequencies and phases.
     """
     swing = Tremor(rng, [0.06, 0.15, 0.05], (0.5, 1.5))
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers that a device is sent once: to send them anew waits for all it has still to do."""
+"""Constants copied to a device once, since each copy waits for the device."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to a camera for a while: a hand on the lens, darkness, being carried off."""
+"""Temporary disturbances of a camera: a covered lens, darkness, being carried away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.imaging.frame import Frame
 
 Disturbance = Callable[[Frame, np.random.Generator], Frame]
-"""What becomes of a frame; the generator is its own."""
+"""Maps a frame to the disturbed one; the generator is separate for each frame."""
 
 _SENSOR_NOISE = 1.5  # grey levels
 
@@ -24,8 +24,8 @@ class DisturbedSequence(Sequence):
 
     Args:
         sequence: the frames.
-        disturbance: what happens to them.
-        first, last: indices of the first frame that it happens to, and of the first after.
+        disturbance: applied to them.
+        first, last: index of the first disturbed frame, and of the first after it.
         seed: of the disturbance's noise.
     """
 
@@ -49,30 +49,30 @@ class DisturbedSequence(Sequence):
 
 
 def darkened(frame: Frame, rng: np.random.Generator) -> Frame:
-    """Switch the light off."""
+    """Return a frame without light."""
     return _replaced(frame, np.zeros(frame.image.shape), rng)
 
 
 def dazzled(frame: Frame, rng: np.random.Generator) -> Frame:
-    """Have the sun shine into the lens."""
+    """Return an overexposed frame."""
     return _replaced(frame, np.full(frame.image.shape, 265.0), rng)
 
 
 def smeared(frame: Frame, rng: np.random.Generator) -> Frame:
-    """Shake the camera so that the picture is smeared over a third of its width."""
+    """Return a frame blurred over a third of its width."""
     length = frame.image.shape[1] // 3
     smear = cv2.blur(frame.image.astype(np.float32), (length, length // 4))
     return _replaced(frame, smear, rng)
 
 
 def covered(share: float = 1.0) -> Disturbance:
-    """Hold something smooth before the lens, which hides a share of the view from the left on."""
+    """Cover a share of the view from the left, by a smooth object before the lens."""
 
     def disturb(frame: Frame, rng: np.random.Generator) -> Frame:
         height, width = frame.image.shape
         y, x = np.mgrid[:height, :width] / np.array([height, width]).reshape(2, 1, 1)
         hand = 55 + 60 * x - 35 * y**2 + 15 * np.sin(3 * x * y)
-        # It is out of focus, and so is its edge.
+        # The object is out of focus, so its edge is soft.
         opacity = np.clip((share - x) / 0.15 + 0.5, 0.0, 1.0) if share < 1 else np.ones_like(x)
         return _replaced(frame, hand * opacity + frame.image * (1 - opacity), rng)
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a camera with a wide lens sees: pinhole pictures to several sides, joined.
+"""Pictures through a wide lens, joined from pinhole pictures to several sides.
 
-The ray-caster knows pinhole cameras only, and none sees 180 degrees. So a scene is rendered on the
+The ray-caster has pinhole cameras only, and none covers 180 degrees. So a scene is rendered on the
 faces of a cube around the camera (Greene: Environment Mapping and Other Applications of World
-Projections, 1986), and each pixel of the lens takes what lies along its ray.
+Projections, 1986), and each pixel of the lens is sampled along its ray.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LENSES = {
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """What a lens sees of one face.
+    """The part of one face that a lens covers.
 
     Attributes:
         rotation: (3, 3), camera from face.

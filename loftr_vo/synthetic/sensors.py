@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sensors beside the camera, as they are: a depth camera with holes, wheels that slip."""
+"""Simulated sensors with their errors: a depth camera with holes, wheels that slip."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loftr_vo.synthetic.camera_path import CameraPath
 _INVERSE_DEPTH_SIGMA = 0.0025  # 1/m
 NEAREST, FARTHEST = 0.4, 10.0  # metres
 _EDGE = 0.05  # relative step of depth beside which there is none
-_HOLES = 12  # patches that give nothing back: glass, black, shiny
+_HOLES = 12  # patches without a measurement: glass, black, shiny
 _HOLE_SIZE = 0.09  # of the picture's width, mean radius
 
 WHEEL_RATE = 50.0  # hertz
@@ -29,15 +29,15 @@ _SLIP_FACTOR = (1.2, 2.5)  # by which a slipping wheel turns too far
 
 
 def depth_camera(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return what a depth camera makes of true depth.
+    """Return a depth camera's measurement of true depth.
 
     Args:
         depth: (H, W) metres.
         rng: draws noise and holes.
 
     Returns:
-        (H, W) float32 metres in whole millimetres, 0 where it knows nothing: beyond its range, at
-        edges, and in patches.
+        (H, W) float32 metres in whole millimetres, 0 where there is no measurement: beyond its
+        range, at edges, and in patches.
     """
     inverse = 1.0 / depth + rng.normal(0.0, _INVERSE_DEPTH_SIGMA, depth.shape)
     seen = (depth > NEAREST) & (depth < FARTHEST) & (inverse > 0)
@@ -57,7 +57,7 @@ def depth_camera(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def wheel_odometry(
     path: CameraPath, seconds: float, start: int, rng: np.random.Generator
 ) -> Trajectory:
-    """Return what wheels make of the way of a camera that looks along the base's x axis.
+    """Return wheel odometry of the path of a camera that looks along the base's x axis.
 
     Each step's length and turn have noise, and now and then the wheels slip.
 

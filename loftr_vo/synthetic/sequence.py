@@ -82,16 +82,16 @@ _START = 1_000_000_000  # nanoseconds; a stamp of zero means "unknown" to parts 
 class SyntheticSequence(Sequence):
     """Pictures of a ray-cast scene with exact poses and depth, the same for the same seed.
 
-    Frames are rendered one at a time as they are asked for. With ``provide`` they carry what
-    sensors beside the camera would say: a depth camera, which takes the place of the exact depth,
-    a right camera, and wheels; see ``sensors``.
+    Frames are rendered one at a time as they are asked for. With ``provide`` they carry
+    measurements of other sensors: a depth camera, which replaces the exact depth, a right camera,
+    and wheels; see ``sensors``.
 
     Args:
         kind: ``room``, a hand-held camera going round in a furnished room; ``street``, a camera
             driving past houses and around a bend; ``rest`` and ``turn``, the room's camera that
             after two seconds stands still, or turns on the spot; ``swing``, the same, swung to
             and fro; ``wall``, a plane all over.
-        frames: how many.
+        frames: their number.
         size: (H, W) in pixels.
         rate: frames a second; the camera's speed does not depend on it.
         seed: of the textures, the shake of the hand and the noise.
@@ -103,8 +103,8 @@ class SyntheticSequence(Sequence):
         light: share of the usual light that there is; the noise stays.
         flicker: standard deviation of the light from frame to frame, as a share of it.
         blur: pixels by which each picture is smeared sideways, as by a shaking mount.
-        hidden: share of the view that somebody hides who walks ahead of the camera.
-        hidden_since: seconds from which on they do.
+        hidden: share of the view that a person walking ahead of the camera hides.
+        hidden_since: seconds from which on.
         camera: with a lens of its own, which the pictures are then taken through; in place of a
             pinhole of ``size``. Rows are read at once.
 
@@ -179,7 +179,7 @@ class SyntheticSequence(Sequence):
 
     @functools.cached_property
     def wheels(self) -> Trajectory:
-        """What the wheels say of the base, which is where the camera is and looks along x."""
+        """Wheel odometry of the base, which is at the camera and looks along x."""
         rng = np.random.default_rng([self._seed, 3])
         return wheel_odometry(self._path, float(self._times[-1]), _START, rng)
 
@@ -201,7 +201,7 @@ class SyntheticSequence(Sequence):
         return self._accompanied(frame, index)
 
     def _grey(self, light: np.ndarray, index: int, draw: int) -> np.ndarray:
-        """Return the picture (H, W) uint8 that a sensor takes; ``draw`` tells its noise apart."""
+        """Return the picture (H, W) uint8 that a sensor takes; ``draw`` seeds its noise."""
         if self._blur > 1:
             light = cv2.blur(light, (self._blur, 1))
         flicker = self._flicker * np.random.default_rng([self._seed, 6, index]).normal()
@@ -212,7 +212,7 @@ class SyntheticSequence(Sequence):
         return np.clip(np.round(grey), 0, 255).astype(np.uint8)
 
     def _accompanied(self, frame: Frame, index: int) -> Frame:
-        """Return the frame with what ``provide`` asked for."""
+        """Return the frame with the samples named to ``provide``."""
         assert frame.depth is not None
         if 'depth' in self.provided:
             rng = np.random.default_rng([self._seed, 4, index])
@@ -273,7 +273,7 @@ class SyntheticSequence(Sequence):
     def _see_in_blocks(
         self, scene: Rectangles, pose: np.ndarray, camera: Camera
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See what a pinhole camera sees, block by block."""
+        """Render a pinhole camera block by block."""
         light, depth = np.empty((2, camera.height, camera.width), np.float32)
         for top in range(0, camera.height, _BLOCK):
             for left in range(0, camera.width, _BLOCK):

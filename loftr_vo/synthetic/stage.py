@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Building one scene by hand: surfaces with a painted picture each, lit and put in place."""
+"""Builds a scene from surfaces, each with a painted picture, lit and placed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Stage:
         Args:
             painter: what is on it.
             centre: (3,) metres.
-            outward: (3,) horizontal unit vector towards those who see it.
+            outward: (3,) horizontal unit vector towards the side it is seen from.
             size: (width, height) in metres.
             scale: texels per metre; the stage's if None.
         """
@@ -124,7 +124,7 @@ class Stage:
     ) -> None:
         """Add a surface that shows all of ``picture``; large ones become several tiles.
 
-        It is seen by those who look along ``right`` x ``down``.
+        It is visible in the viewing direction ``right`` x ``down``.
 
         Args:
             picture: (H, W) in [0, 1].
@@ -162,7 +162,7 @@ class Stage:
 
 
 def light(outward: np.ndarray) -> float:
-    """Return the share of light that a surface sends back."""
+    """Return the share of light that a surface reflects."""
     return _AMBIENT + (1.0 - _AMBIENT) * max(0.0, float(outward @ _TO_LIGHT))
 
 

@@ -15,7 +15,7 @@ from loftr_vo.loftr.fast.torch_kernels import Kernels
 
 
 class FastCorrelationHead:
-    """What a ``CorrelationHead`` says of correlation volumes.
+    """The layers of a ``CorrelationHead`` for correlation volumes.
 
     Args:
         head: where the weights come from; it is not changed.

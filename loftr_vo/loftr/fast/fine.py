@@ -28,7 +28,7 @@ def fine_map(preprocess: FinePreprocess) -> Tensor:
 
 
 def context_map(preprocess: FinePreprocess) -> tuple[Tensor, Tensor]:
-    """Return what it makes of a coarse token, both its layers in one: (Cf, C) and (Cf,)."""
+    """Return its map of a coarse token, both layers in one: weight (Cf, C) and bias (Cf,)."""
     down, merge = preprocess.down_proj, preprocess.merge_feat
     of_context = merge.weight[:, merge.out_features :]
     bias = of_context @ down.bias + merge.bias

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions and linear layers with what follows them, by the fastest means at hand.
+"""Convolutions and linear layers with fused epilogues, in the fastest implementation available.
 
 ``Kernels`` says what is computed, with plain PyTorch. Its subclasses compute the same with one
 call where PyTorch needs several: each pass over the memory that is spared counts as much as
@@ -19,9 +19,9 @@ from loftr_vo.loftr.fast.torch_kernels import Convolution, CudnnKernels, Kernels
 
 
 def choose_kernels(device: torch.device, dtype: torch.dtype) -> Kernels:
-    """Return the fastest kernels that work here: each is tried, and held against the plain ones.
+    """Return the fastest kernels that work here; each is first compared with the plain ones.
 
-    What is fused is not part of PyTorch's public interface, so that a release may lack it.
+    Fused operators are not part of PyTorch's public interface, so a release may lack them.
     """
     candidates: list[Callable[[], Kernels]] = []
     if device.type == 'cpu' and dtype == torch.float32:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""LoFTR for inference, whole: features of one picture, matches of two."""
+"""The whole LoFTR for inference: features of one picture, matches of two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loftr_vo.loftr.fast.windows import lay_out
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR, RawMatches
 from loftr_vo.loftr.position_encoding import position_encoding
 
-# Channels that tensor cores like: multiples of 8 in 16 bits.
+# Tensor cores need channel counts that are multiples of 8 in 16 bits.
 _TENSOR_CORE_MULTIPLE = 8
 # Matches refined at once where their number is not fixed. oneDNN compiles and keeps kernels for
 # each number of rows that it meets, 5 MB for a new number of matches, so it always meets the same.
@@ -29,7 +29,7 @@ _BLOCK = 256
 
 
 class FastFeatures(NamedTuple):
-    """What can be said of one picture without another; it may be kept.
+    """Features of one picture, which depend on no other and can be cached.
 
     Attributes:
         tokens: (1, L, C) float32, the coarse cells after the first self-attention.
@@ -84,11 +84,11 @@ class FastLoFTR:
             self._parts = parts or choose_parts(model, kernels, device, dtype)
 
     def set_threshold(self, threshold: float) -> None:
-        """Keep coarse matches whose confidence is larger from now on."""
+        """Set the confidence above which coarse matches are kept."""
         self._threshold.fill_(threshold)
 
     def set_min_support(self, min_support: int) -> None:
-        """Keep those that so many of the cells around support from now on; at first, all."""
+        """Set the least support of coarse matches; initially 0."""
         self._min_support.fill_(min_support)
 
     @torch.inference_mode()
@@ -141,7 +141,7 @@ class FastLoFTR:
         if self._fixed_size:
             return RawMatches(*coarse, *refine(coarse))
         count = int(coarse.valid.sum())
-        # A block more than is needed where nothing matches: there must be something to join.
+        # A block more than is needed where nothing matches: torch.cat needs at least one.
         refined = [
             refine(_rows(coarse, at, at + _BLOCK)) for at in range(0, max(count, 1), _BLOCK)
         ]

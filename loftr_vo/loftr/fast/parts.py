@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What follows the backbone, by the fastest means at hand."""
+"""The parts after the backbone, in the fastest implementation available."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Parts(NamedTuple):
 def choose_parts(
     model: LoFTR, kernels: Kernels, device: torch.device, dtype: torch.dtype
 ) -> Parts:
-    """Return the fastest parts that work here; fused ones are held against the plain ones."""
+    """Return the fastest parts that work here; fused ones are first compared with plain ones."""
     plain = plain_parts(model, kernels, device, dtype)
     if device.type != 'cuda' or dtype not in _HALF or not _can_be_fused(model):
         return plain
@@ -111,7 +111,7 @@ def select_plainly(
 
 
 def _can_be_fused(model: LoFTR) -> bool:
-    """Say whether the network's sizes are among those that the fused kernels are written for."""
+    """Return whether the fused kernels support the network's sizes."""
     config = model.config
     coarse, fine = config.coarse_dim, config.fine_dim
     return (
@@ -127,7 +127,7 @@ def _can_be_fused(model: LoFTR) -> bool:
 def _agree(
     fused: Parts, plain: Parts, model: LoFTR, device: torch.device, dtype: torch.dtype
 ) -> bool:
-    """Run both on random tokens, whose pairs are plain to see, and say whether they agree."""
+    """Return whether both agree on random tokens with unambiguous pairs."""
     config, grid = model.config, (12, 16)
     tolerance = 16 * torch.finfo(dtype).eps
     generator = torch.Generator().manual_seed(0)

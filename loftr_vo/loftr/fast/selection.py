@@ -17,12 +17,12 @@ from torch import Tensor
 from loftr_vo.loftr.coarse_matching import CoarseMatches, first_of_column, select_best
 from loftr_vo.loftr.fast.torch_kernels import Kernels
 
-# Rows worked on together: what one pass leaves in the cache, the next finds there.
+# Rows of a block, which stays in the cache between passes.
 _BLOCK = 128
-# One row in so many is looked at to guess the largest logit.
+# One row in so many is sampled to estimate the largest logit.
 _SAMPLE = 32
 _LN_2 = math.log(2)
-# Sums of exponentials in this range have lost nothing that counts in float32.
+# Sums of exponentials in this range have kept float32 precision.
 _SMALLEST, _LARGEST = 1e-25, 1e37
 
 

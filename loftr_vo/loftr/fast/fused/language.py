@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the fused kernels share, in Triton's language.
+"""Functions shared by the fused kernels, in Triton's language.
 
 Functions of Triton are no Python functions: their arguments are pointers to the first element of
 contiguous tensors, whole numbers, and constants of the compilation, in capitals.
@@ -42,7 +42,7 @@ def attended(
     GROUP: tl.constexpr,
     ROWS: tl.constexpr,
 ):
-    """Return what attention finds for tokens, (ROWS, C) float32, before its norm.
+    """Return the attention message of tokens, (ROWS, C) float32, before its norm.
 
     Args:
         x: (ROWS, C), the tokens, in the type of the weights.
@@ -78,11 +78,11 @@ def feed_forward(
     C: tl.constexpr,
     CHUNK: tl.constexpr,
 ):
-    """Return what a layer adds to its tokens, (R, C) float32, before its last scale and shift.
+    """Return the residual of a layer, (R, C) float32, before its last scale and shift.
 
     Args:
         x: (R, C), the tokens, in the type of the weights.
-        message: (R, C) float32, what attention found, before its norm.
+        message: (R, C) float32, the attention message, before its norm.
         first: (2 C, 2 C), inputs by outputs.
         first_bias: (2 C,) float32.
         second: (2 C, C), inputs by outputs.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What follows the convolutions that cuDNN fuses nothing into, in one pass over the map each."""
+"""Epilogues of convolutions that cuDNN cannot fuse, in one pass over the map each."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What follows a ``Summary`` in a narrow layer, in one kernel.
+"""The rest of a narrow layer after its ``Summary``, in one kernel.
 
 The features of a block of tokens never leave the chip.
 """

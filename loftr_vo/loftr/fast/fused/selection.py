@@ -25,11 +25,11 @@ from loftr_vo.loftr.support import REACH, TOLERANCE
 _SPLIT = 1024
 # Channels multiplied at once.
 _CHUNK = 32
-# Elements that rows of the matrix are a multiple of: Triton looks for 16.
+# Rows of the matrix are padded to a multiple of this, which Triton vectorises.
 _ALIGNMENT = 16
 # Rows or columns that one program sums up over all tiles.
 _LINES = 16
-# Cells that one program asks the cells around of.
+# Cells whose support one program counts.
 _CELLS = 32
 # Cells that one program counts the more confident ones of, and how many it looks at together.
 _RANKED, _RIVALS = 16, 512
@@ -259,7 +259,7 @@ def _supported(
         turned_down = tl.abs(other_column // columns1 - other_y - down) <= TOLERANCE
         turned_right = tl.abs(other_column % columns1 - other_x - right) <= TOLERANCE
         support += (other & turned_down & turned_right).to(tl.int32)
-    # Each goes the way it goes itself.
+    # A match supports itself.
     matched = matched & (support - 1 >= tl.load(min_support))
     tl.store(confidences + row, tl.where(matched, confidence, 0.0), mask=row < count0)
 

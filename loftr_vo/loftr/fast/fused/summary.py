@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What tokens attend to: keys and values of other tokens, summed up and merged, in two kernels."""
+"""The key-value summary of linear attention, summed and merged in two kernels."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _join(
 
 
 class Summary(NamedTuple):
-    """What tokens attend to.
+    """The key-value summary that tokens attend to.
 
     Attributes:
         joined: (B, C, C), means over the tokens of keys by values, through the merging layer.

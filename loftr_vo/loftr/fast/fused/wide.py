@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What follows a ``Summary`` in a wide layer: two kernels, and PyTorch's products between them.
+"""The rest of a wide layer after its ``Summary``: two kernels with PyTorch's products between.
 
 The feed-forward network has most of the weights, 1 MB of half floats at 256 channels. A program
 that did all for its block of tokens would read them all, one piece after the other.
@@ -92,7 +92,7 @@ class WideAttention:
         return output
 
     def _with_message(self, tokens: Tensor, summary: Summary) -> Tensor:
-        """Return (B L, 2 C), all tokens beside what attention found for them."""
+        """Return (B L, 2 C), all tokens beside their attention messages."""
         batch, count, dim = tokens.shape
         hidden = tokens.new_empty(batch * count, 2 * dim, dtype=self._query.dtype)
         _attend[(triton.cdiv(count, _ROWS), batch)](
