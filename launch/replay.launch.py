@@ -75,6 +75,8 @@ NAMES = {
 
 # Percent of the path.
 DEFAULT_MAX_ATE = '5.0'
+# Seconds: a bag comes to its end, and the recorder waits up to 15 s for what is still in work.
+INPUT_TIMEOUT = '30.0'
 # Seconds until the node is active: weights may have to be downloaded.
 READY_TIMEOUT = 600
 # Seconds, and milliseconds, that ros2 bag play waits at the beginning and at the end.
@@ -132,6 +134,7 @@ def replay(context: LaunchContext, processes: list) -> list:
         'image_transport': facts['image_transport'],
         'queue_policy': given('queue_policy') or 'all',
         'use_sim_time': 'true',
+        'input_timeout': given('input_timeout') or INPUT_TIMEOUT,
     }
     recorder = recording(facts, output, given, values)
     player = playing(facts, bag, output, given, executable, values)

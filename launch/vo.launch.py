@@ -59,6 +59,11 @@ PARAMETERS = {
     'odom_frame': ('odom_frame', str, 'Frame that the motion is published in.'),
     'publish_tf': ('publish_tf', bool, 'Whether to broadcast it to TF.'),
     'autostart': ('autostart', bool, 'Whether to activate without a lifecycle manager.'),
+    'input_timeout': (
+        'input_timeout',
+        float,
+        'Silence on a topic in seconds after which it is reported.',
+    ),
     'use_sim_time': ('use_sim_time', bool, 'Whether to take the time from /clock.'),
 }
 
