@@ -7,6 +7,7 @@ Arguments of vo.launch.py may be given too.
 
 import itertools
 import json
+import math
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
+    EmitEvent,
     ExecuteProcess,
     IncludeLaunchDescription,
     LogInfo,
@@ -22,10 +24,13 @@ from launch.actions import (
     SetLaunchConfiguration,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit
+from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.events.process import ShutdownProcess
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage
+
+from loftr_vo.ros.launch_values import LaunchValues
 
 VO = str(Path(__file__).resolve().parent / 'vo.launch.py')
 
@@ -45,7 +50,11 @@ ARGUMENTS = {
         'Pose of the camera on what the ground truth is of, as loftr_vo score has it. Empty: '
         'from /tf_static of the bag; for a file, a camera that looks along x.',
     ),
-    'max_ate': ('5.0', 'Largest error of the positions that is held, in percent of the path.'),
+    'max_ate': (
+        '',
+        'Largest error of the positions that is held, in percent of the path. Empty: 5 where '
+        'there is ground truth. Given, a replay without ground truth is refused.',
+    ),
     'min_tracked': ('90.0', 'Least share of the pictures that must be tracked, in percent.'),
     'rate': ('1.0', 'Times as fast as recorded.'),
     'output': ('results/replay', 'Folder for odometry and figures; earlier ones are replaced.'),
@@ -64,6 +73,10 @@ NAMES = {
     '--ground-truth-topic': 'ground_truth_topic:=TOPIC',
 }
 
+# Percent of the path.
+DEFAULT_MAX_ATE = '5.0'
+# Seconds: a bag comes to its end, and the recorder waits up to 15 s for what is still in work.
+INPUT_TIMEOUT = '30.0'
 # Seconds until the node is active: weights may have to be downloaded.
 READY_TIMEOUT = 600
 # Seconds, and milliseconds, that ros2 bag play waits at the beginning and at the end.
@@ -96,8 +109,10 @@ def replay(context: LaunchContext, processes: list) -> list:
         processes: recorder and player are added to it, to be started last.
 
     Raises:
+        ValueError: an argument is no number, or outside its range.
         RuntimeError: there is no bag, or the bag has not what is needed.
     """
+    values = LaunchValues(context.launch_configurations)
 
     def given(name: str) -> str:
         return LaunchConfiguration(name, default='').perform(context)
@@ -105,36 +120,63 @@ def replay(context: LaunchContext, processes: list) -> list:
     def executable(name: str) -> str:
         return ExecutableInPackage(name, 'loftr_vo').perform(context)
 
+    values.number('max_ate', 0.0, math.inf)
+    values.number('min_tracked', 0.0, 100.0)
+    values.number('rate', 1e-3, 1e3)
     bag, output = Path(given('bag')).expanduser(), Path(given('output')).expanduser()
     facts = inspect(executable('loftr_vo'), bag, given)
+    wanted = [name for name in ('max_ate', 'extrinsics') if given(name)]
+    if wanted and not facts['ground_truth']:
+        raise RuntimeError(f'{wanted[0]} is given, but {in_our_names(facts["no_ground_truth"])}')
     node = {
         'image': facts['image'],
         'camera_info': facts['camera_info'],
         'image_transport': facts['image_transport'],
         'queue_policy': given('queue_policy') or 'all',
         'use_sim_time': 'true',
+        'input_timeout': given('input_timeout') or INPUT_TIMEOUT,
     }
-    recorder = recording(facts, output, given)
-    player = playing(facts, bag, output, given, executable)
+    recorder = recording(facts, output, given, values)
+    player = playing(facts, bag, output, given, executable, values)
     scorer = scoring(facts, bag, output, given, executable)
 
+    # Whether the odometry is complete, and whether the replay has come to a result.
+    is_recorded = is_over = False
+
     def go_on(event, context: LaunchContext) -> list | None:
+        nonlocal is_recorded, is_over
         if context.is_shutdown or 'rviz2' in event.process_name:
             return None
-        if event.returncode == 0 and event.action is player:
+        done = event.returncode == 0
+        if done and (event.action is player or (is_recorded and is_node(event.action))):
             return None
-        if event.returncode == 0 and event.action is recorder and scorer is not None:
-            return [scorer]
-        if event.returncode == 0 and event.action in (recorder, scorer):
+        if done and event.action is recorder and scorer is not None:
+            is_recorded = True
+            # Scoring takes a while, in which the node would report that no picture comes.
+            return [EmitEvent(event=ShutdownProcess(process_matcher=is_node)), scorer]
+        is_over = True
+        if done and event.action in (recorder, scorer):
             return [Shutdown(reason='the replay held')]
         raise RuntimeError(
             f'the replay failed: {event.process_name} ended with code {event.returncode}'
         )
 
+    def end(event, context: LaunchContext) -> None:
+        nonlocal is_over
+        if event.due_to_sigint and not is_over:
+            is_over = True
+            raise RuntimeError('the replay was interrupted')
+
     watch = RegisterEventHandler(OnProcessExit(on_exit=go_on))
     processes.extend([recorder, player])
     told = LogInfo(msg=f'{bag}: {facts["frames"]} pictures on {facts["image"]}; {verdict(facts)}')
-    return [told, *itertools.starmap(SetLaunchConfiguration, node.items()), watch]
+    interrupted = RegisterEventHandler(OnShutdown(on_shutdown=end))
+    return [told, *itertools.starmap(SetLaunchConfiguration, node.items()), watch, interrupted]
+
+
+def is_node(action) -> bool:
+    """Whether a process is the node."""
+    return getattr(action, 'node_executable', None) == 'vo_node'
 
 
 def inspect(command: str, bag: Path, given) -> dict:
@@ -154,10 +196,15 @@ def inspect(command: str, bag: Path, given) -> dict:
     )
     if result.returncode:
         reason = result.stderr.strip().removeprefix('loftr_vo: error: ')
-        for option, name in NAMES.items():
-            reason = reason.replace(option, name)
-        raise RuntimeError(reason)
+        raise RuntimeError(in_our_names(reason))
     return json.loads(result.stdout)
+
+
+def in_our_names(reason: str) -> str:
+    """Return a message of the command with the names of this launch file's arguments."""
+    for option, name in NAMES.items():
+        reason = reason.replace(option, name)
+    return reason
 
 
 def verdict(facts: dict) -> str:
@@ -165,21 +212,22 @@ def verdict(facts: dict) -> str:
     if facts['ground_truth']:
         return f'ground truth: {facts["ground_truth"]}'
     return (
-        'no ground truth is known, so only the share of tracked pictures is held against a bound'
+        'no ground truth, so only the share of tracked pictures is held against a bound: '
+        + in_our_names(facts['no_ground_truth'])
     )
 
 
-def recording(facts: dict, output: Path, given) -> Node:
+def recording(facts: dict, output: Path, given, values: LaunchValues) -> Node:
     """Return what writes the odometry into a bag, and ends when all pictures are answered."""
     options = {
-        '--publisher': given('name') or 'loftr_vo',
+        '--publisher': values.name,
         '--frames': str(facts['frames']),
         '--min-tracked': given('min_tracked'),
     }
     return Node(
         package='loftr_vo',
         executable='vo_recorder',
-        namespace=LaunchConfiguration('namespace', default=''),
+        namespace=values.namespace,
         arguments=[str(output / 'odometry'), *words(options)],
         parameters=[{'use_sim_time': True}],
         remappings=[('image', pictures(facts))],
@@ -187,7 +235,9 @@ def recording(facts: dict, output: Path, given) -> Node:
     )
 
 
-def playing(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteProcess:
+def playing(
+    facts: dict, bag: Path, output: Path, given, executable, values: LaunchValues
+) -> ExecuteProcess:
     """Return what plays the bag as soon as the node is active."""
     topics = [pictures(facts), facts['camera_info'], *scale_topics(facts, given)]
     needed = [*topics, '/tf_static', *given('also_play').split()]
@@ -204,9 +254,7 @@ def playing(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteP
             *(executable('loftr_vo'), 'play', str(bag), '--rate', given('rate')),
             *('--wait', '60', '--topics', *needed),
         ]
-    namespace, name = given('namespace').strip('/'), given('name') or 'loftr_vo'
-    node = f'/{namespace}/{name}' if namespace else f'/{name}'
-    wait = [executable('vo_when_active'), node, str(READY_TIMEOUT)]
+    wait = [executable('vo_when_active'), values.node, str(READY_TIMEOUT)]
     return ExecuteProcess(cmd=[*wait, *command], name='player', output='screen')
 
 
@@ -229,7 +277,7 @@ def scoring(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteP
         '--ground-truth': str(truth),
         '--ground-truth-topic': given('ground_truth_topic'),
         '--extrinsics': given('extrinsics') or ('optical' if from_file else ''),
-        '--max-ate': given('max_ate'),
+        '--max-ate': given('max_ate') or DEFAULT_MAX_ATE,
         '--json': str(output / 'score.json'),
     }
     command = [executable('loftr_vo'), 'score', str(output / 'odometry'), *words(options)]

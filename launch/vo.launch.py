@@ -9,6 +9,9 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import ExecutableInPackage
+
+from loftr_vo.ros.launch_values import LaunchValues
 
 SHARE = Path(__file__).resolve().parent.parent
 
@@ -27,8 +30,9 @@ ARGUMENTS = {
     'namespace': ('', 'Namespace of the node and of the topics that it publishes.'),
     'name': ('loftr_vo', 'Name of the node.'),
     'params_file': (
-        f'{SHARE}/config/vo.yaml',
-        'Parameter file; it need not have all. The arguments below win over it.',
+        '',
+        'Parameter file with what differs from the defaults. The arguments below win over it. '
+        'config/vo.yaml of the package has every parameter, to copy from.',
     ),
     'rviz': ('false', 'Whether to start RViz too.'),
     'camera_frame': (
@@ -36,7 +40,7 @@ ARGUMENTS = {
         'Frame of the pictures. Given, it is published as fixed to base_frame, looking along its '
         'x axis: for a camera that no robot description places. Needs tf2_ros.',
     ),
-    'log_level': ('info', 'Least severity that is logged.'),
+    'log_level': ('info', "Least severity that is logged; debug is the node's own alone."),
 }
 
 # Each sets one parameter of the node: argument: (parameter, its type, description).
@@ -57,13 +61,23 @@ PARAMETERS = {
     'odom_frame': ('odom_frame', str, 'Frame that the motion is published in.'),
     'publish_tf': ('publish_tf', bool, 'Whether to broadcast it to TF.'),
     'autostart': ('autostart', bool, 'Whether to activate without a lifecycle manager.'),
+    'input_timeout': (
+        'input_timeout',
+        float,
+        'Silence on a topic in seconds after which it is reported.',
+    ),
     'use_sim_time': ('use_sim_time', bool, 'Whether to take the time from /clock.'),
 }
 
+# Launch files of others, Nav2's among them, write booleans as Python does.
+BOOLEAN = ['true', 'false', 'True', 'False']
 CHOICES = {
-    'rviz': ['true', 'false'],
+    'rviz': BOOLEAN,
     'log_level': ['debug', 'info', 'warn', 'error', 'fatal'],
-    **{name: ['', 'true', 'false'] for name, (_, kind, _) in PARAMETERS.items() if kind is bool},
+    'queue_policy': ['', 'newest', 'all'],
+    'image_transport': ['', 'raw', 'compressed'],
+    'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height'],
+    **{name: ['', *BOOLEAN] for name, (_, kind, _) in PARAMETERS.items() if kind is bool},
 }
 
 # Topics below the node's name that RViz is configured for.
@@ -74,7 +88,7 @@ OPTICAL = {'qx': '-0.5', 'qy': '0.5', 'qz': '-0.5', 'qw': '0.5'}
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the node, RViz where it is asked for, and every argument with its description."""
+    """Return the node, RViz where it is wanted, and every argument with its description."""
     described = {
         **{name: (topic, text) for name, (topic, text) in TOPICS.items()},
         **ARGUMENTS,
@@ -93,67 +107,84 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def start(context: LaunchContext) -> list[Node]:
-    """Return what the arguments ask for.
+    """Return the processes that the arguments ask for.
 
     Raises:
-        RuntimeError: there is no such parameter file.
+        ValueError: there is no such parameter file, or it cannot be read.
+        RuntimeError: a package is missing. Nothing has been started then.
     """
-
-    def given(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    if not Path(given('params_file')).is_file():
-        raise RuntimeError(f'there is no parameter file {given("params_file")}')
-    nodes = [odometry_node(given)]
-    if given('camera_frame'):
-        nodes.append(camera_transform(given))
-    if given('rviz') == 'true':
-        nodes.append(rviz(given))
+    values = LaunchValues(context.launch_configurations)
+    nodes = [odometry_node(values)]
+    if values.argument('camera_frame'):
+        require(context, 'camera_frame', 'tf2_ros', 'static_transform_publisher')
+        nodes.append(camera_transform(values))
+    if values.flag('rviz'):
+        require(context, 'rviz', 'rviz2', 'rviz2')
+        nodes.append(rviz(values))
     return nodes
 
 
-def odometry_node(given) -> Node:
+def require(context: LaunchContext, argument: str, package: str, executable: str) -> None:
+    """Make sure that an executable is installed.
+
+    Raises:
+        RuntimeError: it is not; names the package, and the argument that needs it.
+    """
+    try:
+        ExecutableInPackage(executable, package).perform(context)
+    # Both ament_index_python's PackageNotFoundError and launch's SubstitutionFailure.
+    except Exception as error:
+        raise RuntimeError(
+            f'{argument} needs the ROS package {package}, which is not installed: install '
+            f'ros-$ROS_DISTRO-{package.replace("_", "-")}, or leave {argument} out'
+        ) from error
+
+
+def odometry_node(values: LaunchValues) -> Node:
     """Return the node with the parameters of those arguments that were given."""
     parameters = {
         parameter: ParameterValue(LaunchConfiguration(argument), value_type=kind)
         for argument, (parameter, kind, _) in PARAMETERS.items()
-        if given(argument)
+        if values.argument(argument)
     }
+    level = values.argument('log_level')
+    if level == 'debug':
+        # By the node's logger alone: for all, rcl and the middleware would log each wait.
+        level = f'{values.node.strip("/").replace("/", ".")}:=debug'
     return Node(
         package='loftr_vo',
         executable='vo_node',
-        name=LaunchConfiguration('name'),
-        namespace=LaunchConfiguration('namespace'),
-        parameters=[LaunchConfiguration('params_file'), parameters],
+        name=values.name,
+        namespace=values.namespace,
+        parameters=[*([values.params_file] if values.params_file else []), parameters],
         remappings=topic_remappings(),
-        ros_arguments=['--log-level', LaunchConfiguration('log_level')],
+        ros_arguments=['--log-level', level],
         output='screen',
     )
 
 
-def camera_transform(given) -> Node:
-    """Return what fixes the camera to the robot."""
+def camera_transform(values: LaunchValues) -> Node:
+    """Return the publisher of the fixed transform from the robot to the camera."""
     turn = [word for axis, value in OPTICAL.items() for word in (f'--{axis}', value)]
-    frames = ['--frame-id', given('base_frame') or 'base_link']
+    frames = ['--frame-id', values.setting('base_frame', 'base_frame') or 'base_link']
     return Node(
         package='tf2_ros',
         executable='static_transform_publisher',
-        namespace=LaunchConfiguration('namespace'),
-        arguments=[*frames, '--child-frame-id', given('camera_frame'), *turn],
+        namespace=values.namespace,
+        arguments=[*frames, '--child-frame-id', values.argument('camera_frame'), *turn],
     )
 
 
-def rviz(given) -> Node:
+def rviz(values: LaunchValues) -> Node:
     """Return RViz, configured for the node's topics and frames."""
-    frame = ['-f', given('odom_frame')] if given('odom_frame') else []
-    sim_time = {'use_sim_time': given('use_sim_time') == 'true'}
-    private = [(f'loftr_vo/{topic}', f'{given("name")}/{topic}') for topic in SHOWN]
+    private = [(f'loftr_vo/{topic}', f'{values.name}/{topic}') for topic in SHOWN]
+    frame = values.setting('odom_frame', 'odom_frame')
     return Node(
         package='rviz2',
         executable='rviz2',
-        namespace=LaunchConfiguration('namespace'),
-        arguments=['-d', str(SHARE / 'rviz' / 'vo.rviz'), *frame],
-        parameters=[sim_time],
+        namespace=values.namespace,
+        arguments=['-d', str(SHARE / 'rviz' / 'vo.rviz'), '-f', frame],
+        parameters=[{'use_sim_time': values.setting('use_sim_time', 'use_sim_time')}],
         remappings=[*topic_remappings(), *private],
     )
 

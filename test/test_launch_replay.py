@@ -104,6 +104,11 @@ def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
         (('/left/image',), ['ground_truth:=/absent.txt'], '/absent.txt'),
         (('/left/image',), ['params_file:=/absent.yaml'], 'there is no parameter file'),
         (('/left/image',), ['player:=vlc'], 'player'),
+        (('/left/image',), ['max_ate:=abc'], 'max_ate:=abc is not a number'),
+        (('/left/image',), ['min_tracked:=101'], 'min_tracked:=101 is not within'),
+        (('/left/image',), ['max_ate:=5'], 'max_ate is given, but'),
+        (('/left/image',), ['queue_policy:=some'], 'queue_policy'),
+        (('/left/image',), ['rviz:=true'], 'rviz needs the ROS package rviz2'),
     ],
 )
 def test_bad_input_is_told_at_once(tmp_path, topics, words, reason):
