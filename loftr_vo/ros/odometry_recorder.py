@@ -24,7 +24,6 @@ from loftr_vo.odometry.estimate import State
 from loftr_vo.ros.signals import (
     end_while_starting,
     ignore_signals,
-    leave_to_ros,
     until_a_signal,
 )
 
@@ -61,8 +60,12 @@ class OdometryRecorder:
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.open()
         self._last = time.monotonic()
-        self._record(Odometry, 'odom', self._on_odometry)
-        self._record(DiagnosticStatus, f'{publisher}/status', self._on_status)
+        try:
+            self._record(Odometry, 'odom', self._on_odometry)
+            self._record(DiagnosticStatus, f'{publisher}/status', self._on_status)
+        except BaseException:
+            self._writer.close()
+            raise
 
     @property
     def silence(self) -> float:
@@ -126,27 +129,24 @@ def main(args: list[str] | None = None) -> int:
     arguments = _parser().parse_args(rclpy.utilities.remove_ros_args(args or sys.argv)[1:])
     rclpy.init(args=args)
     node = rclpy.create_node('recorder')
-    # From here on there is a bag to be closed.
-    leave_to_ros()
-    try:
-        _make_room(arguments.output)
-        recorder = OdometryRecorder(node, arguments.publisher, arguments.output)
-    except OSError as error:
-        print(f'loftr_vo: error: {error}', file=sys.stderr)
-        return 1
+    recorder = None
     at_end = False
     try:
+        # From here on there is a bag to be closed.
         with until_a_signal():
+            _make_room(arguments.output)
+            recorder = OdometryRecorder(node, arguments.publisher, arguments.output)
             record(node, recorder, node.resolve_topic_name('image'), arguments.frames)
             at_end = True
-    except RecorderError as error:
+    except (OSError, RecorderError) as error:
         print(f'loftr_vo: error: {error}', file=sys.stderr)
         return 1
     finally:
-        recorder.close()
+        if recorder is not None:
+            recorder.close()
         rclpy.try_shutdown()
         ignore_signals()
-    return _verdict(recorder, arguments) if at_end else 0
+    return _verdict(recorder, arguments) if recorder is not None and at_end else 0
 
 
 def _make_room(path: Path) -> None:

@@ -22,7 +22,7 @@ _started = False
 
 
 def end_while_starting() -> None:
-    """End the process with 0 when a signal comes, until ``leave_to_ros``.
+    """End the process with 0 when a signal comes, until ``until_a_signal`` is entered.
 
     To be called before rclpy takes the signals: it hands them on to what was there before. Does
     nothing in another thread than the main one, where Python lets no one take signals.
@@ -32,12 +32,6 @@ def end_while_starting() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             signal.signal(number, _on_signal)
-
-
-def leave_to_ros() -> None:
-    """Have signals only shut ROS down from here on; whoever spins learns of it there."""
-    global _started
-    _started = True
 
 
 def ignore_signals() -> None:
@@ -57,10 +51,11 @@ def until_a_signal() -> Iterator[None]:
 
     Whatever the block was doing with ROS then fails, each call in its own way.
     """
+    global _started
     import rclpy
     from rclpy.executors import ExternalShutdownException
 
-    leave_to_ros()
+    _started = True
     try:
         yield
     except ExternalShutdownException:

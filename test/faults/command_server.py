@@ -9,8 +9,10 @@ in; answers each with a line: ``code`` (negative for a signal; None for a run th
 the terminal.
 """
 
+import importlib
 import json
 import os
+import pkgutil
 import sys
 import tempfile
 import time
@@ -19,10 +21,17 @@ import traceback
 import evo.core.metrics  # noqa: F401
 import matplotlib.pyplot  # noqa: F401
 
-import loftr_vo.datasets.rosbag  # noqa: F401
+import loftr_vo
 from loftr_vo.cli import main as command
 
 LONGEST = 60.0  # seconds
+
+
+def import_all():
+    """Import each module of the package that needs no ROS."""
+    for module in pkgutil.walk_packages(loftr_vo.__path__, 'loftr_vo.'):
+        if not module.name.startswith(('loftr_vo.ros', 'loftr_vo.cli.__main__')):
+            importlib.import_module(module.name)
 
 
 def run(words, folder, terminal):
@@ -59,6 +68,7 @@ def wait(child):
 
 def main():
     """Answer until the input ends."""
+    import_all()
     answers = os.fdopen(os.dup(1), 'w')
     for line in sys.stdin:
         request = json.loads(line)
