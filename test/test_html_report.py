@@ -16,7 +16,6 @@ from loftr_vo.cli import main
 from loftr_vo.config import KeyframeSettings, Settings
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.batch.summary import render_summary
-from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page
 from loftr_vo.evaluation.page_data import (
     MOST_FRAMES,
@@ -24,6 +23,7 @@ from loftr_vo.evaluation.page_data import (
     plot_data,
     view_of,
 )
+from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.running import FrameRecord, Run
 from loftr_vo.geometry.trajectory import Trajectory
