@@ -228,10 +228,6 @@ FILES = {
     'unknown of zeros': (
         ros('Inverse Brown Conrady', [0.0] * 5), '', 'ROS', plumb_bob, [], {},
     ),
-    'no name and zeros': (
-        ros('plumb_bob', [0.0] * 5).replace('distortion_model', 'comment'), '', 'ROS', plumb_bob,
-        [], {},
-    ),
     'ros2 topic echo': (echoed(RADTAN), '', 'CameraInfo', plumb_bob, RADTAN, {}),
     'rostopic echo': (echoed(RADTAN, 'K', 'D'), '', 'CameraInfo', plumb_bob, RADTAN, {}),
     'plumb_bob that is rational': (ros('plumb_bob', RATIONAL), '', 'ROS', plumb_bob, RATIONAL, {}),

@@ -129,16 +129,13 @@ class Camera:
             raise CalibrationError(
                 f'{source}: camera_matrix.data needs 9 numbers, has {matrix.size}'
             )
-        distortion = _numbers(values, 'distortion_coefficients', source)
-        if not distortion.any():
-            values = {name: 'plumb_bob', **values}
         with naming(source, CalibrationError):
             return cls(
                 width=_integer(values, 'image_width', source),
                 height=_integer(values, 'image_height', source),
                 matrix=matrix.reshape(3, 3),
                 distortion_model=str(_field(values, name, source)),
-                distortion=distortion,
+                distortion=_numbers(values, 'distortion_coefficients', source),
             )
 
     @property
