@@ -23,6 +23,7 @@ from loftr_vo.datasets import DatasetError
 from loftr_vo.evaluation.batch import result as results
 from loftr_vo.evaluation.batch import schema, table_file
 from loftr_vo.evaluation.batch.comparison import compare
+from loftr_vo.evaluation.batch.fingerprint import fingerprint
 from loftr_vo.evaluation.batch.inputs import expand, told_apart
 from loftr_vo.evaluation.batch.processes import run_in_processes
 from loftr_vo.evaluation.batch.task import RecordingOptions, Task
@@ -160,6 +161,18 @@ def test_resume_does_only_what_is_not_done_or_has_changed(folder, tmp_path, caps
     assert 'name it with -o' in capsys.readouterr().err
 
 
+def test_a_calibration_that_has_changed_makes_another_result(folder, tmp_path):
+    file = tmp_path / 'camchain.yaml'
+    file.write_text('cam0: {}')
+    for given in (file, f'{file}:cam0'):
+        options = RecordingOptions(camera=given)
+        task = Task('one', str(folder / 'one'), options, Settings(), 'lk', code='c')
+        before = fingerprint(task)
+        assert fingerprint(task) == before
+        file.write_text(file.read_text() + '\n')
+        assert fingerprint(task) != before
+
+
 def test_a_command_that_is_killed_goes_on_where_it_was(folder, tmp_path):
     output = tmp_path / 'out'
     words = ['-m', 'loftr_vo.cli', 'evaluate', str(folder), '--baseline', 'lk', '-o', str(output)]
@@ -270,6 +283,24 @@ def test_a_recording_that_fails_in_b_is_worse(tmp_path):
         (tmp_path / name).write_text(json.dumps(rows))
     assert main.main(['compare', str(tmp_path / 'a'), str(tmp_path / 'b')]) == 1
     assert main.main(['compare', str(tmp_path / 'a'), str(tmp_path / 'c')]) == 1
+
+
+def test_a_recording_of_which_b_has_a_part_is_worse(tmp_path, capsys):
+    a = [row('x', frames=100), row('y', frames=100), row('z', frames=5, status='damaged')]
+    early = [row('x', frames=100), row('y', frames=5, status='damaged'), a[2]]
+    short = [row('x', frames=90), a[1], a[2]]
+    assert compare(a, early).failed == ['y']
+    assert compare(early, a).recovered == ['y']
+    assert compare(a, short).fewer_frames == ['x']
+    # What is damaged in both alike is compared as any other.
+    assert compare(a, [*a[:2], dict(a[2], ate_percent=9.0)]).worse(5.0)[0].sequence == 'z'
+    for name, rows in (('a', a), ('early', early), ('short', short)):
+        (tmp_path / name).write_text(json.dumps(rows))
+    assert main.main(['compare', str(tmp_path / 'a'), str(tmp_path / 'early')]) == 1
+    assert 'failed or ended early in B: y' in capsys.readouterr().out
+    assert main.main(['compare', str(tmp_path / 'a'), str(tmp_path / 'short')]) == 1
+    assert 'fewer frames in B: x' in capsys.readouterr().out
+    assert main.main(['compare', str(tmp_path / 'short'), str(tmp_path / 'a')]) == 0
 
 
 def test_a_change_within_the_spread_of_repeats_is_none():

@@ -71,22 +71,22 @@ def compare_command(arguments: argparse.Namespace) -> int:
     shown = [each for each in found.summaries if each.better or each.worse]
     if shown:
         print(_measure_table(shown))
-    missing = bool(found.failed or found.only_before)
-    if not worse and not better and not missing:
+    if not worse and not better and not found.has_losses:
         print(f'{found.paired} recordings: nothing is better or worse beyond the tolerance')
     if arguments.json:
         write_json(arguments.json, _plain(found))
     if arguments.output:
         write_comparison(arguments.output, found, bounds, arguments.results_a, arguments.results_b)
-    return NOT_HELD if worse or missing else 0
+    return NOT_HELD if worse or found.has_losses else 0
 
 
 def _print_recordings(found: Comparison) -> None:
     """Print which recordings are not in both, or failed in one."""
     for text, names in (
-        ('failed in B', found.failed),
+        ('failed or ended early in B', found.failed),
         ('missing in B', found.only_before),
-        ('failed in A only', found.recovered),
+        ('fewer frames in B', found.fewer_frames),
+        ('failed or ended early in A only', found.recovered),
         ('new in B', found.only_after),
     ):
         if names:
@@ -156,6 +156,7 @@ def _plain(found: Comparison) -> dict[str, Any]:
         'only_after': found.only_after,
         'failed': found.failed,
         'recovered': found.recovered,
+        'fewer_frames': found.fewer_frames,
         'changes': [
             {
                 'sequence': change.sequence,

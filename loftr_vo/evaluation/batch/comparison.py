@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from loftr_vo.evaluation.batch.result import FAILED
+from loftr_vo.evaluation.batch.result import DAMAGED, DONE, FAILED, INTERRUPTED
 from loftr_vo.evaluation.batch.schema import COLUMNS, Column
 
 MEASURES = tuple(column for column in COLUMNS if column.better)
+# Of a recording that ended early the figures are those of another, shorter one.
+_RANKS = {DONE: 0, DAMAGED: 1, INTERRUPTED: 1, FAILED: 2}
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
 
@@ -83,8 +85,9 @@ class Comparison:
         summaries: of each measure, the most harmful first.
         paired: how many recordings are in both.
         only_before, only_after: recordings that are in A or in B alone.
-        failed: recordings that failed in B and not in A.
-        recovered: recordings that failed in A and not in B.
+        failed: recordings that are done in A and not in B, or damaged in A and failed in B.
+        recovered: the same the other way round.
+        fewer_frames: recordings with fewer frames in B than in A, though both are done.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -94,6 +97,12 @@ class Comparison:
     only_after: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     recovered: list[str] = field(default_factory=list)
+    fewer_frames: list[str] = field(default_factory=list)
+
+    @property
+    def has_losses(self) -> bool:
+        """Whether a recording, or a part of one, is in A alone."""
+        return bool(self.failed or self.only_before or self.fewer_frames)
 
     def worse(self, tolerance: float, timing_tolerance: float | None = None) -> list[Change]:
         """Return the changes for the worse, the most harmful first.
@@ -113,13 +122,15 @@ def compare(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> Compar
     """Compare rows of results A and B, as ``read_results`` gives them."""
     first, second = _by_recording(before), _by_recording(after)
     both = [name for name in first if name in second]
-    fine = [name for name in both if _is_fine(first[name]) and _is_fine(second[name])]
+    ranks = {name: (_rank(first[name]), _rank(second[name])) for name in both}
+    fine = [name for name, (old, new) in ranks.items() if old == new < _RANKS[FAILED]]
     found = Comparison(
         paired=len(both),
         only_before=[name for name in first if name not in second],
         only_after=[name for name in second if name not in first],
-        failed=[n for n in both if _is_fine(first[n]) and not _is_fine(second[n])],
-        recovered=[n for n in both if _is_fine(second[n]) and not _is_fine(first[n])],
+        failed=[name for name, (old, new) in ranks.items() if new > old],
+        recovered=[name for name, (old, new) in ranks.items() if new < old],
+        fewer_frames=[name for name in fine if _frames(second[name]) < _frames(first[name])],
     )
     for measure in MEASURES:
         changes = [
@@ -149,9 +160,14 @@ def _by_recording(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     return dict(found)
 
 
-def _is_fine(rows: list[dict[str, Any]]) -> bool:
+def _rank(rows: list[dict[str, Any]]) -> int:
+    """Return how far from done the worst run of a recording is."""
     # Results of one recording alone have no status: they are there, so it is done.
-    return all(row.get('status', '') != FAILED for row in rows)
+    return max(_RANKS.get(row.get('status') or DONE, _RANKS[FAILED]) for row in rows)
+
+
+def _frames(rows: list[dict[str, Any]]) -> float:
+    return min(float(row.get('frames') or math.inf) for row in rows)
 
 
 def _change(

@@ -50,9 +50,10 @@ def write_comparison(
         lists=[
             (text, names)
             for text, names in (
-                ('failed in B', found.failed),
+                ('failed or ended early in B', found.failed),
                 ('missing in B', found.only_before),
-                ('failed in A only', found.recovered),
+                ('fewer frames in B', found.fewer_frames),
+                ('failed or ended early in A only', found.recovered),
                 ('new in B', found.only_after),
             )
             if names

@@ -12,6 +12,7 @@ from typing import Any
 import loftr_vo
 from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.task import Task, settings_of
+from loftr_vo.imaging.calibration_files import split_camera
 
 _CHUNK = 1 << 20
 
@@ -26,9 +27,10 @@ def fingerprint(task: Task) -> dict[str, str]:
         OSError, StorageError: the recording cannot be read.
     """
     options = task.options
-    given = (options.truth.path, options.camera, options.mask)
+    # A calibration may be named as FILE:CAMERA.
+    camera = options.camera and split_camera(options.camera)[0]
+    given = (options.truth.path, camera, options.mask)
     places = [task.source, *(str(path) for path in given if path is not None)]
-    # A calibration may be named as FILE:CAMERA, which is no file.
     inputs = [
         storage.versions(place)
         for place in places
