@@ -140,6 +140,7 @@ def test_package_manifest_and_setup_agree(source):
 # Python modules whose package is called otherwise in package.xml.
 KEYS = {
     'cv2': 'python3-opencv',
+    'jinja2': 'python3-jinja2',
     'numpy': 'python3-numpy',
     'scipy': 'python3-scipy',
     'tf2_ros': 'tf2_ros_py',
@@ -148,7 +149,17 @@ KEYS = {
     'yaml': 'python3-yaml',
 }
 # From pip, or only where an extra is installed.
-NO_KEY = {'PIL', 'evo', 'kornia', 'matplotlib', 'rosbags', 'triton'}
+NO_KEY = {
+    'PIL',
+    'evo',
+    'fsspec',
+    'kornia',
+    'matplotlib',
+    'pyarrow',
+    'ray',
+    'rosbags',
+    'triton',
+}
 
 
 def imported_modules():
