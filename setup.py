@@ -22,7 +22,7 @@ setup(
     maintainer='The loftr_vo authors',
     maintainer_email='loftr-vo@users.noreply.github.com',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['weights/*', 'evaluation/page/*']},
+    package_data={NAME: ['py.typed', 'weights/*', 'evaluation/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml', 'LICENSE']),
@@ -68,7 +68,7 @@ setup(
         'evaluation': EVALUATION,
         # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
         'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
-        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'ruff'],
+        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'pytest-xdist', 'ruff'],
     },
     zip_safe=False,
 )
