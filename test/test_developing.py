@@ -10,6 +10,7 @@ import yaml
 from paths import ROOT
 
 import loftr_vo
+from loftr_vo.ros import executables
 
 WORKFLOWS = sorted((ROOT / '.github' / 'workflows').glob('*.yml'))
 
@@ -62,3 +63,25 @@ def test_workers_of_one_run_have_different_ros_domains():
 
 def test_without_workers_the_domain_follows_the_process():
     assert ros_domain.domain(1234, 1, {}) == 35
+
+
+def test_executables_say_what_to_install_without_ros(monkeypatch, capsys):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'rclpy'", name='rclpy')
+
+    monkeypatch.setattr(executables, 'end_while_starting', lambda: None)
+    monkeypatch.setattr(executables.importlib, 'import_module', missing)
+    assert executables.vo_node() == 2
+    told = capsys.readouterr().err
+    assert 'vo_node: this needs ROS 2' in told
+    assert "pip install 'loftr_vo[ros]'" in told
+
+
+def test_another_module_that_is_missing_is_a_fault_of_its_own(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError("No module named 'torch'", name='torch')
+
+    monkeypatch.setattr(executables, 'end_while_starting', lambda: None)
+    monkeypatch.setattr(executables.importlib, 'import_module', missing)
+    with pytest.raises(ModuleNotFoundError, match='torch'):
+        executables.vo_node()
