@@ -38,9 +38,8 @@ def source(tmp_path_factory):
     """Return a copy of what the package is made from: building must not litter the repository."""
     copy = tmp_path_factory.mktemp('source') / 'loftr_vo'
     copy.mkdir()
-    for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'pyproject.toml'):
-        if (ROOT / file).exists():
-            shutil.copy(ROOT / file, copy)
+    for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'README.md'):
+        shutil.copy(ROOT / file, copy)
     for folder in ('loftr_vo', 'launch', 'config', 'rviz', 'foxglove', 'resource'):
         ignore = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
