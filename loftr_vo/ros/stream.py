@@ -14,11 +14,12 @@ from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.health import Health, Rate
+from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.scale_inputs import ScaleInputs
 from loftr_vo.ros.transforms import Extrinsics
 from loftr_vo.ros.worker import Tracked, Worker

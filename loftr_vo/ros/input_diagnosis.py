@@ -1,0 +1,77 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The diagnosis of the pictures and calibrations that the node subscribes to."""
+
+from __future__ import annotations
+
+import math
+
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.level import Diagnosis, Level
+
+# Changes of the calibration within this time that are more than a new calibration: two cameras.
+_UNSTEADY_SECONDS = 3.0
+# What the inputs are called where someone is told what to look for.
+_PLURALS = {'image': 'pictures are', 'camera_info': 'calibrations are'}
+_MOST_TOPICS = 3
+# By the type asked for, what to do where the other type is published.
+_TRANSPORT_HINTS = {
+    'sensor_msgs/msg/Image': '; set image_transport to compressed and remap image without '
+    'the ending /compressed',
+    'sensor_msgs/msg/CompressedImage': '; set image_transport to raw',
+}
+
+
+def diagnose_inputs(health: Health, now: float, timeout: float) -> Diagnosis | None:
+    """Return what is wrong with the node's inputs; None where nothing is.
+
+    Args:
+        health, now, timeout: as ``diagnose`` has them.
+    """
+    for feed, what in ((health.image, 'image'), (health.camera_info, 'camera_info')):
+        if what == 'camera_info' and health.calibration_file:
+            continue
+        silence = feed.rate.silence(now)
+        if feed.incompatible and silence > timeout:
+            return Level.ERROR, feed.incompatible
+        if math.isinf(silence):
+            return Level.WARN, _never_came(feed, what)
+        # Some drivers send their calibration once; only pictures must keep coming. As long as some
+        # wait, their end is nothing to be alarmed by.
+        if what == 'image' and silence > timeout and not health.backlog:
+            gone = '' if feed.publishers else '; nothing publishes it any more'
+            return Level.ERROR, f'no image on {feed.topic} for {silence:.1f} s{gone}'
+    if health.calibration_error:
+        return Level.ERROR, f'{health.camera_info.topic}: {health.calibration_error}'
+    if health.waiting_for_transform:
+        return Level.WARN, health.waiting_for_transform
+    changes = health.calibration_changes
+    if len(changes) == changes.maxlen and now - changes[0] < _UNSTEADY_SECONDS:
+        return Level.WARN, (
+            f'{health.camera_info.topic}: the calibration changes all the time: do two cameras '
+            'share the topic?'
+        )
+    return None
+
+
+def _never_came(feed: Feed, what: str) -> str:
+    if feed.publishers:
+        return (
+            f'no {what} yet on {feed.topic} ({feed.qos}), though it is published by '
+            f'{", ".join(feed.publishers)}'
+        )
+    if feed.foreign:
+        hint = _TRANSPORT_HINTS.get(feed.kind, '') if what == 'image' else ''
+        return (
+            f'no {what} yet: {feed.topic} is published {", ".join(feed.foreign)}, '
+            f'not as {feed.kind}{hint}'
+        )
+    return f'no {what} yet: nothing publishes {feed.topic} ({feed.qos}); {_advice(feed, what)}'
+
+
+def _advice(feed: Feed, what: str) -> str:
+    if not feed.elsewhere:
+        return f'is the camera on, is {what} remapped to its topic?'
+    others = ', '.join(feed.elsewhere[:_MOST_TOPICS])
+    more = ', ...' if len(feed.elsewhere) > _MOST_TOPICS else ''
+    return f'{_PLURALS[what]} on {others}{more}: remap {what} to where the camera is'
