@@ -22,16 +22,15 @@ from loftr_vo.odometry.map.depth_filter import (
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.lucas_kanade_triangulation import triangulate_by_tracking
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.map.tuning import TUNING as MAP_TUNING
 from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, TrackedFrame
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING as SHUTTER_TUNING
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.camera_step import Placement
-from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
+from loftr_vo.odometry.tracking.keyframe_matching import KeyframeMatching
 from loftr_vo.odometry.tracking.reference_search import Reference
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
-
-# Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
-_MIN_ROTATION_CHANGE = 1e-4
 
 
 class KeyframeManager:
@@ -168,7 +167,7 @@ class KeyframeManager:
                 what should stay would move.
         """
         if self._state.initialised:
-            most = MOST_LINKED if tracked.matched_by == 'tracks' else None
+            most = MAP_TUNING.max_linked_cells if tracked.matched_by == 'tracks' else None
             for older in self._older_keyframes():
                 triangulate_by_tracking(new, older, self._settings.geometry, most)
                 yield True
@@ -235,7 +234,7 @@ class KeyframeManager:
         agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
         propagate_depth(new, *motion.seen_depth(), agreement_count)
         link = motion.link_to(new)
-        old.links.append(link.thinned(MOST_LINKED) if by_tracks else link)
+        old.links.append(link.thinned(MAP_TUNING.max_linked_cells) if by_tracks else link)
         if by_tracks:
             self._keyframe_matching.start(old, new)
             self.join_matches()
@@ -281,5 +280,5 @@ class KeyframeManager:
         found = shutter.readout_rotation_at(keyframe.frame.stamp)
         if found is None:
             return
-        if np.abs(found - keyframe.readout_rotation).max() > _MIN_ROTATION_CHANGE:
+        if np.abs(found - keyframe.readout_rotation).max() > SHUTTER_TUNING.min_rotation_change:
             keyframe.set_readout_rotation(found)

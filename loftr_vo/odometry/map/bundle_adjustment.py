@@ -31,10 +31,8 @@ from loftr_vo.geometry.reprojection import (
 from loftr_vo.geometry.rigid_motion import skew, transform
 from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
+from loftr_vo.odometry.map.tuning import TUNING
 from loftr_vo.odometry.pose.pose_refinement import directions_keeping_length, of_length
-
-_ITERATIONS = 8
-_CONVERGED = 1e-4
 
 
 @dataclass(eq=False)
@@ -141,12 +139,12 @@ class _Problem:
     def solve(self) -> None:
         """Levenberg-Marquardt."""
         cost, damping = self._cost(self.state), 1e-4
-        for _ in range(_ITERATIONS):
+        for _ in range(TUNING.window_iterations):
             system = self._normal_equations()
             candidate = self._stepped(system, damping)
             candidate_cost = self._cost(candidate)
             if candidate_cost < cost:
-                converged = cost - candidate_cost < _CONVERGED * cost
+                converged = cost - candidate_cost < TUNING.window_convergence * cost
                 self.state, cost = candidate, candidate_cost
                 damping = max(damping / 10, 1e-8)
                 if converged:

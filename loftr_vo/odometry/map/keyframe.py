@@ -28,6 +28,7 @@ from loftr_vo.matching.lucas_kanade import (
 )
 from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.map.tuning import TUNING
 from loftr_vo.odometry.pose.pose_refinement import Observations
 from loftr_vo.odometry.rolling_shutter.model import (
     NO_ROTATION,
@@ -35,17 +36,6 @@ from loftr_vo.odometry.rolling_shutter.model import (
     straighten_derivatives,
     to_middle_row,
 )
-
-# A cell's depth counts as known under this relative standard deviation.
-_KNOWN_SIGMA = 0.3
-# Relative standard deviation, of nothing known but the scene's usual depth.
-_UNKNOWN_SIGMA = 10.0
-# The same in the window's refinement, where it only keeps depths finite.
-_LOOSE_SIGMA = 30.0
-# Tangent of the angle from the optical axis, 85 degrees, beyond which no ray is used. There an
-# error of half a pixel of a 190-pixel fisheye (0.15 degrees) changes x/z by 3 %, which is nearly
-# linear still; at 89 degrees it is 15 %, and at 90 there is no x/z.
-_OUTERMOST = 11.43
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +138,13 @@ class Keyframe:
         """Know no more than that every cell is somewhere about the usual depth."""
         self.reference_depth = reference_depth
         self.inverse_depth = np.full(len(self.rays), 1 / reference_depth)
-        self.variance = np.full(len(self.rays), (_UNKNOWN_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_depth_sigma / reference_depth) ** 2
+        self.variance = np.full(len(self.rays), unknown)
         self.agreement_count = np.zeros(len(self.rays), int)
         self.best_measured_variance = np.full(len(self.rays), np.inf)
         self.filtered_depth = self.inverse_depth.copy()
-        self.filtered_variance = np.full(len(self.rays), (_LOOSE_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_prior_sigma / reference_depth) ** 2
+        self.filtered_variance = np.full(len(self.rays), unknown)
 
     def observed(
         self,
@@ -215,7 +207,8 @@ class Keyframe:
         depth = 1 / self.inverse_depth[known]
         in_camera = self.rays[known] * depth[:, None]
         relative = np.sqrt(self.variance[known]) * depth
-        return in_camera @ self.pose[:3, :3].T + self.pose[:3, 3], 1 - relative / _KNOWN_SIGMA
+        in_world = in_camera @ self.pose[:3, :3].T + self.pose[:3, 3]
+        return in_world, 1 - relative / TUNING.known_depth_sigma
 
     def move(self, rotation: np.ndarray, translation: np.ndarray, scale: float) -> None:
         """Put the keyframe and its depths into other coordinates: X' = scale R X + t.
@@ -238,7 +231,7 @@ class Keyframe:
     def update_reference_depth(self) -> None:
         """Take the median depth of the known cells, where there are enough to have one."""
         known = self.known
-        if known.sum() >= 10:
+        if known.sum() >= TUNING.min_cells_for_median:
             self.reference_depth = float(1 / np.median(self.inverse_depth[known]))
 
 
@@ -267,7 +260,8 @@ class _Rays:
         rays = rays_from_points(seen)
         by_pixel = straighten_derivatives(rays, share, readout_rotation, by_pixel, camera.height)
         rays = to_middle_row(rays, share, readout_rotation)
-        usable = np.sum(rays[:, :2] ** 2, axis=1) < _OUTERMOST**2  # not where it is NaN
+        # False where it is NaN.
+        usable = np.sum(rays[:, :2] ** 2, axis=1) < TUNING.max_ray_tangent**2
         a, b, c, d = by_pixel.reshape(-1, 4).T
         determinant = a * d - b * c
         # A ray beyond where the lens model folds over comes out mirrored.
@@ -278,7 +272,7 @@ class _Rays:
 
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Whether inverse depths (N,) of these variances (N,) are known well enough to be used."""
-    return (inverse_depth > 0) & (variance < (_KNOWN_SIGMA * inverse_depth) ** 2)
+    return (inverse_depth > 0) & (variance < (TUNING.known_depth_sigma * inverse_depth) ** 2)
 
 
 def locate_matches(

@@ -42,30 +42,14 @@ from loftr_vo.odometry.pose.pose_refinement import (
     refine_pose,
 )
 from loftr_vo.odometry.pose.static_scene import (
-    DEPTH_THRESHOLD_RATIO,
     motion_by_depth,
     prefer_static_scene,
 )
+from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, essential_motion
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 
-# Matches with known depth that a pose needs to take its length from them.
-_MIN_KNOWN_DEPTHS = 15
-# Exact matches that make a pose as exact as it gets.
-_SUFFICIENT_MATCHES = 300
-# As many as a pose is refined on. Neighbouring cells look at the same pixels, so that of two
-# thousand each second one tells what all do, in half the time.
-_MAX_MATCHES = 1000
-# Share of the matches that leaves no doubt whose motion it is.
-_CLEAR_INLIER_RATIO = 0.75
-# It is found from some depths only; what is a little off by it may be an inlier all the same.
-_LOOSE_THRESHOLD_RATIO = 2.0
-# Of the usual depth; of a shorter way, the little that depths are wrong decides its direction, but
-# it hardly matters how deep a cell is: those not known are taken to be as deep as usual.
-_MIN_BASELINE_RATIO = 0.01
 _MIN_BASELINE = 1e-12
-# Radians, and the same of the translation as seen at the usual depth, from what was expected.
-_MAX_PREDICTION_ERROR = 0.01
 
 
 def locate_in_frame(
@@ -161,7 +145,7 @@ def _estimated(
     _check_support(two_view.inliers, settings)
     known &= two_view.inliers
     remark = ''
-    if np.count_nonzero(known) >= _MIN_KNOWN_DEPTHS:
+    if np.count_nonzero(known) >= TUNING.min_known_depths:
         sharp = _subpixel_matches(
             known if settings.pose_from == 'depths' else two_view.inliers, located
         )
@@ -227,25 +211,25 @@ def _motion_from_known_depth(
         Rotation and translation, frame from keyframe, and what they are up to the length.
     """
     witnesses = np.flatnonzero(known)
-    if len(witnesses) < _SUFFICIENT_MATCHES:
+    if len(witnesses) < TUNING.sufficient_matches:
         return None
-    some = observations.select(witnesses[:: len(witnesses) // _SUFFICIENT_MATCHES])
+    some = observations.select(witnesses[:: len(witnesses) // TUNING.sufficient_matches])
     rotation, translation = approach_by_depth(some, *split(expected))
     away = distance_by_depth(some, rotation, translation)
-    if _share(away < DEPTH_THRESHOLD_RATIO * threshold) < _CLEAR_INLIER_RATIO:
+    if _share(away < TUNING.depth_threshold_ratio * threshold) < TUNING.clear_inlier_ratio:
         return None
     length = max(float(np.linalg.norm(translation)), _MIN_BASELINE)
     direction = translation / length
-    if length * upper_median(some.prior) > _MIN_BASELINE_RATIO:
+    if length * upper_median(some.prior) > TUNING.min_baseline_ratio:
         rays0, rays1 = observations.rays0, observations.rays1
         distance = np.abs(
             epipolar_distance(rays0, rays1, rotation, direction, observations.by_pixel)
         )
-        exact, inliers = distance < threshold, distance < _LOOSE_THRESHOLD_RATIO * threshold
+        exact, inliers = distance < threshold, distance < TUNING.loose_threshold_ratio * threshold
     else:
         distance = distance_by_depth(observations, rotation, translation)
-        exact = inliers = distance < DEPTH_THRESHOLD_RATIO * threshold
-    if _share(exact) < _CLEAR_INLIER_RATIO:
+        exact = inliers = distance < TUNING.depth_threshold_ratio * threshold
+    if _share(exact) < TUNING.clear_inlier_ratio:
         return None
     two_view = TwoView(rotation, direction, inliers)
     return (rotation, translation), two_view
@@ -262,16 +246,16 @@ def _subpixel_matches(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray
     The others are several times less exact, so their weight is next to nothing.
     """
     sharp = chosen & located.tracked
-    return sharp if np.count_nonzero(sharp) >= _SUFFICIENT_MATCHES else chosen
+    return sharp if np.count_nonzero(sharp) >= TUNING.sufficient_matches else chosen
 
 
 def _subsample(chosen: np.ndarray) -> np.ndarray:
     """Of chosen matches (N,), as many as make a pose exact, evenly from among them."""
     indices = np.flatnonzero(chosen)
-    if len(indices) <= _MAX_MATCHES:
+    if len(indices) <= TUNING.max_matches:
         return chosen
     sampled = np.zeros(len(chosen), bool)
-    sampled[indices[np.arange(_MAX_MATCHES) * len(indices) // _MAX_MATCHES]] = True
+    sampled[indices[np.arange(TUNING.max_matches) * len(indices) // TUNING.max_matches]] = True
     return sampled
 
 
@@ -332,7 +316,7 @@ def _other_starts(
         expected: (4, 4) frame from keyframe.
         threshold: distance of an inlier from its epipolar line, in pixels.
     """
-    by_depth = motion_by_depth(known, DEPTH_THRESHOLD_RATIO * threshold)
+    by_depth = motion_by_depth(known, TUNING.depth_threshold_ratio * threshold)
     found = [] if by_depth is None else [(by_depth.rotation, by_depth.translation)]
     return [split(expected), *found]
 
@@ -385,7 +369,7 @@ def _is_far_from_prediction(refined: RefinedPose, expected: np.ndarray) -> bool:
     turn = angle_of(rotation.T @ refined.rotation)
     seen = float(np.median(np.abs(refined.inverse_depth)))
     shift = float(np.linalg.norm(refined.translation - translation)) * seen
-    return bool(max(turn, shift) > _MAX_PREDICTION_ERROR)
+    return bool(max(turn, shift) > TUNING.max_prediction_error)
 
 
 def _measured_variance(refined: RefinedPose, observations: Observations) -> np.ndarray:

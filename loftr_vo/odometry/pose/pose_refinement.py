@@ -33,17 +33,17 @@ from loftr_vo.geometry.reprojection import (
     summed_products,
     vector_norms,
 )
-from loftr_vo.geometry.robust_cost import cauchy_cost, cauchy_weights, upper_median
+from loftr_vo.geometry.robust_cost import (
+    NORMAL_MEDIAN,
+    RAYLEIGH_MEDIAN,
+    RAYLEIGH_MEDIAN_SQUARED,
+    cauchy_cost,
+    cauchy_weights,
+    upper_median,
+)
+from loftr_vo.odometry.pose.tuning import TUNING
 
-_ITERATIONS = 12
-_TURN_ITERATIONS = 5
-_LIKELY = 2.5  # standard deviations
-# A step of the pose of fewer standard deviations is the last: each leaves a quarter of the error.
-_NEGLIGIBLE = 0.5
-_APPROACHING_ITERATIONS = 10
 _SINGULAR = 1e-14  # of the largest eigenvalue; below is rounding
-# The median of the squared length of a normal error in two dimensions, in variances.
-_MEDIAN_SQUARED = 1.3863
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +212,7 @@ def refine_pose(
     depths, _ = _best_depths(observations, rotation, translation)
     guess = _guess(observations, rotation, translation, depths)
     damping = 1e-4
-    for _ in range(0 if held else _ITERATIONS):
+    for _ in range(0 if held else TUNING.pose_iterations):
         reduced = _reduced(observations, guess)
         free = directions_keeping_length(guess.translation) if fixed_length else None
         step, gain = _damped_step(reduced, damping, free)
@@ -228,7 +228,7 @@ def refine_pose(
             damping = max(damping / 10, 1e-8)
         else:
             damping *= 10
-        if gain < _NEGLIGIBLE**2 or damping > 1e3:
+        if gain < TUNING.last_step_sigmas**2 or damping > 1e3:
             break
     return _solution(observations, guess, fixed_length)
 
@@ -269,7 +269,7 @@ def approach_by_depth(
     Returns:
         Rotation and translation.
     """
-    for _ in range(_APPROACHING_ITERATIONS):
+    for _ in range(TUNING.approach_iterations):
         linear = linearise(observations.match_arrays, rotation, translation, observations.prior)
         weighted = linear.by_pose * approaching_weights(linear, observations.variance)
         flat = weighted.reshape(6, -1)
@@ -277,7 +277,7 @@ def approach_by_depth(
         gradient = flat @ linear.residual.ravel()
         step = -solve(hessian, gradient)
         rotation, translation = cv2.Rodrigues(step[3:])[0] @ rotation, translation + step[:3]
-        if -step @ gradient < _NEGLIGIBLE**2:
+        if -step @ gradient < TUNING.last_step_sigmas**2:
             break
     return rotation, translation
 
@@ -292,7 +292,7 @@ def approaching_weights(linear: Linearised, depth_variance: np.ndarray) -> np.nd
     # An unsure depth moves the place along by_depth; this takes it for an error all around.
     variance = 1 + depth_variance * _squared(linear.by_depth)
     squared = _squared(linear.residual) / variance
-    spread = max(1.0, upper_median(squared) / _MEDIAN_SQUARED)
+    spread = max(1.0, upper_median(squared) / RAYLEIGH_MEDIAN_SQUARED)
     weights: np.ndarray = cauchy_weights(squared / spread) / (variance * spread)
     return weights
 
@@ -337,8 +337,7 @@ def deviation_across(
     residual, by_depth = along.at(depths)
     across = by_depth[0] * residual[1] - by_depth[1] * residual[0]
     across /= np.maximum(vector_norms(by_depth), 1e-12)
-    # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
-    return upper_median(np.abs(across)) / 0.6745
+    return upper_median(np.abs(across)) / NORMAL_MEDIAN
 
 
 def fit_rotation(observations: Observations) -> tuple[np.ndarray, np.ndarray]:
@@ -363,7 +362,7 @@ def rotation_errors(observations: Observations, rotation: np.ndarray) -> np.ndar
 def refine_rotation(observations: Observations, rotation: np.ndarray) -> np.ndarray:
     """Rotation (3, 3) of a camera that only turns, each match as sure as it is, robustly."""
     nowhere, far = np.zeros(3), np.zeros(len(observations.prior))
-    for _ in range(_TURN_ITERATIONS):
+    for _ in range(TUNING.rotation_iterations):
         linear = linearise(observations.match_arrays, rotation, nowhere, far)
         weight = cauchy_weights(_squared(linear.residual))
         covariance_by_readout_rotation = (linear.by_pose[3:] * weight).reshape(3, -1)
@@ -382,8 +381,8 @@ def inlier_mask(refined: RefinedPose | RefinedDepth, threshold: float) -> np.nda
         refined: the solution.
         threshold: distance, in pixels, within which any match agrees.
     """
-    behind = refined.inverse_depth < -3 * np.sqrt(refined.depth_variance)
-    near = (refined.distance < threshold) | (refined.error < _LIKELY)
+    behind = refined.inverse_depth < -TUNING.behind_sigmas * np.sqrt(refined.depth_variance)
+    near = (refined.distance < threshold) | (refined.error < TUNING.inlier_sigmas)
     return near & ~behind
 
 
@@ -403,7 +402,7 @@ def _solution(observations: Observations, guess: _Guess, fixed_length: bool) -> 
     hessian = reduced.hessian
     error = np.sqrt(guess.squared)
     # Matches are not as good as they say where the residuals are larger than their sigma.
-    excess = max(1.0, (upper_median(error) / 1.1774) ** 2)
+    excess = max(1.0, (upper_median(error) / RAYLEIGH_MEDIAN) ** 2)
     if fixed_length:
         free = directions_keeping_length(guess.translation)
         covariance = free @ pseudo_inverse(free.T @ hessian @ free) @ free.T
