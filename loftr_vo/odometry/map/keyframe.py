@@ -14,7 +14,6 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from loftr_vo.config import GeometrySettings
-from loftr_vo.geometry.epipolar import rays_from_points
 from loftr_vo.geometry.matrix2x2 import inverse, whitening
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.imaging.camera import Camera
@@ -28,13 +27,11 @@ from loftr_vo.matching.lucas_kanade import (
 )
 from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.map.pixel_rays import PixelRays
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import (
     NO_ROTATION,
-    share_of_readout,
-    straighten_derivatives,
-    to_middle_row,
 )
 
 
@@ -81,8 +78,8 @@ class Keyframe:
         rays: (C, 3), rays of these points, lens distortion and rolling shutter taken out; NaN
             where not usable.
         by_pixel: (C, 2, 2), derivatives of the rays' x and y by the pixel.
-        usable: (C,) bool, whether a cell has a ray that can be computed with, see ``_Rays``; one
-            that has none is never observed and its depth never known.
+        usable: (C,) bool, whether a cell has a usable ray, see ``PixelRays``; one without is never
+            observed and its depth never known.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
         agreement_count: (C,) int, in how many frames in a row the depth agreed with the motion,
@@ -131,7 +128,7 @@ class Keyframe:
         """Recompute the rays for a rotation (3,) during the readout of the rows."""
         self.readout_rotation = readout_rotation
         points = self.encoded.cell_centres() + self.offsets
-        seen = _Rays.of(points, self.frame.camera, readout_rotation)
+        seen = PixelRays.of(points, self.frame.camera, readout_rotation)
         self.rays, self.by_pixel, self.usable = seen.rays, seen.by_pixel, seen.usable
 
     def reset_depth(self, reference_depth: float) -> None:
@@ -169,7 +166,7 @@ class Keyframe:
             The M observations, all finite, and (M,) int64, of which of the N they are.
         """
         places = located.points + self.offsets.take(cells, axis=0)
-        seen = _Rays.of(places, camera, readout_rotation)
+        seen = PixelRays.of(places, camera, readout_rotation)
         usable = seen.usable & self.usable.take(cells)
         usable &= np.isfinite(located.information).all(axis=(1, 2))
         kept = np.flatnonzero(usable)
@@ -233,41 +230,6 @@ class Keyframe:
         known = self.known
         if known.sum() >= TUNING.min_cells_for_median:
             self.reference_depth = float(1 / np.median(self.inverse_depth[known]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Rays:
-    """Rays of N pixels, lens distortion and rolling shutter taken out.
-
-    Attributes:
-        rays: (N, 3), z = 1; NaN where not usable.
-        by_pixel: (N, 2, 2), derivatives of their x and y by the pixel.
-        usable: (N,) bool, whether the lens has a ray there, in front of the camera and not so far
-            out that a pixel at z = 1 has no bounds, and right way round; and the camera's mask
-            leaves the pixel in use.
-    """
-
-    rays: np.ndarray
-    by_pixel: np.ndarray
-    usable: np.ndarray
-
-    @classmethod
-    def of(cls, points: np.ndarray, camera: Camera, readout_rotation: np.ndarray) -> _Rays:
-        """Look along pixels (N, 2) of a picture that turned by ``readout_rotation`` (3,)."""
-        seen = camera.undistort(points)
-        by_pixel = camera.ray_by_pixel(points, seen)
-        share = share_of_readout(points[:, 1], camera.height)
-        rays = rays_from_points(seen)
-        by_pixel = straighten_derivatives(rays, share, readout_rotation, by_pixel, camera.height)
-        rays = to_middle_row(rays, share, readout_rotation)
-        # False where it is NaN.
-        usable = np.sum(rays[:, :2] ** 2, axis=1) < TUNING.max_ray_tangent**2
-        a, b, c, d = by_pixel.reshape(-1, 4).T
-        determinant = a * d - b * c
-        # A ray beyond where the lens model folds over comes out mirrored.
-        usable &= (determinant > 0) & np.isfinite(determinant)
-        usable &= camera.uses(points)
-        return cls(np.where(usable[:, None], rays, np.nan), by_pixel, usable)
 
 
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:

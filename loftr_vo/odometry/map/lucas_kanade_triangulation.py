@@ -12,7 +12,8 @@ from loftr_vo.matching.lucas_kanade import LocatedMatches, locate
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 from loftr_vo.odometry.rolling_shutter.model import project_row_by_row
 
 

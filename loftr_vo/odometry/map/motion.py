@@ -13,9 +13,7 @@ from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-)
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 
 

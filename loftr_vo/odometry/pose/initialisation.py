@@ -29,14 +29,11 @@ from loftr_vo.geometry.epipolar import (
 from loftr_vo.geometry.robust_cost import RAYLEIGH_MEDIAN
 from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.odometry.map.motion import MotionError
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-    RefinedPose,
-    complete_depths,
-    deviation_across,
+from loftr_vo.odometry.pose.depth_refinement import deviation_across, refine_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import RefinedPose, complete_depths, refine_pose
+from loftr_vo.odometry.pose.rotation_refinement import (
     fit_rotation,
-    refine_depth,
-    refine_pose,
     refine_rotation,
     rotation_errors,
 )

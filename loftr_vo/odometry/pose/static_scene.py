@@ -17,7 +17,9 @@ import numpy as np
 
 from loftr_vo.geometry.epipolar import by_pixel_coordinates, inverse_depth
 from loftr_vo.geometry.rigid_motion import skew
-from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
 from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, threshold_at_unit_depth
 

@@ -23,7 +23,8 @@ from loftr_vo.geometry.epipolar import (
     inverse_depth,
 )
 from loftr_vo.geometry.matrix2x2 import inverse
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
 from loftr_vo.odometry.pose.tuning import TUNING
 
 # The five-point method needs five; USAC wants one more to verify with.

@@ -16,7 +16,8 @@ import numpy as np
 
 from loftr_vo.geometry.linear_solve import solve
 from loftr_vo.geometry.reprojection import MatchArrays, linearise, summed_products
-from loftr_vo.odometry.pose.pose_refinement import Observations, approaching_weights
+from loftr_vo.odometry.pose.known_depth_refinement import approaching_weights
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import to_middle_row
 from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 

@@ -14,7 +14,8 @@ from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
-from loftr_vo.odometry.pose.pose_refinement import inlier_mask, refine_depth
+from loftr_vo.odometry.pose.depth_refinement import refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 from loftr_vo.odometry.scale.cell_depth import CellDepth, NoReading
 from loftr_vo.odometry.scale.tuning import TUNING
 

@@ -20,7 +20,8 @@ from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.odometry.map.depth_filter import propagate_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known, locate_matches
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,19 +18,21 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from loftr_vo.geometry.matrix2x2 import largest_eigenvalue
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, is_known
-from loftr_vo.odometry.map.motion import Motion
-from loftr_vo.odometry.pose.pose_refinement import (
-    approach_by_depth,
-    distance_by_depth,
-)
-from loftr_vo.odometry.rolling_shutter.model import (
-    project_row_by_row,
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.tracking.tracked_cells import (
+    TrackedCells,
+    as_matches,
+    evenly,
+    followable,
+    in_image,
+    moved_by,
+    projected,
 )
 from loftr_vo.odometry.tracking.tuning import TUNING
 
@@ -48,54 +50,6 @@ class Predicted:
 
     matches: Matches
     in_view: float
-
-
-@dataclass(frozen=True, eq=False)
-class TrackedCells:
-    """N cells of a keyframe where the last frame saw them.
-
-    Attributes:
-        frame: the last frame.
-        frame_from_keyframe: (4, 4).
-        cells: (N,) of the keyframe.
-        places: (N, 2) pixels of the last frame, where the cells' centres are.
-        inverse_depth: (N,), seen from the keyframe.
-    """
-
-    frame: Frame
-    frame_from_keyframe: np.ndarray
-    cells: np.ndarray
-    places: np.ndarray
-    inverse_depth: np.ndarray
-
-    @classmethod
-    def by(cls, frame: Frame, motion: Motion) -> TrackedCells:
-        """Return the inliers of a frame's motion."""
-        inliers = np.flatnonzero(motion.inliers)
-        return cls(
-            frame,
-            motion.frame_from_keyframe,
-            motion.matches.cells.take(inliers),
-            motion.matches.keypoints1.take(inliers, axis=0).astype(np.float64),
-            motion.inverse_depth.take(inliers),
-        )
-
-    @classmethod
-    def in_itself(cls, keyframe: Keyframe) -> TrackedCells:
-        """Return all cells of a keyframe in its own picture."""
-        cells = np.arange(len(keyframe.rays))
-        places = keyframe.encoded.cell_centres()
-        return cls(keyframe.frame, np.eye(4), cells, places, keyframe.inverse_depth)
-
-    def select(self, chosen: np.ndarray) -> TrackedCells:
-        """Return the cells that the mask or the indices ``chosen`` name."""
-        return TrackedCells(
-            self.frame,
-            self.frame_from_keyframe,
-            self.cells[chosen],
-            self.places[chosen],
-            self.inverse_depth[chosen],
-        )
 
 
 def predict_matches(
@@ -125,30 +79,30 @@ def predict_matches(
     known = is_known(seen.inverse_depth, keyframe.variance.take(seen.cells))
     if np.count_nonzero(known) < TUNING.min_pose_cells:
         return _predicted_by_pixels(keyframe, seen, frame, expected, readout_rotation)
-    witnesses = seen.select(_some(np.flatnonzero(known), TUNING.max_pose_cells))
+    witnesses = seen.select(evenly(np.flatnonzero(known), TUNING.max_pose_cells))
     pose = _approached(keyframe, witnesses, frame, expected, readout_rotation)
     if pose is None:
         return None
-    of_depth = _some(np.flatnonzero(known), TUNING.max_known_cells)
+    of_depth = evenly(np.flatnonzero(known), TUNING.max_known_cells)
     most = TUNING.max_known_cells + TUNING.max_unknown_cells
-    of_none = _some(np.flatnonzero(~known), most - len(of_depth))
+    of_none = evenly(np.flatnonzero(~known), most - len(of_depth))
     chosen = np.concatenate([of_depth, of_none])
     again = textured & keyframe.known
-    visible = _inside(
+    visible = in_image(
         projected(keyframe, np.flatnonzero(again), frame, pose, readout_rotation), frame
     )
     followed = seen.select(chosen)
     again[np.flatnonzero(again)[~visible]] = False
     again[followed.cells] = False
     missing = max(0, TUNING.max_known_cells - np.count_nonzero(known))
-    others = _some(np.flatnonzero(again), missing)
+    others = evenly(np.flatnonzero(again), missing)
     matches = as_matches(
         keyframe,
         frame,
         np.concatenate([followed.cells, others]),
         np.concatenate(
             [
-                _moved(keyframe, followed, frame, pose, readout_rotation),
+                moved_by(keyframe, followed, frame, pose, readout_rotation),
                 projected(keyframe, others, frame, pose, readout_rotation),
             ]
         ),
@@ -165,7 +119,7 @@ def _predicted_by_pixels(
 ) -> Predicted:
     """Predict by following cells from the last frame, while no depth tells where they are."""
     most = TUNING.max_known_cells + TUNING.max_unknown_cells
-    followed = seen.select(_some(np.argsort(seen.cells), most))
+    followed = seen.select(evenly(np.argsort(seen.cells), most))
     found, places = _followed(keyframe, followed, frame, expected, readout_rotation)
     matches = as_matches(keyframe, frame, followed.cells[found], places[found])
     return Predicted(matches, len(matches) / max(len(followed.cells), 1))
@@ -179,20 +133,6 @@ def depth_was_carried(keyframe: Keyframe) -> bool:
     cells = followable(keyframe)
     known = np.count_nonzero(cells & keyframe.known)
     return bool(known >= TUNING.min_carried_ratio * np.count_nonzero(cells))
-
-
-def followable(keyframe: Keyframe) -> np.ndarray:
-    """(C,) bool, cells with texture enough to be followed."""
-    textured = largest_eigenvalue(keyframe.texture.information) > TUNING.min_texture
-    usable: np.ndarray = textured & keyframe.usable
-    return usable
-
-
-def _some(indices: np.ndarray, most: int) -> np.ndarray:
-    """Of indices (N,) so many at most, evenly from among them."""
-    if len(indices) <= most:
-        return indices
-    return indices[np.arange(most) * len(indices) // most]
 
 
 def _approached(
@@ -230,7 +170,7 @@ def _followed(
     readout_rotation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Follow cells from the last frame; return (N,) whether, and (N, 2) pixels where."""
-    start = _moved(keyframe, seen, frame, split(expected), readout_rotation)
+    start = moved_by(keyframe, seen, frame, split(expected), readout_rotation)
     start = np.where(np.isfinite(start), start, seen.places)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
         seen.frame.normalised,
@@ -244,61 +184,6 @@ def _followed(
         minEigThreshold=TUNING.least_eigenvalue,
     )
     return found[:, 0] > 0, moved[:, 0].astype(np.float64)
-
-
-def _moved(
-    keyframe: Keyframe,
-    seen: TrackedCells,
-    frame: Frame,
-    pose: tuple[np.ndarray, np.ndarray],
-    readout_rotation: np.ndarray,
-) -> np.ndarray:
-    """Pixels (N, 2) of seen cells after a motion: where they were, and what depth adds."""
-    before = split(seen.frame_from_keyframe)
-    rho = seen.inverse_depth
-    return (
-        seen.places
-        + projected(keyframe, seen.cells, frame, pose, readout_rotation, rho)
-        - projected(keyframe, seen.cells, frame, before, readout_rotation, rho)
-    )
-
-
-def projected(
-    keyframe: Keyframe,
-    cells: np.ndarray,
-    frame: Frame,
-    pose: tuple[np.ndarray, np.ndarray],
-    readout_rotation: np.ndarray,
-    rho: np.ndarray | None = None,
-) -> np.ndarray:
-    """Pixels (N, 2) where depth has the centres of cells; NaN behind the camera."""
-    rho = keyframe.inverse_depth.take(cells) if rho is None else rho
-    rotation, translation = pose
-    points = keyframe.rays.take(cells, axis=0) @ rotation.T + rho[:, None] * translation
-    points[points[:, 2] < TUNING.min_depth_ratio] = np.nan
-    pixels = project_row_by_row(points, frame.camera, readout_rotation)
-    return pixels - keyframe.offsets.take(cells, axis=0)
-
-
-def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, places: np.ndarray) -> Matches:
-    """Make matches of cells (N,) and where they should be (N, 2), if the frame sees that."""
-    inside = np.flatnonzero(_inside(places, frame))
-    cells, places = cells[inside], places[inside]
-    count = len(cells)
-    return Matches(
-        keyframe.encoded.cell_centres().take(cells, axis=0).astype(np.float32),
-        places.astype(np.float32, order='C'),
-        np.ones(count, np.float32),
-        np.full(count, np.sqrt(2) * TUNING.predicted_sigma, np.float32),
-        cells,
-    )
-
-
-def _inside(places: np.ndarray, frame: Frame) -> np.ndarray:
-    height, width = frame.image.shape
-    x, y = places.T
-    inside: np.ndarray = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-    return inside
 
 
 def enough_tracked(followed: int, tried: int) -> bool:

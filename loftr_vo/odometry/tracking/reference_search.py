@@ -22,12 +22,8 @@ from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.odometry_state import OdometryState
 from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
 from loftr_vo.odometry.stopwatch import Stopwatch
-from loftr_vo.odometry.tracking.keyframe_tracks import (
-    TrackedCells,
-    enough_tracked,
-    followable,
-    predict_matches,
-)
+from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
+from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, followable
 from loftr_vo.odometry.tracking.tuning import TUNING
 
 
