@@ -12,14 +12,9 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
 from loftr_vo.odometry.pose.frame_pose import estimate_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, ReadoutEstimate
-from loftr_vo.odometry.tracking.keyframe_tracks import (
-    TrackedCells,
-    enough_tracked,
-    followable,
-    predict_matches,
-    projected,
-)
+from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
+from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, followable, projected
 
 SETTINGS = GeometrySettings()
 STEPS = 8

@@ -8,16 +8,15 @@ from point_scenes import degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import transform
-from loftr_vo.odometry.pose.frame_pose import (
-    _MAX_MATCHES,
+from loftr_vo.odometry.pose.frame_pose import _MAX_MATCHES, _motion_from_known_depth, other_starts
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_by_depth import (
     _is_far_from_prediction,
     _lowest_cost,
-    _motion_from_known_depth,
-    _other_starts,
     _rescale_covariance,
     _subsample,
 )
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
 
 FOCAL, NOISE = 280.0, 0.3  # pixels
 COUNT = 100
@@ -54,7 +53,7 @@ def what_is_left_of_it(seed):
 def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
     matches = what_is_left_of_it(seed)
     alone = refine_pose(matches, ASTRAY[:3, :3], ASTRAY[:3, 3])
-    found = _lowest_cost(matches, alone, _other_starts(matches, ASTRAY, 1 / FOCAL))
+    found = _lowest_cost(matches, alone, other_starts(matches, ASTRAY, 1 / FOCAL))
     assert degrees_between(alone.rotation, TURN) > 10
     assert degrees_between(found.rotation, TURN) < 1
     assert np.linalg.norm(found.translation - WAY) < 0.03

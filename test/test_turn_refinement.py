@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.reprojection import MatchArrays
 from loftr_vo.geometry.rigid_motion import split, transform
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, to_middle_row
 from loftr_vo.odometry.rolling_shutter.pose_and_turn import (
     _by_readout_rotation,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import lapack
 
+_SINGULAR = 1e-14  # of the largest eigenvalue; below is rounding
+
 
 def solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Solution (N,) of M x = v, for M (N, N) and v (N,).
@@ -21,3 +23,16 @@ def solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     if fault > 0:
         raise np.linalg.LinAlgError('singular matrix')
     return solution
+
+
+def pseudo_inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse (N, N) of a symmetric matrix, zero in the directions in which that is zero.
+
+    numpy's ``pinv`` says the same, but takes three times as long for a small one.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    size = np.abs(values)
+    seen = size > _SINGULAR * size.max()
+    inverted = np.divide(1.0, values, out=np.zeros(len(values)), where=seen)
+    inverse: np.ndarray = (vectors * inverted) @ vectors.T
+    return inverse

@@ -198,6 +198,18 @@ def vector_norms(residual: np.ndarray) -> np.ndarray:
     return np.sqrt(residual[0] ** 2 + residual[1] ** 2)
 
 
+def squared_norms(vectors: np.ndarray) -> np.ndarray:
+    """Squared length (N,) of vectors (2, N)."""
+    squared: np.ndarray = vectors[0] ** 2 + vectors[1] ** 2
+    return squared
+
+
+def inner_products(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Inner products (N,) of vectors (2, N) with others (2, N)."""
+    inner: np.ndarray = vectors[0] * others[0] + vectors[1] * others[1]
+    return inner
+
+
 def summed_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return ``left @ right.T``, (A, B), of (A, M) and (B, M) with many columns."""
     columns = max(1, _PRODUCTS // max(1, len(left) * len(right)))

@@ -11,27 +11,21 @@ import numpy as np
 from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.keyframe_creation import KeyframeCreation
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
-from loftr_vo.odometry.map.covariance import keyframe_covariance, with_known_scale
+from loftr_vo.odometry.map.covariance import with_known_scale
 from loftr_vo.odometry.map.depth_filter import (
-    propagate_depth,
-    store_filtered_depth,
     update_depth,
 )
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.lucas_kanade_triangulation import triangulate_by_tracking
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.map.tuning import TUNING as MAP_TUNING
 from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, TrackedFrame
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING as SHUTTER_TUNING
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
-from loftr_vo.odometry.tracking.camera_step import Placement
-from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
 from loftr_vo.odometry.tracking.reference_search import Reference
-from loftr_vo.odometry.tracking.track_completion import complete_tracks
-
-# Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
-_MIN_ROTATION_CHANGE = 1e-4
 
 
 class KeyframeManager:
@@ -45,28 +39,25 @@ class KeyframeManager:
     Args:
         state: of the odometry, which is changed.
         scale: the source of metric scale.
-        keyframe_matching: the network's matches between keyframes.
+        creation: adds keyframes to the map.
         settings: see ``loftr_vo.config``.
         in_steps: whether the second part is left to ``refine_further``, else done at once.
-        wait: whether to wait for the network's matches between keyframes.
     """
 
     def __init__(
         self,
         state: OdometryState,
         scale: MetricScale,
-        keyframe_matching: KeyframeMatching,
+        creation: KeyframeCreation,
         settings: Settings,
         *,
         in_steps: bool,
-        wait: bool,
     ) -> None:
         self._state = state
         self._scale = scale
-        self._keyframe_matching = keyframe_matching
+        self._creation = creation
         self._settings = settings
         self._in_steps = in_steps
-        self._wait = wait
 
     def needs_new_keyframe(self, reference: Reference, resting: bool) -> bool:
         """Whether the frame that was tracked against a reference is to become a keyframe."""
@@ -94,7 +85,7 @@ class KeyframeManager:
             return
         while state.refinement is not None:
             self.refine_further()
-        new = self._make_keyframe(pending.tracked, clock)
+        new = self._creation.keyframe_of(pending.tracked, clock)
         refinement = self._refine(new, pending.tracked, clock, window=not pending.turning)
         if self._in_steps:
             state.refinement = refinement
@@ -104,10 +95,6 @@ class KeyframeManager:
         state.pose = new.pose
         if not pending.turning:
             state.pure_rotation.move_to(state.pose)
-
-    def join_matches(self) -> None:
-        """Take over the network's matches between keyframes, once they are there."""
-        self._keyframe_matching.join(self._settings.geometry, wait=self._wait)
 
     def refine_further(self) -> None:
         """Do one step of refining the newest keyframe, and move the pose along with it."""
@@ -129,30 +116,9 @@ class KeyframeManager:
             tracked: the frame.
             clock: told how long it takes.
         """
-        new = self._make_keyframe(tracked, clock)
+        new = self._creation.keyframe_of(tracked, clock)
         for _ in self._refine(new, tracked, clock):
             pass
-        return new
-
-    def _make_keyframe(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
-        """Make a tracked frame the keyframe, and give its cells the depths that are known."""
-        state, old, motion = self._state, tracked.keyframe, tracked.motion
-        if tracked.matched_by == 'tracks' and state.initialised:
-            motion = complete_tracks(old, tracked.frame, motion, self._settings.geometry)
-        covariance = tracked.covariance
-        if state.initialised:
-            covariance = keyframe_covariance(covariance, old, motion)
-        new = self.add_keyframe(
-            tracked.frame,
-            tracked.encoded,
-            old.reference_depth,
-            tracked.pose,
-            covariance,
-            motion.readout.readout_rotation,
-        )
-        if state.initialised:
-            self._give_depth(new, old, motion, by_tracks=tracked.matched_by == 'tracks')
-            clock.lap('geometry')
         return new
 
     def _refine(
@@ -168,7 +134,7 @@ class KeyframeManager:
                 what should stay would move.
         """
         if self._state.initialised:
-            most = MOST_LINKED if tracked.matched_by == 'tracks' else None
+            most = MAP_TUNING.max_linked_cells if tracked.matched_by == 'tracks' else None
             for older in self._older_keyframes():
                 triangulate_by_tracking(new, older, self._settings.geometry, most)
                 yield True
@@ -180,65 +146,6 @@ class KeyframeManager:
                 self._refine_window()
             new.update_reference_depth()
             clock.lap('geometry')
-
-    def add_keyframe(
-        self,
-        frame: Frame,
-        encoded: EncodedImage,
-        reference_depth: float,
-        pose: np.ndarray | None = None,
-        covariance: np.ndarray | None = None,
-        readout_rotation: np.ndarray | None = None,
-    ) -> Keyframe:
-        """Add a keyframe without depth to the map; pose and covariance default to the present."""
-        state, shutter = self._state, self._state.readout_time
-        keyframe = Keyframe(
-            number=state.keyframe_count,
-            frame=frame,
-            encoded=encoded,
-            pose=state.pose if pose is None else pose,
-            covariance=state.covariance if covariance is None else covariance,
-            reference_depth=reference_depth,
-            refined=self._settings.geometry.refine_matches,
-            readout_rotation=(
-                shutter.expected_readout_rotation()
-                if readout_rotation is None
-                else readout_rotation
-            ),
-            angular_velocity=shutter.angular_velocity(),
-        )
-        state.keyframe_count += 1
-        state.placement = Placement.of_keyframe(frame.stamp, keyframe.number)
-        state.keyframes.add(keyframe)
-        if len(state.keyframes) == 1 and self._scale.begin(keyframe):
-            keyframe.covariance = with_known_scale(keyframe.covariance)
-            state.keyframes.scale_is_known()
-        return keyframe
-
-    def start_map(self, frame: Frame, encoded: EncodedImage) -> None:
-        """Begin a map with this frame, at the present pose and with the last reference depth."""
-        state = self._state
-        reference_depth = state.keyframe.reference_depth
-        state.refinement = None
-        self._keyframe_matching.forget()
-        if state.initialised:
-            self._scale.put_away()
-        state.keyframes.start_anew(frame.stamp, keep=state.initialised)
-        state.last_tracked, state.initialised = None, False
-        self.add_keyframe(frame, encoded, reference_depth)
-
-    def _give_depth(
-        self, new: Keyframe, old: Keyframe, motion: Motion, *, by_tracks: bool
-    ) -> None:
-        """Give a new keyframe depth from the one before, and link both."""
-        store_filtered_depth(old)
-        agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
-        propagate_depth(new, *motion.seen_depth(), agreement_count)
-        link = motion.link_to(new)
-        old.links.append(link.thinned(MOST_LINKED) if by_tracks else link)
-        if by_tracks:
-            self._keyframe_matching.start(old, new)
-            self.join_matches()
 
     def _older_keyframes(self) -> list[Keyframe]:
         """Keyframes before the newest, the newest of them first; none without sub-pixel places."""
@@ -281,5 +188,5 @@ class KeyframeManager:
         found = shutter.readout_rotation_at(keyframe.frame.stamp)
         if found is None:
             return
-        if np.abs(found - keyframe.readout_rotation).max() > _MIN_ROTATION_CHANGE:
+        if np.abs(found - keyframe.readout_rotation).max() > SHUTTER_TUNING.min_rotation_change:
             keyframe.set_readout_rotation(found)

@@ -13,6 +13,7 @@ from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.estimate import Cloud
 from loftr_vo.odometry.map.covariance import initial_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.keyframe_store import KeyframeStore
@@ -99,6 +100,8 @@ class OdometryState:
         solver_warning: what failed after the last estimate, for the next one to say.
         refinement: of the newest keyframe, in steps that are left to do; see ``KeyframeManager``.
         matched_by: ``network`` or ``tracks``, of the last frame; see ``Estimate``.
+        cloud: of the last estimate; its points are made before the map changes.
+        keyframe_milliseconds: time spent on the map since the last estimate.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -120,6 +123,8 @@ class OdometryState:
         self.solver_warning = ''
         self.refinement: Iterator[bool] | None = None
         self.matched_by = 'network'
+        self.cloud = Cloud.empty()
+        self.keyframe_milliseconds = 0.0
 
     def configure(self, settings: Settings) -> None:
         """Take over changed settings."""

@@ -29,3 +29,8 @@ class Stopwatch:
         # The network's own stages are traced where they run; the host only waits for them.
         self._trace.add('geometry' if stage == 'geometry' else 'waiting', self._since, now)
         self._since = now
+
+    @property
+    def total(self) -> float:
+        """Milliseconds of all stages."""
+        return sum(self.milliseconds.values())

@@ -17,14 +17,9 @@ from loftr_vo.geometry.rigid_motion import skew, split
 from loftr_vo.matching.lucas_kanade import WINDOW
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.map.tuning import TUNING
 
 _NEGLIGIBLE_SIGMA = 1e-6  # standard deviation of what defines the world
-# The same of the logarithm of a scale that is carried over to a place not seen before.
-_CARRIED_SCALE_SIGMA = 0.5
-# Neighbouring cells are wrong alike beyond what they share of their windows: perspective and the
-# network's own errors are smooth in the picture. By how much was chosen once, on rendered rooms
-# and streets, so that normalised errors are as large as they should be.
-_CORRELATED_ERRORS = 3.0
 
 
 def initial_covariance() -> np.ndarray:
@@ -35,7 +30,7 @@ def initial_covariance() -> np.ndarray:
 def initial_covariance_with_carried_scale() -> np.ndarray:
     """Covariance (7, 7) of the first pose of a map whose scale is the guess of the one before."""
     covariance = initial_covariance()
-    covariance[6, 6] = _CARRIED_SCALE_SIGMA**2
+    covariance[6, 6] = TUNING.carried_scale_sigma**2
     return covariance
 
 
@@ -108,4 +103,4 @@ def correlation_inflation(keyframe: Keyframe) -> float:
     Lucas-Kanade's windows are larger than cells, so what one sees its neighbours see too.
     """
     cell = 8 * float(keyframe.encoded.image_pixels_per_network_pixel.mean())
-    return _CORRELATED_ERRORS * max(1.0, WINDOW / cell) ** 2
+    return TUNING.correlated_errors * max(1.0, WINDOW / cell) ** 2

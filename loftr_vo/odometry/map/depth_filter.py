@@ -9,13 +9,7 @@ from scipy.spatial import cKDTree
 
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-# By how much the variance of filtered depths grows when they become a prior of bundle adjustment:
-# a part of them comes from matches that it has as links too.
-_FILTERED_DEPTH_INFLATION = 20.0
-_NEIGHBOURS = 4
-# Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
-_MAX_RELATIVE_SPREAD = 0.15
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 def update_depth(keyframe: Keyframe, motion: Motion) -> None:
@@ -41,7 +35,7 @@ def update_depth(keyframe: Keyframe, motion: Motion) -> None:
 def store_filtered_depth(keyframe: Keyframe) -> None:
     """Store the depths filtered until the next keyframe, as a prior for bundle adjustment."""
     keyframe.filtered_depth = keyframe.inverse_depth.copy()
-    keyframe.filtered_variance = _FILTERED_DEPTH_INFLATION * keyframe.variance
+    keyframe.filtered_variance = TUNING.filtered_depth_inflation * keyframe.variance
 
 
 def propagate_depth(
@@ -65,23 +59,23 @@ def propagate_depth(
         agreement_count: (N,) int, see ``Keyframe``.
         only: (C,) bool, the cells that may take depth; all if not given.
     """
-    if len(points) < _NEIGHBOURS:
+    if len(points) < TUNING.neighbours:
         return
     pixels = keyframe.encoded.cell_centres() + keyframe.offsets
     cell_size = 8 * keyframe.encoded.image_pixels_per_network_pixel.mean()
     distance, index = cKDTree(points).query(
-        pixels, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
+        pixels, k=TUNING.neighbours, distance_upper_bound=TUNING.neighbour_reach * cell_size
     )
     surrounded = np.isfinite(distance).all(axis=1)
     if only is not None:
         surrounded &= only
     distance, index = distance[surrounded], index[surrounded]
-    weight = 1 / (distance + 0.1 * cell_size)
+    weight = 1 / (distance + TUNING.neighbour_softening * cell_size)
     weight /= weight.sum(axis=1, keepdims=True)
     values = inverse_depths[index]
     mean = np.sum(weight * values, axis=1)
     spread = np.sum(weight * (values - mean[:, None]) ** 2, axis=1)
-    one_surface = np.sqrt(spread) < _MAX_RELATIVE_SPREAD * np.abs(mean)
+    one_surface = np.sqrt(spread) < TUNING.max_relative_spread * np.abs(mean)
     cells = np.flatnonzero(surrounded)[one_surface]
     keyframe.inverse_depth[cells] = mean[one_surface]
     variance = np.sum(weight * variances[index], axis=1) + spread

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from loftr_vo.config import GeometrySettings
-from loftr_vo.geometry.epipolar import rays_from_points
 from loftr_vo.geometry.matrix2x2 import inverse, whitening
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.imaging.camera import Camera
@@ -28,24 +27,12 @@ from loftr_vo.matching.lucas_kanade import (
 )
 from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.matching.matches import Matches
-from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.map.pixel_rays import PixelRays
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import (
     NO_ROTATION,
-    share_of_readout,
-    straighten_derivatives,
-    to_middle_row,
 )
-
-# A cell's depth counts as known under this relative standard deviation.
-_KNOWN_SIGMA = 0.3
-# Relative standard deviation, of nothing known but the scene's usual depth.
-_UNKNOWN_SIGMA = 10.0
-# The same in the window's refinement, where it only keeps depths finite.
-_LOOSE_SIGMA = 30.0
-# Tangent of the angle from the optical axis, 85 degrees, beyond which no ray is used. There an
-# error of half a pixel of a 190-pixel fisheye (0.15 degrees) changes x/z by 3 %, which is nearly
-# linear still; at 89 degrees it is 15 %, and at 90 there is no x/z.
-_OUTERMOST = 11.43
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +78,8 @@ class Keyframe:
         rays: (C, 3), rays of these points, lens distortion and rolling shutter taken out; NaN
             where not usable.
         by_pixel: (C, 2, 2), derivatives of the rays' x and y by the pixel.
-        usable: (C,) bool, whether a cell has a ray that can be computed with, see ``_Rays``; one
-            that has none is never observed and its depth never known.
+        usable: (C,) bool, whether a cell has a usable ray, see ``PixelRays``; one without is never
+            observed and its depth never known.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
         agreement_count: (C,) int, in how many frames in a row the depth agreed with the motion,
@@ -141,18 +128,20 @@ class Keyframe:
         """Recompute the rays for a rotation (3,) during the readout of the rows."""
         self.readout_rotation = readout_rotation
         points = self.encoded.cell_centres() + self.offsets
-        seen = _Rays.of(points, self.frame.camera, readout_rotation)
+        seen = PixelRays.of(points, self.frame.camera, readout_rotation)
         self.rays, self.by_pixel, self.usable = seen.rays, seen.by_pixel, seen.usable
 
     def reset_depth(self, reference_depth: float) -> None:
         """Know no more than that every cell is somewhere about the usual depth."""
         self.reference_depth = reference_depth
         self.inverse_depth = np.full(len(self.rays), 1 / reference_depth)
-        self.variance = np.full(len(self.rays), (_UNKNOWN_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_depth_sigma / reference_depth) ** 2
+        self.variance = np.full(len(self.rays), unknown)
         self.agreement_count = np.zeros(len(self.rays), int)
         self.best_measured_variance = np.full(len(self.rays), np.inf)
         self.filtered_depth = self.inverse_depth.copy()
-        self.filtered_variance = np.full(len(self.rays), (_LOOSE_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_prior_sigma / reference_depth) ** 2
+        self.filtered_variance = np.full(len(self.rays), unknown)
 
     def observed(
         self,
@@ -177,7 +166,7 @@ class Keyframe:
             The M observations, all finite, and (M,) int64, of which of the N they are.
         """
         places = located.points + self.offsets.take(cells, axis=0)
-        seen = _Rays.of(places, camera, readout_rotation)
+        seen = PixelRays.of(places, camera, readout_rotation)
         usable = seen.usable & self.usable.take(cells)
         usable &= np.isfinite(located.information).all(axis=(1, 2))
         kept = np.flatnonzero(usable)
@@ -215,7 +204,8 @@ class Keyframe:
         depth = 1 / self.inverse_depth[known]
         in_camera = self.rays[known] * depth[:, None]
         relative = np.sqrt(self.variance[known]) * depth
-        return in_camera @ self.pose[:3, :3].T + self.pose[:3, 3], 1 - relative / _KNOWN_SIGMA
+        in_world = in_camera @ self.pose[:3, :3].T + self.pose[:3, 3]
+        return in_world, 1 - relative / TUNING.known_depth_sigma
 
     def move(self, rotation: np.ndarray, translation: np.ndarray, scale: float) -> None:
         """Put the keyframe and its depths into other coordinates: X' = scale R X + t.
@@ -238,47 +228,13 @@ class Keyframe:
     def update_reference_depth(self) -> None:
         """Take the median depth of the known cells, where there are enough to have one."""
         known = self.known
-        if known.sum() >= 10:
+        if known.sum() >= TUNING.min_cells_for_median:
             self.reference_depth = float(1 / np.median(self.inverse_depth[known]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Rays:
-    """Rays of N pixels, lens distortion and rolling shutter taken out.
-
-    Attributes:
-        rays: (N, 3), z = 1; NaN where not usable.
-        by_pixel: (N, 2, 2), derivatives of their x and y by the pixel.
-        usable: (N,) bool, whether the lens has a ray there, in front of the camera and not so far
-            out that a pixel at z = 1 has no bounds, and right way round; and the camera's mask
-            leaves the pixel in use.
-    """
-
-    rays: np.ndarray
-    by_pixel: np.ndarray
-    usable: np.ndarray
-
-    @classmethod
-    def of(cls, points: np.ndarray, camera: Camera, readout_rotation: np.ndarray) -> _Rays:
-        """Look along pixels (N, 2) of a picture that turned by ``readout_rotation`` (3,)."""
-        seen = camera.undistort(points)
-        by_pixel = camera.ray_by_pixel(points, seen)
-        share = share_of_readout(points[:, 1], camera.height)
-        rays = rays_from_points(seen)
-        by_pixel = straighten_derivatives(rays, share, readout_rotation, by_pixel, camera.height)
-        rays = to_middle_row(rays, share, readout_rotation)
-        usable = np.sum(rays[:, :2] ** 2, axis=1) < _OUTERMOST**2  # not where it is NaN
-        a, b, c, d = by_pixel.reshape(-1, 4).T
-        determinant = a * d - b * c
-        # A ray beyond where the lens model folds over comes out mirrored.
-        usable &= (determinant > 0) & np.isfinite(determinant)
-        usable &= camera.uses(points)
-        return cls(np.where(usable[:, None], rays, np.nan), by_pixel, usable)
 
 
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Whether inverse depths (N,) of these variances (N,) are known well enough to be used."""
-    return (inverse_depth > 0) & (variance < (_KNOWN_SIGMA * inverse_depth) ** 2)
+    return (inverse_depth > 0) & (variance < (TUNING.known_depth_sigma * inverse_depth) ** 2)
 
 
 def locate_matches(

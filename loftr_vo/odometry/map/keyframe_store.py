@@ -12,10 +12,7 @@ import numpy as np
 
 from loftr_vo.config import RecoverySettings
 from loftr_vo.odometry.map.keyframe import Keyframe
-
-# Maps kept besides the one in use: there and back, and one more.
-_OLD_MAPS = 2
-_THUMBNAIL = (16, 12)
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 @dataclass
@@ -189,7 +186,7 @@ class KeyframeStore:
 
     def _put_away(self, stamp: int) -> None:
         self._map.given_up = stamp
-        self._old_maps = [*self._old_maps, self._map][-_OLD_MAPS:]
+        self._old_maps = [*self._old_maps, self._map][-TUNING.max_old_maps :]
 
     def _let_go(self) -> None:
         """Drop what refers to keyframes that are kept no longer; it would keep their pictures."""
@@ -202,7 +199,8 @@ class KeyframeStore:
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
     """(12, 16) float64 of length one: what a picture shows, whatever its light and contrast."""
-    small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64)
-    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
+    small = cv2.resize(image, TUNING.thumbnail_size, interpolation=cv2.INTER_AREA)
+    blur = TUNING.thumbnail_blur
+    smooth = np.asarray(cv2.GaussianBlur(small.astype(np.float64), (0, 0), blur))
     contrast = smooth - smooth.mean()
     return contrast / max(float(np.linalg.norm(contrast)), 1e-9)

@@ -12,13 +12,7 @@ from scipy.spatial import cKDTree
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-_MAX_PIXEL_DISTANCE = 8.0  # pixels within which two points of a frame are taken to have one depth
-_FEWEST_SHARED = 15
-# Relative standard deviation that two points as near have beside that of their depths: they are
-# not quite one. Ratios within so many standard deviations of their median agree with it, and so
-# large a share must: else the maps do not show one place, and the median is of anything.
-_NOT_ONE, _AGREES, _SHARE_AGREEING = 0.05, 3.0, 0.5
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 def align_maps(
@@ -56,18 +50,18 @@ def scale_between(motion: Motion, motion_there: Motion) -> float | None:
     """
     pixels, inverse_depth, variance = motion.seen_depth()
     pixels_there, inverse_depth_there, variance_there = motion_there.seen_depth()
-    if min(len(pixels), len(pixels_there)) < _FEWEST_SHARED:
+    if min(len(pixels), len(pixels_there)) < TUNING.min_shared_points:
         return None
     distance, index = cKDTree(pixels_there).query(pixels)
-    shared = distance < _MAX_PIXEL_DISTANCE
+    shared = distance < TUNING.max_shared_distance
     shared[shared] = inverse_depth_there[index[shared]] > 0
     shared &= inverse_depth > 0
-    if shared.sum() < _FEWEST_SHARED:
+    if shared.sum() < TUNING.min_shared_points:
         return None
     here, there = inverse_depth[shared], inverse_depth_there[index[shared]]
     relative_variance = variance[shared] / here**2 + variance_there[index[shared]] / there**2
-    sigma = np.sqrt(relative_variance + _NOT_ONE**2)
+    sigma = np.sqrt(relative_variance + TUNING.shared_depth_sigma**2)
     ratio = here / there
     scale = float(np.median(ratio))
-    agree = np.abs(np.log(ratio / scale)) < _AGREES * sigma
-    return scale if np.mean(agree) > _SHARE_AGREEING else None
+    agree = np.abs(np.log(ratio / scale)) < TUNING.agreeing_sigmas * sigma
+    return scale if np.mean(agree) > TUNING.min_agreeing_ratio else None

@@ -12,13 +12,9 @@ import numpy as np
 from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-)
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
-
-# Of a cell's depth in the keyframe; what is nearer to the frame's camera has no depth there.
-_MIN_DEPTH_RATIO = 1e-3
 
 
 class MotionError(ValueError):
@@ -83,7 +79,7 @@ class Motion:
     def seen(self) -> np.ndarray:
         """(N,) bool, inliers whose depth is known, and in front of the frame's camera."""
         known = is_known(self.inverse_depth, self.depth_variance)
-        return self.inliers & known & (self._depth_ratio > _MIN_DEPTH_RATIO)
+        return self.inliers & known & (self._depth_ratio > TUNING.min_depth_ratio)
 
     @cached_property
     def _depth_ratio(self) -> np.ndarray:

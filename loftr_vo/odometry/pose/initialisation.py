@@ -26,50 +26,19 @@ from loftr_vo.geometry.epipolar import (
     inverse_depth,
     parallax,
 )
+from loftr_vo.geometry.robust_cost import RAYLEIGH_MEDIAN
 from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.odometry.map.motion import MotionError
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-    RefinedPose,
-    complete_depths,
-    deviation_across,
+from loftr_vo.odometry.pose.depth_refinement import deviation_across, refine_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import RefinedPose, complete_depths, refine_pose
+from loftr_vo.odometry.pose.rotation_refinement import (
     fit_rotation,
-    refine_depth,
-    refine_pose,
     refine_rotation,
     rotation_errors,
 )
+from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, planar_motions
-
-# Share of the cost of one motion under which another fits clearly better, and is not the same.
-_CLEAR_COST_RATIO = 0.8
-
-
-_OUTLIER_SIGMAS = 3.0  # standard deviations
-
-
-# Standard deviations, in median; noise alone leaves 1.18, and a turn's perspective adds to it.
-_ROTATION_ONLY_ERROR = 2.0
-
-
-# Cells that must come out in front of both cameras for the first depths to be believed.
-_MIN_IN_FRONT_RATIO = 0.75
-
-
-# Relative standard deviation of the usual depth, and of how many surfaces it is one each.
-_GUESSED_DEPTH_SIGMA, _INDEPENDENT_SURFACES = 0.5, 20
-# Matches that tell one motion from another.
-_SUFFICIENT_MATCHES = 300
-# A turn leaves errors along the epipolar lines, which depths could explain, that are no larger
-# than so many times those across them, which none can.
-_MAX_ANISOTROPY = 2.5
-# It is one, too, where the way is so much shorter than what the turn moves at the usual depth.
-_PURE_ROTATION_RATIO = 0.05
-# The median length of a normal error in two dimensions is so many of its deviations.
-_MEDIAN_LENGTH = 1.1774
-# By how much the length is corrected, at most, to have the median depth the usual one: without
-# parallax the depths are noise.
-_MAX_SCALE_CORRECTION = 2.0
 
 _Start = tuple[np.ndarray, np.ndarray]
 """Rotation (3, 3) and translation (3,), frame from keyframe."""
@@ -103,15 +72,15 @@ def estimate_without_depth(
     error = rotation_errors(inliers, turn)
     starts = [(turn, np.zeros(3)), expected]
     starts += _two_view_starts(inliers, two_view, reference_depth, threshold)
-    few = inliers.select(np.arange(0, len(error), max(1, len(error) // _SUFFICIENT_MATCHES)))
+    few = inliers.select(np.arange(0, len(error), max(1, len(error) // TUNING.sufficient_matches)))
     best = min((refine_pose(few, *start) for start in starts), key=lambda each: each.cost)
     deviation = deviation_across(few, best.rotation, best.translation)
     excess = max(1.0, deviation**2)
     guessed, inliers = guessed.with_inflated_noise(excess), inliers.with_inflated_noise(excess)
     refined = refine_pose(inliers, best.rotation, best.translation)
-    farthest = _PURE_ROTATION_RATIO * reference_depth * angle_of(turn)
+    farthest = TUNING.pure_rotation_ratio * reference_depth * angle_of(turn)
     on_the_spot = np.linalg.norm(best.translation) < farthest
-    if on_the_spot or np.median(error) < _MAX_ANISOTROPY * _MEDIAN_LENGTH * deviation:
+    if on_the_spot or np.median(error) < TUNING.max_anisotropy * RAYLEIGH_MEDIAN * deviation:
         return guessed, _with_pose(inliers, refined, turn, np.zeros(3))
     return guessed, _with_median_depth(inliers, refined, reference_depth)
 
@@ -119,12 +88,12 @@ def estimate_without_depth(
 def _at_reference_depth(
     observations: Observations, reference_depth: float, count: int
 ) -> Observations:
-    deviation = _GUESSED_DEPTH_SIGMA / reference_depth
+    deviation = TUNING.guessed_depth_sigma / reference_depth
     return replace(
         observations,
         prior=np.full(len(observations.prior), 1 / reference_depth),
         variance=np.full(
-            len(observations.prior), deviation**2 * max(1.0, count / _INDEPENDENT_SURFACES)
+            len(observations.prior), deviation**2 * max(1.0, count / TUNING.independent_surfaces)
         ),
     )
 
@@ -153,9 +122,8 @@ def _with_median_depth(
     prior alone makes it too long: near cells and noise pull more than far ones do.
     """
     rho = inverse_depth(inliers.rays0, inliers.rays1, refined.rotation, refined.translation)
-    longer = float(
-        np.clip(reference_depth * np.median(rho), 1 / _MAX_SCALE_CORRECTION, _MAX_SCALE_CORRECTION)
-    )
+    most = TUNING.max_scale_correction
+    longer = float(np.clip(reference_depth * np.median(rho), 1 / most, most))
     stretch = np.diag([longer] * 3 + [1.0] * 3)
     return replace(
         _with_pose(inliers, refined, refined.rotation, refined.translation * longer),
@@ -191,7 +159,7 @@ def resolve_planar_ambiguity(
         for motion in motions
     ]
     best = min(fits, key=lambda fit: fit.cost)
-    if best.cost > _CLEAR_COST_RATIO * fits[0].cost:
+    if best.cost > TUNING.clear_cost_ratio * fits[0].cost:
         return two_view
     rays0, rays1 = observations.rays0, observations.rays1
     distance = epipolar_distance(
@@ -217,11 +185,11 @@ def triangulate_first_depths(
         free.select(two_view.inliers), two_view.rotation, two_view.direction, fixed_length=True
     )
     # Nothing holds these depths yet, so a single outlier can bend them: once more without.
-    chosen = np.flatnonzero(two_view.inliers)[refined.error < _OUTLIER_SIGMAS]
+    chosen = np.flatnonzero(two_view.inliers)[refined.error < TUNING.outlier_sigmas]
     refined = refine_pose(
         free.select(chosen), refined.rotation, refined.translation, fixed_length=True
     )
-    if np.mean(refined.inverse_depth > 0) < _MIN_IN_FRONT_RATIO:
+    if np.mean(refined.inverse_depth > 0) < TUNING.min_in_front_ratio:
         raise MotionError('too few inliers: the first depths do not lie in front of the camera')
     scale = reference_depth * float(np.median(refined.inverse_depth))
     translation = refined.translation * scale
@@ -248,7 +216,7 @@ def _median_by_pose(refined: RefinedPose) -> np.ndarray:
 
 def why_no_depth(inliers: Observations, two_view: TwoView, settings: GeometrySettings) -> str:
     """Say why nothing can be triangulated; empty where it can."""
-    if np.median(fit_rotation(inliers)[1]) < _ROTATION_ONLY_ERROR:
+    if np.median(fit_rotation(inliers)[1]) < TUNING.rotation_only_error:
         return 'no parallax, the camera rests or only turns: move it sideways to see depth'
     angle = float(np.median(parallax(inliers.rays0, inliers.rays1, two_view.rotation)))
     if angle < settings.min_parallax:

@@ -17,19 +17,11 @@ import numpy as np
 
 from loftr_vo.geometry.epipolar import by_pixel_coordinates, inverse_depth
 from loftr_vo.geometry.rigid_motion import skew
-from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, threshold_at_unit_depth
-
-# Frames in a row that a cell's depth must have agreed in to bear witness.
-_MIN_AGREEMENTS = 3
-# Of the cells that bear witness: while more agree with the essential matrix, nothing competes.
-_CLEAR_INLIER_RATIO = 0.9
-_FEWEST = 15
-# The motion by depth must explain more of these cells than the other, by this factor.
-_CLEAR_SUPPORT_RATIO = 1.08
-# Known depths are a little wrong: of the essential matrix's threshold.
-DEPTH_THRESHOLD_RATIO = 3.0
-_CONFIDENCE, _ROUNDS = 0.999, 200
 
 
 def prefer_static_scene(
@@ -50,20 +42,20 @@ def prefer_static_scene(
         two_view: by the essential matrix; None if there is none.
         threshold: distance of an inlier from its epipolar line, in pixels.
     """
-    tried = known & (agreement_count >= _MIN_AGREEMENTS)
-    witness = tried if tried.sum() >= _FEWEST else known
-    if witness.sum() < _FEWEST:
+    tried = known & (agreement_count >= TUNING.min_agreements)
+    witness = tried if tried.sum() >= TUNING.min_voting_cells else known
+    if witness.sum() < TUNING.min_voting_cells:
         return two_view
     before = observations.select(witness)
     explained = (
         0
         if two_view is None
-        else _explained_by(two_view, before, DEPTH_THRESHOLD_RATIO * threshold)
+        else _explained_by(two_view, before, TUNING.depth_threshold_ratio * threshold)
     )
-    if explained > _CLEAR_INLIER_RATIO * len(before.prior):
+    if explained > TUNING.uncontested_ratio * len(before.prior):
         return two_view
-    found = motion_by_depth(before, DEPTH_THRESHOLD_RATIO * threshold)
-    if found is None or found.support < _CLEAR_SUPPORT_RATIO * explained:
+    found = motion_by_depth(before, TUNING.depth_threshold_ratio * threshold)
+    if found is None or found.support < TUNING.clear_support_ratio * explained:
         return two_view
     return found.as_two_view(observations, known, threshold)
 
@@ -82,7 +74,7 @@ class MotionByDepth:
         """Return it with its inliers; cells of known depth must be where that has them."""
         inliers = _epipolar_distance(observations, self.rotation, self.translation) < threshold
         away = distance_by_depth(observations, self.rotation, self.translation)
-        inliers &= ~known | (away < DEPTH_THRESHOLD_RATIO * threshold)
+        inliers &= ~known | (away < TUNING.depth_threshold_ratio * threshold)
         length = max(float(np.linalg.norm(self.translation)), 1e-12)
         return TwoView(self.rotation, self.translation / length, inliers)
 
@@ -94,7 +86,7 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
         observations: of cells of known depth.
         threshold: distance of an inlier from where its depth has it, in pixels.
     """
-    if len(observations.prior) < _FEWEST:
+    if len(observations.prior) < TUNING.min_voting_cells:
         return None
     points = observations.rays0 / observations.prior[:, None]
     # OpenCV's generator has a constant seed here.
@@ -103,12 +95,12 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
         np.ascontiguousarray(observations.rays1[:, :2]),
         np.eye(3),
         np.zeros(4),
-        iterationsCount=_ROUNDS,
+        iterationsCount=TUNING.p3p_iterations,
         reprojectionError=threshold_at_unit_depth(threshold, observations.by_pixel),
-        confidence=_CONFIDENCE,
+        confidence=TUNING.p3p_confidence,
         flags=cv2.SOLVEPNP_AP3P,
     )
-    if not found or inliers is None or len(inliers) < _FEWEST:
+    if not found or inliers is None or len(inliers) < TUNING.min_voting_cells:
         return None
     refined = refine_pose(
         observations.select(inliers[:, 0]), cv2.Rodrigues(turn)[0], translation[:, 0]

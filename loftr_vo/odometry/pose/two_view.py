@@ -23,15 +23,13 @@ from loftr_vo.geometry.epipolar import (
     inverse_depth,
 )
 from loftr_vo.geometry.matrix2x2 import inverse
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.tuning import TUNING
 
 # The five-point method needs five; USAC wants one more to verify with.
 _FEWEST_POINTS = 6
 _MIN_BASELINE = 1e-6
-# The robust fit after USAC: as many points as make it exact enough, and how many standard
-# deviations the threshold is taken for.
-_POLISHED_POINTS = 300
-_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +90,7 @@ def essential_motion(
     rotation, direction = _in_front(essential, rays0[near], rays1[near])
     for _ in range(2):  # the second time without the outliers that the first has shown
         agreed = np.flatnonzero(near)
-        some = agreed[:: max(1, len(agreed) // _POLISHED_POINTS)]
+        some = agreed[:: max(1, len(agreed) // TUNING.polish_matches)]
         if len(some) < _FEWEST_POINTS:
             break
         rotation, direction = _polished(
@@ -188,7 +186,7 @@ def _polished(
     free = Observations(
         rays0,
         rays1,
-        to_pixels * (_DEVIATIONS / threshold),
+        to_pixels * (TUNING.threshold_sigmas / threshold),
         inverse_depth(rays0, rays1, rotation, direction),
         np.full(count, 1e6),
     )

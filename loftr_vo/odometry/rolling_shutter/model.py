@@ -18,12 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
 # The turn of a picture whose rows are all taken at once.
 NO_ROTATION = np.zeros(3)
 NO_ROTATION.flags.writeable = False
-# The row that a point is seen in depends on when it is read; each round leaves a tenth or less.
-_ROUNDS = 2
 
 
 def share_of_readout(rows: np.ndarray, height: int) -> np.ndarray:
@@ -86,7 +85,7 @@ def project_row_by_row(
     pixels = camera.project(points)
     if not np.any(readout_rotation):
         return pixels
-    for _ in range(_ROUNDS):
+    for _ in range(TUNING.projection_rounds):
         share = share_of_readout(pixels[:, 1], camera.height)
         pixels = camera.project(_rotated(points, -share, readout_rotation))
     return pixels

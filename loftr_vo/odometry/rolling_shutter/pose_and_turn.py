@@ -16,12 +16,10 @@ import numpy as np
 
 from loftr_vo.geometry.linear_solve import solve
 from loftr_vo.geometry.reprojection import MatchArrays, linearise, summed_products
-from loftr_vo.odometry.pose.pose_refinement import Observations, approaching_weights
+from loftr_vo.odometry.pose.known_depth_refinement import approaching_weights
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import to_middle_row
-
-_ITERATIONS = 10
-# A step of fewer standard deviations is the last.
-_NEGLIGIBLE = 0.3
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,7 @@ def refine_pose_and_readout_rotation(
     """
     rotation, translation = start
     readout_rotation = expected
-    for _ in range(_ITERATIONS):
+    for _ in range(TUNING.iterations):
         straight = to_middle_row(observations.rays1, share, readout_rotation)
         match_arrays = MatchArrays.of(observations.rays0, straight, observations.whitening)
         linear = linearise(match_arrays, rotation, translation, observations.prior)
@@ -88,7 +86,7 @@ def refine_pose_and_readout_rotation(
         translation = translation + step[:3]
         rotation = cv2.Rodrigues(step[3:6])[0] @ rotation
         readout_rotation = readout_rotation + step[6:]
-        if -step @ gradient < _NEGLIGIBLE**2:
+        if -step @ gradient < TUNING.last_step_sigmas**2:
             break
     return PoseAndReadoutRotation(rotation, translation, readout_rotation, np.linalg.inv(hessian))
 

@@ -27,28 +27,7 @@ from loftr_vo.odometry.rolling_shutter.pose_and_turn import (
     PoseAndReadoutRotation,
     refine_pose_and_readout_rotation,
 )
-
-# Cells of known depth that a turn is measured from.
-_FEWEST = 100
-# Radians a second from which on a camera turns fast enough to learn from it.
-_MIN_ANGULAR_VELOCITY = 0.2
-# Radians of turn that are worth the work once the readout is known: a quarter of a pixel.
-_MIN_ROTATION_TO_CORRECT = 0.001
-# Seconds between pictures, at most, for their poses to tell how fast the camera turns in between.
-_MAX_FRAME_INTERVAL = 0.15
-# How far a turn is from what the last velocity makes of it, as a share of that and in radians.
-_RELATIVE_SIGMA, _SIGMA_AT_REST = 0.5, 0.006
-# Radians; a turn further from what is expected is a solution gone wrong.
-_MAX_DEVIATION = 0.1
-# Standard deviation in radians of a measured turn from the readout times the velocity, the latter
-# being a mean over two frames. Measured with a Kinect in the hand (TUM RGB-D, freiburg1_rpy).
-_SIGMA = 0.004
-# What makes the readout known: measurements; standard deviations that it is away from zero, and
-# seconds. And a global shutter: a standard deviation in seconds.
-_MEASUREMENTS, _SIGNIFICANT, _SHORTEST = 10, 5.0, 0.003
-_GLOBAL_SHUTTER_SIGMA = 0.001
-# Velocities that are remembered: those of as many frames as a keyframe may last.
-_MEMORY = 200
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +143,7 @@ class ReadoutTimeEstimator:
             return
         before, middle, after = self._past
         self._velocities[middle.stamp] = _velocity(before, after)
-        if len(self._velocities) > _MEMORY:
+        if len(self._velocities) > TUNING.max_velocities:
             del self._velocities[next(iter(self._velocities))]
         self._update(middle)
 
@@ -176,8 +155,8 @@ class ReadoutTimeEstimator:
         """Whether the turn of the next picture is to be measured."""
         speed = float(np.linalg.norm(self.angular_velocity()))
         if self.known:
-            return abs(self.seconds) * speed > _MIN_ROTATION_TO_CORRECT
-        return speed > _MIN_ANGULAR_VELOCITY
+            return abs(self.seconds) * speed > TUNING.min_rotation_to_correct
+        return speed > TUNING.min_angular_velocity
 
     def angular_velocity(self) -> np.ndarray:
         """(3,) radians a second, between the last two frames; zero where there are none."""
@@ -187,7 +166,7 @@ class ReadoutTimeEstimator:
 
     def _are_apart(self) -> bool:
         stamps = [past.stamp for past in self._past]
-        return float(np.max(np.diff(stamps))) * 1e-9 > _MAX_FRAME_INTERVAL
+        return float(np.max(np.diff(stamps))) * 1e-9 > TUNING.max_frame_interval
 
     def _update(self, frame: _Past) -> None:
         """Hold a measured turn against the velocity, which is known now."""
@@ -195,15 +174,15 @@ class ReadoutTimeEstimator:
         if frame.change is None or of_keyframe is None or self._given:
             return
         faster = self._velocities[frame.stamp] - of_keyframe
-        self._information += float(faster @ faster) / _SIGMA**2
-        self._weighted += float(faster @ frame.change) / _SIGMA**2
-        self._squared += float(frame.change @ frame.change) / _SIGMA**2
+        self._information += float(faster @ faster) / TUNING.measurement_sigma**2
+        self._weighted += float(faster @ frame.change) / TUNING.measurement_sigma**2
+        self._squared += float(frame.change @ frame.change) / TUNING.measurement_sigma**2
         self._count += 1
         self._decide()
 
     def _decide(self) -> None:
         """See whether the measurements tell what shutter it is."""
-        if self._count < _MEASUREMENTS:
+        if self._count < TUNING.min_measurements:
             self.known, self.seconds = False, 0.0
             return
         seconds = self._weighted / self._information
@@ -211,8 +190,8 @@ class ReadoutTimeEstimator:
         # much (Birge, The Calculation of Errors by the Method of Least Squares, 1932).
         apart = (self._squared - seconds * self._weighted) / (3 * self._count - 1)
         sigma = math.sqrt(max(1.0, apart) / self._information)
-        rolling = abs(seconds) > max(_SIGNIFICANT * sigma, _SHORTEST)
-        self.known = rolling or sigma < _GLOBAL_SHUTTER_SIGMA
+        rolling = abs(seconds) > max(TUNING.min_significance * sigma, TUNING.min_readout_time)
+        self.known = rolling or sigma < TUNING.global_shutter_sigma
         self.seconds = seconds if rolling else 0.0
 
 
@@ -226,11 +205,11 @@ def _fit(
 ) -> PoseAndReadoutRotation | None:
     """Fit pose and readout rotation near an expected one (3,); None where that fails."""
     witnesses = keyframe.known[cells] & located.tracked
-    if witnesses.sum() < _FEWEST:
+    if witnesses.sum() < TUNING.min_cells:
         return None
     cells, located = cells[witnesses], located.select(witnesses)
     observations, kept = keyframe.observed(cells, located, frame.camera)
-    if len(kept) < _FEWEST:
+    if len(kept) < TUNING.min_cells:
         return None
     rows = (located.points[:, 1] + keyframe.offsets[cells, 1])[kept]
     try:
@@ -239,13 +218,13 @@ def _fit(
             share_of_readout(rows, frame.camera.height),
             start,
             readout_rotation,
-            _SIGMA_AT_REST + _RELATIVE_SIGMA * float(np.linalg.norm(readout_rotation)),
+            TUNING.sigma_at_rest + TUNING.relative_sigma * float(np.linalg.norm(readout_rotation)),
         )
     except np.linalg.LinAlgError:
         # The cells do not tell pose and turn apart; the pose by itself may still be found.
         return None
     near = bool(
-        np.linalg.norm(fit.readout_rotation - readout_rotation) < _MAX_DEVIATION
+        np.linalg.norm(fit.readout_rotation - readout_rotation) < TUNING.max_deviation
     )  # not where it is NaN
     return fit if near and np.isfinite(fit.covariance_by_readout_rotation).all() else None
 

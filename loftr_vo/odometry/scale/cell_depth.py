@@ -8,17 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.scale_filter import Reading
-
-# Cells that make a reading.
-FEWEST = 20
-# Neighbouring cells err alike, so that many of them tell no more than their number over this.
-_ALIKE = 9.0
-# What each keyframe's reading has for itself, however many cells make it.
-_LEAST_SIGMA = 0.003
-# Depths that differ by more standard deviations do not belong to one surface.
-_CONSISTENT = 3.0
+from loftr_vo.odometry.scale.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +47,7 @@ def compare(keyframe: Keyframe, measured: CellDepth) -> Reading:
         NoReading: too few cells have both.
     """
     both = keyframe.known[measured.cells]
-    if both.sum() < FEWEST:
+    if both.sum() < TUNING.min_cells:
         raise NoReading(f'only {both.sum()} cells with depth by motion to compare with')
     cells = measured.cells[both]
     wanted, found = measured.inverse_depth[both], keyframe.inverse_depth[cells]
@@ -63,9 +56,9 @@ def compare(keyframe: Keyframe, measured: CellDepth) -> Reading:
     typical = np.median(ratio)
     variance = keyframe.variance[cells] / typical**2 + measured.variance[both]
     middle = _weighted_median(ratio, wanted**2 / variance)
-    spread = 1.4826 * float(np.median(np.abs(ratio - middle))) / middle
-    sigma = 1.2533 * spread / np.sqrt(both.sum() / _ALIKE)
-    return Reading(float(np.log(middle)), max(_LEAST_SIGMA, float(sigma)))
+    spread = SIGMA_PER_MAD * float(np.median(np.abs(ratio - middle))) / middle
+    sigma = MEDIAN_SIGMA * spread / np.sqrt(both.sum() / TUNING.correlated_cells)
+    return Reading(float(np.log(middle)), max(TUNING.min_reading_sigma, float(sigma)))
 
 
 def overwrite_depth(keyframe: Keyframe, measured: CellDepth) -> None:
@@ -77,7 +70,7 @@ def overwrite_depth(keyframe: Keyframe, measured: CellDepth) -> None:
     cells = measured.cells
     own, variance = keyframe.inverse_depth[cells], keyframe.variance[cells]
     total = variance + measured.variance
-    apart = (own - measured.inverse_depth) ** 2 > _CONSISTENT**2 * total
+    apart = (own - measured.inverse_depth) ** 2 > TUNING.consistent_sigmas**2 * total
     taken = ~(keyframe.known[cells] & apart)
     weight = variance / total
     keyframe.inverse_depth[cells] = np.where(
@@ -86,7 +79,7 @@ def overwrite_depth(keyframe: Keyframe, measured: CellDepth) -> None:
     keyframe.variance[cells] = np.where(taken, weight * measured.variance, variance)
     # For the refinement of the window, which then knows metres at its newest end too.
     keyframe.filtered_depth[cells] = measured.inverse_depth
-    keyframe.filtered_variance[cells] = measured.variance * _ALIKE
+    keyframe.filtered_variance[cells] = measured.variance * TUNING.correlated_cells
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

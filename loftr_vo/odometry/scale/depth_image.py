@@ -9,26 +9,16 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.epipolar import rays_from_points
 from loftr_vo.geometry.plausible import DEPTH, Refusals
+from loftr_vo.geometry.robust_cost import SIGMA_PER_MAD
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import CellDepth, NoReading
+from loftr_vo.odometry.scale.tuning import TUNING
 
 # Standard deviation of inverse depth in 1/m. Structured light and stereo measure a disparity, so
 # it does not depend on the distance: 0.0019 for a Kinect at its worst (Nguyen, Izadi, Lovell:
 # Modeling Kinect Sensor Noise, 2012), 0.0025 for a RealSense D435 (disparity to 0.08 px).
 _DISPARITY_SIGMA = 0.0025
-# What a calibration leaves, relative: it does not become less over a window.
-_RELATIVE_SIGMA = 0.01
-# Pixels of the depth image that are looked at around a cell, along each axis.
-_WINDOW = 5
-# Share of them that must have depth.
-_FILLED = 0.5
-# An edge runs through a window whose inverse depths are spread by more, relatively.
-_ONE_SURFACE = 0.08
-# Depth less sure than this says nothing of scale.
-_KNOWN = 0.2
-# Radians that the camera turns before the depth image; of less, nothing is seen in its pixels.
-_NEGLIGIBLE = 0.001
 
 
 def depth_of_cells(keyframe: Keyframe, refusals: Refusals) -> CellDepth:
@@ -47,13 +37,18 @@ def depth_of_cells(keyframe: Keyframe, refusals: Refusals) -> CellDepth:
     around, refused = _inverse_depth_around(keyframe.frame, _in_the_depth_image(keyframe, places))
     refusals.add('depth image', int(refused))
     filled = np.isfinite(around)
-    cells = np.flatnonzero(filled.mean(axis=1) >= _FILLED)
+    cells = np.flatnonzero(filled.mean(axis=1) >= TUNING.min_filled_ratio)
     if not len(cells):
         raise NoReading('the depth image has no depth')
     middle = np.nanmedian(around[cells], axis=1)
-    spread = 1.4826 * np.nanmedian(np.abs(around[cells] - middle[:, None]), axis=1)
-    variance = _DISPARITY_SIGMA**2 + (_RELATIVE_SIGMA * middle) ** 2 + spread**2 / _WINDOW**2
-    good = (spread < _ONE_SURFACE * middle) & (variance < (_KNOWN * middle) ** 2)
+    spread = SIGMA_PER_MAD * np.nanmedian(np.abs(around[cells] - middle[:, None]), axis=1)
+    variance = (
+        _DISPARITY_SIGMA**2
+        + (TUNING.depth_calibration_sigma * middle) ** 2
+        + spread**2 / TUNING.depth_window**2
+    )
+    good = spread < TUNING.max_relative_spread * middle
+    good &= variance < (TUNING.max_depth_sigma * middle) ** 2
     return CellDepth(cells[good], middle[good], variance[good])
 
 
@@ -64,7 +59,7 @@ def _in_the_depth_image(keyframe: Keyframe, points: np.ndarray) -> np.ndarray:
     hundredth of a second is ten pixels.
     """
     turned = keyframe.angular_velocity * (keyframe.frame.depth_lag * 1e-9)
-    if np.linalg.norm(turned) < _NEGLIGIBLE:
+    if np.linalg.norm(turned) < TUNING.min_lag_rotation:
         return points
     camera = keyframe.frame.camera
     rays = rays_from_points(camera.undistort(points))
@@ -84,7 +79,7 @@ def _inverse_depth_around(frame: Frame, points: np.ndarray) -> tuple[np.ndarray,
     height, width = depth.shape
     per_pixel = np.array([width, height]) / frame.image.shape[::-1]
     x, y = ((points + 0.5) * per_pixel - 0.5).round().astype(int).T
-    reach = np.arange(_WINDOW) - _WINDOW // 2
+    reach = np.arange(TUNING.depth_window) - TUNING.depth_window // 2
     rows = y[:, None, None] + reach[None, :, None]
     columns = x[:, None, None] + reach[None, None, :]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -21,7 +21,6 @@ from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale import depth_image, stereo
 from loftr_vo.odometry.scale.cell_depth import (
-    FEWEST,
     CellDepth,
     NoReading,
     NotYet,
@@ -31,13 +30,8 @@ from loftr_vo.odometry.scale.cell_depth import (
 from loftr_vo.odometry.scale.ground_plane import GroundScale
 from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter
 from loftr_vo.odometry.scale.status import ScaleStatus
+from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
-
-# Relative standard deviation that all readings of a source have in common: calibration, the
-# wheels' size, the height measured with a tape.
-_COMMON = {'depth': 0.005, 'stereo': 0.005, 'odometry': 0.01, 'camera_height': 0.015}
-# Relative standard deviation of the scale over a new start, which keeps the usual depth.
-_NEW_START = 0.3
 
 
 class MetricScale:
@@ -101,7 +95,7 @@ class MetricScale:
     @property
     def sigma(self) -> float:
         """Relative standard deviation of a length in metres; infinite if that is unknown."""
-        return math.sqrt(self._running.variance + _COMMON.get(self.source, 0.0) ** 2)
+        return math.sqrt(self._running.variance + TUNING.common_sigma.get(self.source, 0.0) ** 2)
 
     @property
     def metric(self) -> bool:
@@ -140,7 +134,7 @@ class MetricScale:
             Whether its unit is a metre by that.
         """
         self.interrupt()
-        self._running.drift(_NEW_START)
+        self._running.drift(TUNING.new_start_sigma)
         if self.source not in ('depth', 'stereo'):
             return False
         try:
@@ -254,7 +248,7 @@ class MetricScale:
             return compare(keyframe, self._measured)
         # Everything is taken to be at the usual depth, and so the unit is what that is.
         usual = _median_depth(self._measured)
-        return Reading(math.log(usual / keyframe.reference_depth), 0.01)
+        return Reading(math.log(usual / keyframe.reference_depth), TUNING.first_reading_sigma)
 
     def _cell_depth(self, keyframe: Keyframe) -> CellDepth:
         if self.source == 'depth':
@@ -263,6 +257,6 @@ class MetricScale:
 
 
 def _median_depth(measured: CellDepth) -> float:
-    if len(measured) < FEWEST:
+    if len(measured) < TUNING.min_cells:
         raise NoReading(f'only {len(measured)} cells have measured depth')
     return float(1 / np.median(measured.inverse_depth))

@@ -9,11 +9,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Relative standard deviation by which the odometry's unit drifts from one keyframe to the next;
-# on rendered and real sequences it is 0.1 to 0.5 %.
-DRIFT = 0.005
-# A reading further off than this is an outlier, in standard deviations ...
-_GATE = 3.5
+from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
+from loftr_vo.odometry.scale.tuning import TUNING
+
 # ... unless so many in a row agree with each other, within their uncertainties.
 _MIN_CONSISTENT_READINGS = 5
 # The 99th percentile of chi squared with four degrees of freedom: five readings and their mean.
@@ -47,7 +45,7 @@ class ScaleFilter:
         self.variance = math.inf
         self._refused: deque[Reading] = deque(maxlen=_MIN_CONSISTENT_READINGS)
 
-    def drift(self, sigma: float = DRIFT) -> None:
+    def drift(self, sigma: float = TUNING.drift) -> None:
         """Be less sure, as after one more keyframe."""
         self.variance += sigma**2
 
@@ -56,7 +54,8 @@ class ScaleFilter:
         if math.isinf(self.variance):
             self.variance = reading.sigma**2
             return math.exp(reading.log_ratio)
-        if abs(reading.log_ratio) > _GATE * math.hypot(math.sqrt(self.variance), reading.sigma):
+        sigma = math.hypot(math.sqrt(self.variance), reading.sigma)
+        if abs(reading.log_ratio) > TUNING.gate_sigmas * sigma:
             self._refused.append(reading)
             joint = (
                 agreement(self._refused)
@@ -80,7 +79,7 @@ def agreement(readings: Sequence[Reading]) -> Reading | None:
     They do where their distances from their weighted mean, over their standard deviations, are
     larger than chance makes them in one of a hundred cases. The unit drifts from one to the next.
     """
-    weights = [1 / (reading.sigma**2 + DRIFT**2) for reading in readings]
+    weights = [1 / (reading.sigma**2 + TUNING.drift**2) for reading in readings]
     total = sum(weights)
     pairs = list(zip(weights, readings, strict=True))
     mean = sum(weight * reading.log_ratio for weight, reading in pairs) / total
@@ -97,9 +96,8 @@ def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:
     """
     ordered = sorted(values)
     middle = _median(ordered)
-    spread = 1.4826 * _median(sorted(abs(value - middle) for value in values))
-    # A median's standard deviation is 1.2533 times a mean's.
-    return middle, max(least_sigma, 1.2533 * spread / math.sqrt(len(values)))
+    spread = SIGMA_PER_MAD * _median(sorted(abs(value - middle) for value in values))
+    return middle, max(least_sigma, MEDIAN_SIGMA * spread / math.sqrt(len(values)))
 
 
 def _median(ordered: list[float]) -> float:

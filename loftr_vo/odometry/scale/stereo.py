@@ -14,15 +14,10 @@ from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
-from loftr_vo.odometry.pose.pose_refinement import inlier_mask, refine_depth
+from loftr_vo.odometry.pose.depth_refinement import refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 from loftr_vo.odometry.scale.cell_depth import CellDepth, NoReading
-
-# Relative standard deviation that the calibration of a pair leaves.
-_RELATIVE_SIGMA = 0.005
-# Depth less sure than this says nothing of scale.
-_KNOWN = 0.2
-# Share of the matches that must keep to their epipolar line, else the pair is no pair.
-_FEWEST_AGREE = 0.3
+from loftr_vo.odometry.scale.tuning import TUNING
 
 
 def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySettings) -> CellDepth:
@@ -57,12 +52,12 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
     )
     refined = refine_depth(free, *motion)
     good = inlier_mask(refined, keyframe.threshold(settings))
-    if good.sum() < _FEWEST_AGREE * len(good):
+    if good.sum() < TUNING.min_stereo_inlier_ratio * len(good):
         raise NoReading(
             f'only {good.sum()} of {len(good)} matches with the right picture lie on their '
             'epipolar line: are the pictures of one time, and is the pair calibrated?'
         )
     rho = refined.inverse_depth
-    variance = refined.depth_variance + (_RELATIVE_SIGMA * rho) ** 2
-    good &= (rho > 0) & (variance < (_KNOWN * rho) ** 2)
+    variance = refined.depth_variance + (TUNING.stereo_calibration_sigma * rho) ** 2
+    good &= (rho > 0) & (variance < (TUNING.max_depth_sigma * rho) ** 2)
     return CellDepth(cells[good], rho[good], variance[good])

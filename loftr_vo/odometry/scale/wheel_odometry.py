@@ -24,26 +24,7 @@ from loftr_vo.imaging.frame import BasePose
 from loftr_vo.imaging.stamp_gate import AGREEING, StampGate, Succession
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading, robust_mean
-
-# A stretch ends when the camera has moved by this share of the scene's usual depth: its length is
-# then sure to a few percent.
-_STRETCH = 0.03
-# Seconds after which a camera that hardly moves begins a new one.
-_LONGEST = 5.0
-# Metres; wheels that turned less stood still.
-_STANDING = 0.005
-# Radians, and share of the turn, by which the turns of both may differ before one has slipped.
-_TURN, _TURN_SHARE = 0.1, 0.3
-# Seconds between two poses of the other odometry beyond which nothing is known in between.
-_GAP = 0.5
-# Stretches that make a reading: the first one has nothing to be checked against.
-_FIRST, _NEXT = 8, 5
-# Of a reading, however well its stretches agree.
-_LEAST_SIGMA = 0.005
-# Stretches that disagree by more have no scale in common.
-_LARGEST_SIGMA = 0.15
-# Poses kept to interpolate between, and stretches kept that wait for them.
-_KEPT_POSES, _KEPT_STRETCHES = 5000, 50
+from loftr_vo.odometry.scale.tuning import TUNING
 
 
 @dataclass(frozen=True)
@@ -71,8 +52,8 @@ class WheelScale:
         self._refusals = refusals or Refusals()
         self._stamps = StampGate()
         self._aside: list[BasePose] = []
-        self._poses: deque[BasePose] = deque(maxlen=_KEPT_POSES)
-        self._waiting: deque[_Stretch] = deque(maxlen=_KEPT_STRETCHES)
+        self._poses: deque[BasePose] = deque(maxlen=TUNING.max_poses)
+        self._waiting: deque[_Stretch] = deque(maxlen=TUNING.max_stretches)
         self._log_ratios: list[float] = []
         self._start: tuple[int, np.ndarray] | None = None
         self._trouble = ''
@@ -112,7 +93,7 @@ class WheelScale:
             self._begin_anew(self._aside)
 
     def _begin_anew(self, poses: list[BasePose]) -> None:
-        self._poses = deque(poses, maxlen=_KEPT_POSES)
+        self._poses = deque(poses, maxlen=TUNING.max_poses)
         self._aside = []
 
     def follow(self, stamp: int, pose: np.ndarray, reference_depth: float) -> None:
@@ -123,9 +104,9 @@ class WheelScale:
         start, before = self._start
         moved = inverse_transform(before) @ pose
         length = float(np.linalg.norm(moved[:3, 3]))
-        if length >= _STRETCH * reference_depth:
+        if length >= TUNING.stretch_ratio * reference_depth:
             self._waiting.append(_Stretch(start, stamp, length, _turn_of(moved)))
-        elif (stamp - start) * 1e-9 < _LONGEST:
+        elif (stamp - start) * 1e-9 < TUNING.max_stretch_seconds:
             return
         self._start = stamp, pose
 
@@ -137,7 +118,7 @@ class WheelScale:
         """Have the unit changed: lengths are ``factor`` times as much from now on."""
         self._waiting = deque(
             (replace(stretch, length=stretch.length * factor) for stretch in self._waiting),
-            maxlen=_KEPT_STRETCHES,
+            maxlen=TUNING.max_stretches,
         )
         self._log_ratios = [ratio - math.log(factor) for ratio in self._log_ratios]
         # The pose at which the stretch began is in the old unit.
@@ -150,11 +131,11 @@ class WheelScale:
             NoReading: they are too few, or disagree.
         """
         self._measure_waiting()
-        needed = _NEXT if self._has_read else _FIRST
+        needed = TUNING.next_stretches if self._has_read else TUNING.first_stretches
         if len(self._log_ratios) < needed:
             raise self._missing(needed)
-        middle, sigma = robust_mean(self._log_ratios, _LEAST_SIGMA)
-        if sigma > _LARGEST_SIGMA:
+        middle, sigma = robust_mean(self._log_ratios, TUNING.min_wheel_sigma)
+        if sigma > TUNING.max_wheel_sigma:
             # The older half goes, so that a slip is forgotten.
             del self._log_ratios[: len(self._log_ratios) // 2]
             raise NoReading('the other odometry and the camera do not go the same way: slip?')
@@ -179,17 +160,18 @@ class WheelScale:
                 self._trouble = str(error)
         if self._waiting and self._poses:
             late = (self._waiting[-1].end - self._poses[-1].stamp) * 1e-9
-            if late > _GAP:
+            if late > TUNING.max_pose_gap:
                 self._trouble = f'the other odometry is {late:.1f} s behind the pictures'
 
     def _log_ratio(self, stretch: _Stretch) -> float:
         base = inverse_transform(self._at(stretch.start)) @ self._at(stretch.end)
         camera = inverse_transform(self._base_from_camera) @ base @ self._base_from_camera
         length = float(np.linalg.norm(camera[:3, 3]))
-        if length < _STANDING:
+        if length < TUNING.min_wheel_distance:
             raise NoReading('the camera moves and the other odometry stands still')
         turn = _turn_of(camera)
-        if abs(turn - stretch.turn) > _TURN + _TURN_SHARE * max(turn, stretch.turn):
+        relative = TUNING.max_rotation_difference_ratio * max(turn, stretch.turn)
+        if abs(turn - stretch.turn) > TUNING.max_rotation_difference + relative:
             raise NoReading('the other odometry turns otherwise than the camera: slip?')
         return math.log(length / stretch.length)
 
@@ -206,7 +188,7 @@ class WheelScale:
         if late.stamp == stamp:
             return late.pose
         early = self._poses[after - 1]
-        if (late.stamp - early.stamp) * 1e-9 > _GAP:
+        if (late.stamp - early.stamp) * 1e-9 > TUNING.max_pose_gap:
             raise NoReading('the other odometry has gaps')
         return _between(early, late, (stamp - early.stamp) / (late.stamp - early.stamp))
 

@@ -15,16 +15,7 @@ import numpy as np
 
 from loftr_vo.geometry.rigid_motion import inverse_transform, skew
 from loftr_vo.geometry.rotation import rotate_covariance
-
-# Share of the variance of a pose against a keyframe that the frame has for itself. The next pose
-# against the same keyframe has the rest too: the keyframe's half of the errors of matches, and
-# those of its depths.
-_OWN = 0.15
-# The same of a step from the keyframe itself: what adds up from keyframe to keyframe is no error
-# of one. Both were chosen once, on rendered rooms and streets (seeds 5 and 6), covered lenses and
-# returns among them: 85 % of 229 normalised errors are inside their 95 % bounds, 7 % above; with
-# 0.35 and 1, as before, 71 % were, and nearly all others below.
-_FROM_KEYFRAME = 0.35
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +84,9 @@ def step_between(
         return None
     motion = inverse_transform(before.pose) @ now.pose
     if before.is_keyframe:
-        covariance = _FROM_KEYFRAME * now.covariance
+        covariance = TUNING.own_error_ratio_from_keyframe * now.covariance
     else:
-        covariance = _OWN * (before.covariance + now.covariance)
+        covariance = TUNING.own_error_ratio * (before.covariance + now.covariance)
     way = now.pose[:3, 3] - before.pose[:3, 3]
     by_pose = np.eye(6)
     by_pose[:3, 3:] = skew(way)  # the way is seen from a camera that is turned as ``now`` says

@@ -9,10 +9,7 @@ import numpy as np
 from loftr_vo.imaging.image_quality import quality_problem
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import MotionError
-
-# Of the inliers that frames had until now: where fewer than this share agree, the
-# frame shows something else; the network matches a few cells of any two pictures.
-_JUMP_INLIER_RATIO = 0.1
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 def failure_reason(
@@ -33,7 +30,7 @@ def failure_reason(
         return str(error)
     if trouble := quality_problem(image, keyframe.frame.image):
         return trouble
-    if error.agreeing < _JUMP_INLIER_RATIO * expected_inliers:
+    if error.agreeing < TUNING.jump_inlier_ratio * expected_inliers:
         return (
             f'jump: {error.agreeing} matches agree where {expected_inliers} did; the camera '
             'is elsewhere, or something covers its view'

@@ -19,11 +19,9 @@ from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.odometry.map.depth_filter import propagate_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known, locate_matches
-from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
-
-# Cells that link two keyframes where frames are followed by tracks: the window's refinement and
-# the look back at older keyframes have to be done between two pictures.
-MOST_LINKED = 1000
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +98,7 @@ def join_matches(
     cells, seen = matches.cells[good], observations.select(good)
     older.links = [link for link in older.links if link.other is not keyframe]
     link = Link(keyframe, cells, seen.rays1, seen.whitening)
-    older.links.append(link.thinned(MOST_LINKED))
+    older.links.append(link.thinned(TUNING.max_linked_cells))
     known = good & is_known(refined.inverse_depth, refined.depth_variance)
     rotation, translation = motion
     rho = refined.inverse_depth[known]

@@ -11,23 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import inverse_transform, skew, transform
 from loftr_vo.geometry.rotation import angle_of, rotation_vector
-
-# Tracked frames that the velocity is taken over: one step is noisy, a second is history.
-_MAX_POSES = 4
-# What a camera may do in the time since it was last seen, in multiples of its last speed. A jump
-# is told from motion by the second, which also has to allow for a start from rest.
-_MAX_SPEED_RATIO = 3.0
-_JUMP_SPEED_RATIO = 10.0
-# The same beyond any speed: in usual depths a second, and radians a second; a jump, per frame.
-_MAX_SPEED_AT_REST = (0.05, 0.35)
-_JUMP_AT_REST = (0.25, 0.5)
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class MotionModel:
     """Remembers the last tracked poses, (4, 4) each, world from camera."""
 
     def __init__(self) -> None:
-        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=_MAX_POSES)
+        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=TUNING.max_poses)
         self._twist: np.ndarray | None = None  # of these poses, once it was asked for
 
     @property
@@ -54,7 +45,7 @@ class MotionModel:
                 (stamp, transform(pose[:3, :3], scale * pose[:3, 3] + shift))
                 for stamp, pose in self._poses
             ],
-            maxlen=_MAX_POSES,
+            maxlen=TUNING.max_poses,
         )
         self._twist = None
 
@@ -82,8 +73,8 @@ class MotionModel:
         return self._within(
             step,
             seconds,
-            _MAX_SPEED_RATIO,
-            np.array(_MAX_SPEED_AT_REST) * seconds,
+            TUNING.max_speed_ratio,
+            np.array(TUNING.max_speed_at_rest) * seconds,
             reference_depth,
         )
 
@@ -92,7 +83,7 @@ class MotionModel:
         if not self.known:
             return False
         return not self._within(
-            step, seconds, _JUMP_SPEED_RATIO, np.array(_JUMP_AT_REST), reference_depth
+            step, seconds, TUNING.jump_speed_ratio, np.array(TUNING.jump_at_rest), reference_depth
         )
 
     def _within(

@@ -9,10 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import inverse_transform, transform
 from loftr_vo.geometry.rotation import rotate_covariance, rotation_vector
-
-# What a glide may add to the motion: the last speed, and not less than this, in usual depths and
-# radians a second.
-_SLOWEST_GLIDE = (0.05, 0.2)
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class OdomFrame:
@@ -83,8 +80,10 @@ class OdomFrame:
             return
         left = _between(self.odom_from_map @ pose, self._goal @ pose)
         distance, angle = (float(np.linalg.norm(part)) for part in (left[:3], left[3:]))
-        farthest = max(float(np.linalg.norm(twist[:3])), _SLOWEST_GLIDE[0] * depth) * seconds
-        widest = max(float(np.linalg.norm(twist[3:])), _SLOWEST_GLIDE[1]) * seconds
+        farthest = (
+            max(float(np.linalg.norm(twist[:3])), TUNING.min_blending_speed[0] * depth) * seconds
+        )
+        widest = max(float(np.linalg.norm(twist[3:])), TUNING.min_blending_speed[1]) * seconds
         share = min(1.0, farthest / max(distance, 1e-12), widest / max(angle, 1e-12))
         if share == 1.0:
             self.odom_from_map, self._goal = self._goal, None

@@ -22,19 +22,9 @@ from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.odometry_state import OdometryState
 from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
 from loftr_vo.odometry.stopwatch import Stopwatch
-from loftr_vo.odometry.tracking.keyframe_tracks import (
-    TrackedCells,
-    enough_tracked,
-    followable,
-    predict_matches,
-)
-
-# While a new map is tracked, the old ones are searched in one frame out of these.
-_OLD_MAP_INTERVAL = 3
-# A place counts as recognised with so many inliers, in multiples of what a pose needs or as a
-# share of the keyframe's best, and with such a share of the matches: two rooms may have the same
-# door.
-_MIN_INLIER_FACTOR, _MIN_INLIERS_OF_BEST, _MIN_INLIER_RATIO = 2, 0.5, 0.5
+from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
+from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, followable
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +170,7 @@ class ReferenceSearch:
         """
         state = self._state
         in_old_map = not any(keyframe is each for each in state.keyframes.of_map)
-        due = state.frame_count % _OLD_MAP_INTERVAL == 0
+        due = state.frame_count % TUNING.old_map_interval == 0
         if in_old_map or state.relocalisation.lost or not due:
             return None
         for candidate in state.keyframes.old_candidates(frame.image):
@@ -215,9 +205,9 @@ class ReferenceSearch:
             MotionError: too few matches agree to be sure.
         """
         count, total = int(motion.inliers.sum()), len(motion.inliers)
-        wanted = _MIN_INLIER_FACTOR * self._settings.min_inliers
-        wanted = min(wanted, round(_MIN_INLIERS_OF_BEST * keyframe.best_inliers))
-        if count < wanted or count < _MIN_INLIER_RATIO * total:
+        wanted = TUNING.place_inlier_factor * self._settings.min_inliers
+        wanted = min(wanted, round(TUNING.place_inliers_of_best * keyframe.best_inliers))
+        if count < wanted or count < TUNING.place_inlier_ratio * total:
             raise MotionError(
                 f'too few inliers: {count} of {total} matches agree, which is not sure to be the '
                 'place it looks like',

@@ -10,12 +10,7 @@ from loftr_vo.config import RecoverySettings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.odometry.tracking.motion_model import MotionModel
 from loftr_vo.odometry.tracking.odom_frame import OdomFrame
-
-# Growth of the standard deviation while lost, in usual depths and radians a second. A prediction
-# is better than that at first: its error is an acceleration's.
-_LOST_DRIFT = 0.5
-# Time lost is never taken to be less, in seconds.
-_SHORTEST = 0.1
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class Relocalisation:
@@ -141,9 +136,9 @@ class Relocalisation:
         """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
         total = self._odom_frame.covariance_of(pose, covariance)
         if self.lost:
-            seconds = max(self._seconds_lost(stamp), _SHORTEST)
+            seconds = max(self._seconds_lost(stamp), TUNING.min_seconds_lost)
             growth = min(seconds, seconds**2) if self._settings.policy == 'predict' else seconds
-            drift = _LOST_DRIFT * growth * np.array([depth, depth, depth, 1.0, 1.0, 1.0])
+            drift = TUNING.lost_drift * growth * np.array([depth, depth, depth, 1.0, 1.0, 1.0])
             total += np.diag(drift**2)
         return total
 

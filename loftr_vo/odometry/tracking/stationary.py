@@ -10,24 +10,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import transform
+from loftr_vo.geometry.robust_cost import HUBER, RAYLEIGH_MEDIAN
 from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.odometry.map.covariance import relative_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-_FEWEST_SHARED = 20
-_CLEAR_DISPLACEMENT = 3.0  # pixels that three matches of four move by at least, and noise does not
-# A turn on the spot: the way from it is this much shorter than what the turn moves at the usual
-# depth, and is nothing but error: so many standard deviations at most.
-_PURE_ROTATION_RATIO = 0.05
-# The same once it turns and has turned away from all depth, where the position is a guess anyway.
-_PURE_ROTATION_RATIO_WITHOUT_DEPTH = 0.5
-_ENTER_SIGMAS = 6.0
-# And to go on turning, since the depths that a turn hands on from keyframe to keyframe get worse.
-_LEAVE_SIGMAS = 12.0
-_MIN_ROTATION = 0.005  # radians
-_HUBER = 1.345  # standard deviations
-_ROUNDS = 3
+from loftr_vo.odometry.pose.tuning import TUNING as POSE_TUNING
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class StationaryDetector:
@@ -99,17 +88,17 @@ class PureRotationDetector:
         way = start[:3, 3] - pose[:3, 3]
         angle = angle_of(start[:3, :3].T @ pose[:3, :3])
         share = (
-            _PURE_ROTATION_RATIO_WITHOUT_DEPTH
+            TUNING.pure_rotation_ratio_without_depth
             if turning and not motion.has_depth
-            else _PURE_ROTATION_RATIO
+            else POSE_TUNING.pure_rotation_ratio
         )
         farthest = share * min(angle, 1.0) * keyframe.reference_depth
-        if angle < _MIN_ROTATION or np.linalg.norm(way) > farthest:
+        if angle < TUNING.min_rotation or np.linalg.norm(way) > farthest:
             return pose, False
         covariance = relative_covariance(keyframe, motion)
         of_position, with_rotation = covariance[:3, :3], covariance[3:, :3]
         by_information = np.linalg.solve(of_position, way)
-        limit = _LEAVE_SIGMAS if turning else _ENTER_SIGMAS
+        limit = TUNING.leave_rotation_sigmas if turning else TUNING.enter_rotation_sigmas
         if way @ by_information > limit**2:
             return pose, False
         # What the position is known to be corrects the rotation, as far as both go together.
@@ -134,7 +123,7 @@ def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
     match_at[first.matches.cells.take(before)] = before
     partner = match_at.take(now.matches.cells.take(after))
     shared = np.flatnonzero(partner >= 0)
-    if len(shared) < _FEWEST_SHARED:
+    if len(shared) < TUNING.min_shared_matches:
         return np.inf
     before, after = partner.take(shared), after.take(shared)
     there = now.matches.keypoints1.take(after, axis=0).astype(np.float64)
@@ -142,7 +131,7 @@ def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
     quarter = len(difference) // 4
     x, y = difference.T
     least = math.sqrt(np.partition(x * x + y * y, quarter)[quarter])
-    if least > _CLEAR_DISPLACEMENT:
+    if least > TUNING.clear_displacement:
         return least
     points = now.matches.keypoints0.take(after, axis=0)
     return float(np.median(_affine_displacement(points, difference)))
@@ -161,12 +150,11 @@ def _affine_displacement(points: np.ndarray, difference: np.ndarray) -> np.ndarr
     centred = (points - points.mean(axis=0)) / max(float(points.std()), 1e-6)
     design = np.column_stack([centred, np.ones(len(points))])
     weight = np.ones(len(points))
-    for _ in range(_ROUNDS):
+    for _ in range(TUNING.affine_rounds):
         root = np.sqrt(weight)[:, None]
         motion = np.linalg.lstsq(root * design, root * difference, rcond=None)[0]
         error = np.linalg.norm(difference - design @ motion, axis=1)
-        # The median length of a normal error in two dimensions is 1.1774 of its deviation.
-        limit = _HUBER * float(np.median(error)) / 1.1774
+        limit = HUBER * float(np.median(error)) / RAYLEIGH_MEDIAN
         weight = np.minimum(1.0, limit / np.maximum(error, 1e-9))
     length: np.ndarray = np.linalg.norm(design @ motion, axis=1)
     return length

@@ -22,13 +22,14 @@ from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.depth_filter import update_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
 from loftr_vo.odometry.map.motion import Motion
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
+from loftr_vo.odometry.pose.depth_refinement import (
     excess_variance,
-    inlier_mask,
+    measured_variance,
     refine_depth,
 )
-from loftr_vo.odometry.tracking.keyframe_tracks import as_matches, followable, projected
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
+from loftr_vo.odometry.tracking.tracked_cells import as_matches, followable, projected
 
 _Arrays = TypeVar('_Arrays', Matches, Observations)
 
@@ -74,7 +75,7 @@ def complete_tracks(
         inliers=inlier_mask(refined, keyframe.threshold(settings)),
         inverse_depth=refined.inverse_depth,
         depth_variance=refined.depth_variance,
-        measured_variance=_measured(refined.depth_variance, observations.variance),
+        measured_variance=measured_variance(refined.depth_variance, observations.variance),
         observations=observations,
         places=located.points + keyframe.offsets.take(matches.cells, axis=0),
     )
@@ -89,11 +90,6 @@ def nearest_depths(keyframe: Keyframe, cells: np.ndarray) -> np.ndarray:
     nearest = cKDTree(centres[known]).query(centres[cells])[1]
     depths = np.flatnonzero(known)[nearest]
     return keyframe.inverse_depth[np.where(known[cells], cells, depths)]
-
-
-def _measured(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Variances (N,) of the measurements that led from a prior variance to the posterior's."""
-    return 1 / np.maximum(1 / posterior - 1 / prior, 1e-12)
 
 
 def _joined(first: Motion, second: Motion) -> Motion:
