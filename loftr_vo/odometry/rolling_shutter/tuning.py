@@ -19,7 +19,7 @@ class RollingShutterTuning:
     # round leaves a tenth of the error or less.
     projection_rounds: int = 2
 
-    # pose_and_turn
+    # pose_and_readout
 
     # Iterations at most, and the length of the last step in standard deviations. Chosen by hand;
     # no figure kept.
