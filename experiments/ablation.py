@@ -66,9 +66,9 @@ def _rotation_only(observations, two_view, expected, reference_depth, threshold)
     return observations, replace(still, rotation=rotation, translation=np.zeros(3))
 
 
-def _stay_at_once(self: OdomFrame, shown: np.ndarray, found: np.ndarray) -> None:
-    """Stand-in for ``glide_from``: the map stays where it was moved to."""
-    self.stay(shown, found, np.zeros((6, 6)))
+def _move_for_good(self: OdomFrame, in_odom: np.ndarray, in_map: np.ndarray) -> None:
+    """Stand-in for ``blend_from``: the map stays where it was moved to."""
+    self.move_map(in_odom, in_map, np.zeros((6, 6)))
 
 
 _LOSSES = tuple(name for name in hard.CASES if 'second' in name)
@@ -98,7 +98,7 @@ PARTS = {
         _replaced(pose_by_depth, 'other_starts', lambda *_: []),
         ('somebody hides 40 %', 'the same, dull room', 'elsewhere for a second'),
     ),
-    'glide after a loss': Part(_replaced(OdomFrame, 'glide_from', _stay_at_once), _LOSSES),
+    'glide after a loss': Part(_replaced(OdomFrame, 'blend_from', _move_for_good), _LOSSES),
     'old maps': Part(
         _replaced(KeyframeStore, 'old_candidates', lambda self, image: iter(())),
         ('elsewhere for six seconds',),

@@ -40,13 +40,13 @@ def test_the_window_holds_the_newest_and_as_many_are_kept_before_it():
 
 def test_a_keyframe_of_the_window_becomes_the_newest():
     store = store_of(6)
-    assert not store.go_back_to(store.window[0], 0)
+    assert not store.switch_to(store.window[0], 0)
     assert numbers(store.window) == [4, 5, 3]
 
 
 def test_going_further_back_the_window_is_a_chain_of_neighbours():
     store = store_of(6)
-    assert not store.go_back_to(store.of_map[2], 0)
+    assert not store.switch_to(store.of_map[2], 0)
     assert numbers(store.window) == [0, 1, 2]
     assert sorted(numbers(store.of_map)) == [0, 1, 2, 3, 4, 5]
 
@@ -58,7 +58,7 @@ def test_an_old_map_is_kept_and_gone_back_to():
     store.add(keyframe(6))
     assert store.scale_carried
     old = {each.number: each for each in store.old_candidates(keyframe(2).frame.image)}
-    assert store.go_back_to(old[2], 7 * SECOND)
+    assert store.switch_to(old[2], 7 * SECOND)
     assert numbers(store.window) == [0, 1, 2]
     assert not store.scale_carried
     # And the new map is an old one now.

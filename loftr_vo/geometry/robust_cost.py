@@ -23,7 +23,7 @@ MEDIAN_SIGMA = 1.2533
 
 
 def huber_cost(error: np.ndarray) -> np.ndarray:
-    """Huber's cost, (N,), of errors (N,) in standard deviations; twice as usual, as a square."""
+    """Huber's cost (N,) of errors (N,) in standard deviations, scaled to e^2 for small ones."""
     return np.where(error < HUBER, error**2, 2 * HUBER * error - HUBER**2)
 
 

@@ -26,7 +26,7 @@ class EstimateBuilder:
     """Makes the estimate of each frame, in the coordinates of ``odom``.
 
     Args:
-        state: of the odometry; what was published last is noted in it.
+        state: of the odometry; the published pose is noted in it.
         matcher: returns the network.
         scale: the source of metric scale.
         keyframe_manager: updates the depths before points are read.
@@ -54,12 +54,12 @@ class EstimateBuilder:
         step: CameraStep | None = None,
         is_keyframe: bool = False,
     ) -> Estimate:
-        """Return what is published of a frame.
+        """Return the estimate of a frame.
 
         Args:
             frame: the frame.
             state_of_tracking, reason, step, timings: see ``Estimate``.
-            reference: what the frame was tracked against; None where it was not.
+            reference: of the frame; None where it was not tracked.
             is_keyframe: whether it becomes the keyframe.
         """
         state = self._state

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The start of a frame: whether the network sees it, and what Lucas-Kanade needs of it."""
+"""The first steps of a frame: encoding by the network, and contrast normalisation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from loftr_vo.odometry.tracking.tracked_cells import TrackedCells
 
 
 class FrameEncoding:
-    """Starts the work on a frame that precedes its pose.
+    """Starts the network on a frame, or selects cells to track instead.
 
     Args:
         state: of the odometry; it is read only.
-        prefetch: where features and matches come from.
+        prefetch: gives features and matches.
         matcher: returns the network.
         settings: thresholds.
     """
@@ -40,7 +40,7 @@ class FrameEncoding:
         self._settings = settings
 
     def tracked_cells(self) -> TrackedCells | None:
-        """Cells of the keyframe to be tracked from the last frame; None for the network."""
+        """Cells of the keyframe to track from the last frame; None if the network is to match."""
         state = self._state
         if state.relocalisation.lost or not state.keyframes:
             return None
@@ -55,12 +55,12 @@ class FrameEncoding:
         return TrackedCells.by(last.frame, last.motion)
 
     def encode(self, frame: Frame, upcoming: Frame | None, *, later: bool) -> EncodedImage:
-        """Start the network on what is needed now and, if that is known, next.
+        """Start the network on this frame and on the next one, if that is there.
 
         Args:
             frame: the frame.
             upcoming: the one after it, if it is there already.
-            later: whether tracks may do without the network: it starts when it is needed.
+            later: whether the frame may be tracked: then the network starts when it is needed.
 
         Raises:
             PictureError: the picture is too small to match.
@@ -71,12 +71,12 @@ class FrameEncoding:
         keyframe = self._state.keyframe.encoded if self._state.keyframes else None
         self._prefetch.start(frame, keyframe)
         if upcoming is not None:
-            # Where the network has a device to itself, a guess that proves wrong costs nothing.
+            # On a device of its own, work that turns out unneeded costs nothing.
             guess = keyframe if self._matcher().can_speculate else None
             self._prefetch.start(upcoming, guess)
         return encoded
 
     def normalise_contrast(self, frame: Frame) -> None:
-        """Have the picture ready for Lucas-Kanade, while the network is at work."""
+        """Normalise the picture for Lucas-Kanade, while the network runs."""
         if self._settings.refine_matches:
             _ = frame.normalised

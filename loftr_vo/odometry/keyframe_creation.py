@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""New keyframes: of a frame, of a tracked frame with depths, and the first of a map."""
+"""New keyframes: the first of a map, and those of tracked frames with their depths."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class KeyframeCreation:
         covariance: np.ndarray | None = None,
         readout_rotation: np.ndarray | None = None,
     ) -> Keyframe:
-        """Add a keyframe without depth to the map; pose and covariance default to the present."""
+        """Add a keyframe without depth to the map; its pose defaults to the present one."""
         state, shutter = self._state, self._state.readout_time
         keyframe = Keyframe(
             number=state.keyframe_count,
@@ -82,7 +82,7 @@ class KeyframeCreation:
         state.keyframes.add(keyframe)
         if len(state.keyframes) == 1 and self._scale.begin(keyframe):
             keyframe.covariance = with_known_scale(keyframe.covariance)
-            state.keyframes.scale_is_known()
+            state.keyframes.mark_scale_known()
         return keyframe
 
     def start_map(self, frame: Frame, encoded: EncodedImage) -> None:
@@ -92,13 +92,13 @@ class KeyframeCreation:
         state.refinement = None
         self._keyframe_matching.forget()
         if state.initialised:
-            self._scale.put_away()
-        state.keyframes.start_anew(frame.stamp, keep=state.initialised)
+            self._scale.archive_map()
+        state.keyframes.start_map(frame.stamp, keep=state.initialised)
         state.last_tracked, state.initialised = None, False
         self.add_keyframe(frame, encoded, reference_depth)
 
     def keyframe_of(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
-        """Make a tracked frame the keyframe, and give its cells the depths that are known."""
+        """Make a tracked frame the keyframe, and give its cells the known depths."""
         state, old, motion = self._state, tracked.keyframe, tracked.motion
         if tracked.matched_by == 'tracks' and state.initialised:
             motion = complete_tracks(old, tracked.frame, motion, self._settings)
@@ -123,8 +123,8 @@ class KeyframeCreation:
     ) -> None:
         """Give a new keyframe depth from the one before, and link both."""
         store_filtered_depth(old)
-        agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
-        propagate_depth(new, *motion.seen_depth(), agreement_count)
+        agreement_count = old.agreement_count[motion.matches.cells[motion.with_depth]]
+        propagate_depth(new, *motion.depth_in_frame(), agreement_count)
         link = motion.link_to(new)
         old.links.append(link.thinned(MAP_TUNING.max_linked_cells) if by_tracks else link)
         if by_tracks:
@@ -132,5 +132,5 @@ class KeyframeCreation:
             self.join_matches()
 
     def join_matches(self) -> None:
-        """Take over the network's matches between keyframes, once they are there."""
+        """Add the network's matches between keyframes to the map, if they are ready."""
         self._keyframe_matching.join(self._settings, wait=self._wait)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the map once a frame's estimate is out: depth update, new keyframe, scale."""
+"""The work on the map after a frame's estimate: depth update, new keyframe, scale."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from loftr_vo.odometry.tracking.reference_search import Reference
 
 
 class KeyframeManager:
-    """Makes keyframes and keeps their depths.
+    """Updates the depths of keyframes, makes new ones and refines them.
 
-    A keyframe is made in two parts. The first gives the frame's cells the depths that are known,
-    and the next frame needs it. The second refines it: it looks back at older keyframes, measures
-    the scale and adjusts the window. It takes several steps, and a live camera's frames may come
-    between them.
+    A keyframe is made in two parts. The first, which the next frame needs, gives its cells the
+    known depths (``KeyframeCreation``). The second refines it: its cells are triangulated in older
+    keyframes, the scale is measured and the window adjusted. That takes several steps, and frames
+    of a live camera may come between them.
 
     Args:
         state: of the odometry, which is changed.
@@ -65,8 +65,8 @@ class KeyframeManager:
         overlap = reference.overlap
         if overlap is None:
             overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
-        worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
-        return not resting and (worn or overlap < rules.min_overlap)
+        outdated = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
+        return not resting and (outdated or overlap < rules.min_overlap)
 
     def apply_depth_update(self) -> None:
         """Update the readout time, and the keyframe's depths, with the last motion."""
@@ -77,7 +77,7 @@ class KeyframeManager:
                 update_depth(update.keyframe, update.motion)
 
     def make_pending_keyframe(self, clock: Stopwatch) -> None:
-        """Make the last frame the keyframe, if it is to be, and go on from its refined pose."""
+        """Make the last frame the keyframe, if it is to be, and continue from its refined pose."""
         state = self._state
         pending: PendingKeyframe | None = state.pending_keyframe
         state.pending_keyframe = None
@@ -86,14 +86,14 @@ class KeyframeManager:
         while state.refinement is not None:
             self.refine_further()
         new = self._creation.keyframe_of(pending.tracked, clock)
-        refinement = self._refine(new, pending.tracked, clock, window=not pending.turning)
+        refinement = self._refine(new, pending.tracked, clock, window=not pending.rotating)
         if self._in_steps:
             state.refinement = refinement
             return
         for _ in refinement:
             pass
         state.pose = new.pose
-        if not pending.turning:
+        if not pending.rotating:
             state.pure_rotation.move_to(state.pose)
 
     def refine_further(self) -> None:
@@ -114,7 +114,7 @@ class KeyframeManager:
 
         Args:
             tracked: the frame.
-            clock: told how long it takes.
+            clock: measures the stages.
         """
         new = self._creation.keyframe_of(tracked, clock)
         for _ in self._refine(new, tracked, clock):
@@ -129,9 +129,8 @@ class KeyframeManager:
         Args:
             new: the keyframe.
             tracked: the frame that it is.
-            clock: told how long it takes.
-            window: whether to adjust the window. Without parallax there is nothing to gain: only
-                what should stay would move.
+            clock: measures the stages.
+            window: whether to adjust the window. Without parallax there is nothing to gain.
         """
         if self._state.initialised:
             most = MAP_TUNING.max_linked_cells if tracked.matched_by == 'tracks' else None
@@ -148,19 +147,19 @@ class KeyframeManager:
             clock.lap('geometry')
 
     def _older_keyframes(self) -> list[Keyframe]:
-        """Keyframes before the newest, the newest of them first; none without sub-pixel places."""
+        """Keyframes before the newest, in reverse order; none without sub-pixel refinement."""
         if not self._settings.geometry.refine_matches:
             return []
         return self._state.keyframes.window[-2::-1]
 
     def _refine_window(self) -> None:
-        """Adjust the newest keyframes; the older half of the window is held."""
+        """Adjust the newest keyframes; the older half of the window is held fixed."""
         window = self._state.keyframes.window
         if self._settings.keyframe.refine_window and len(window) > 2:
             try:
                 refine_window(window, fixed=max(1, len(window) // 2))
             except np.linalg.LinAlgError as error:
-                # The window stays as it was; the next estimate says so.
+                # The window is unchanged; the next estimate has the reason.
                 self._state.solver_warning = f'solver: the last keyframes are not refined: {error}'
 
     def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
@@ -175,13 +174,13 @@ class KeyframeManager:
                 keyframe.covariance = with_known_scale(keyframe.covariance)
             self._state.relocalisation.rescale(factor, shift)
             if first:
-                # Old maps have another unit, and their ratio to this one is unknown.
-                keyframes.forget_old_maps()
-            keyframes.scale_is_known()
+                # Old maps have other units of unknown ratio.
+                keyframes.drop_old_maps()
+            keyframes.mark_scale_known()
         self._scale.finish(new)
 
     def _update_readout_time(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
-        """Update the readout time, and undo the keyframe's readout rotation accordingly."""
+        """Update the readout time, and with it the keyframe's readout rotation."""
         shutter = self._state.readout_time
         rotation = motion.pose_from(keyframe)[:3, :3]
         shutter.follow(frame, rotation, keyframe, motion.readout)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The state of the odometry after a frame whose motion is known: pose, covariance, velocity."""
+"""The update of the state by a frame's motion: pose, covariance and velocity."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from loftr_vo.odometry.tracking.reference_search import Reference
 
 @dataclass(frozen=True, eq=False)
 class UpdatedPose:
-    """What an update of the pose found out besides the state.
+    """Results of an update of the pose that are not part of the state.
 
     Attributes:
         step: the camera's own motion since the frame before; None where it is not known.
         reason: one short clause, see ``Estimate``.
         resting: whether the camera rests.
-        turning: whether it only rotates.
+        rotating: whether it only rotates.
     """
 
     step: CameraStep | None
     reason: str
     resting: bool
-    turning: bool
+    rotating: bool
 
 
 class PoseUpdate:
@@ -63,14 +63,14 @@ class PoseUpdate:
         self._settings = settings
 
     def apply(self, frame: Frame, encoded: EncodedImage, reference: Reference) -> UpdatedPose:
-        """Take over the motion of a frame against a keyframe.
+        """Update the state with the motion of a frame against a keyframe.
 
         The depth update and the new keyframe are left to ``KeyframeManager``.
         """
         state, keyframe, motion = self._state, reference.keyframe, reference.motion
         changed_map = keyframe is not state.keyframe and self._switch_to(keyframe, frame)
         interrupted = changed_map or state.relocalisation.lost
-        pose, resting, turning = self._settle_pose(reference, interrupted)
+        pose, resting, rotating = self._settle_pose(reference, interrupted)
         if interrupted:
             state.readout_time.interrupt()
             self._continue_odom(frame, pose, changed_map)
@@ -88,15 +88,15 @@ class PoseUpdate:
         state.last_tracked = TrackedFrame(
             frame, encoded, state.pose, state.covariance, motion, keyframe, state.matched_by
         )
-        reason = self._tracking_reason(motion, resting, turning, changed_map)
-        return UpdatedPose(step, reason, resting, turning)
+        reason = self._tracking_reason(motion, resting, rotating, changed_map)
+        return UpdatedPose(step, reason, resting, rotating)
 
     def _step(self, frame: Frame, reference: Reference, relative: np.ndarray) -> CameraStep | None:
-        """Return how the camera moved since the frame before, if one keyframe has both.
+        """Return the camera's motion since the frame before, if both have one keyframe.
 
         Args:
-            frame: at ``state.pose`` now.
-            reference: what it was tracked against.
+            frame: the frame, at ``state.pose`` now.
+            reference: its reference.
             relative: (6, 6), their ``relative_covariance``.
         """
         state, keyframe = self._state, reference.keyframe
@@ -133,33 +133,33 @@ class PoseUpdate:
             motion.pose_from(keyframe),
             self._settings.stationary_motion,
         )
-        turning = False
+        rotating = False
         if interrupted:
             state.pure_rotation.move_to(pose)
         elif not resting:
-            pose, turning = state.pure_rotation.settle(keyframe, motion, pose)
-        return pose, resting, turning
+            pose, rotating = state.pure_rotation.settle(keyframe, motion, pose)
+        return pose, resting, rotating
 
     def _update_motion_model(
         self, frame: Frame, pose: np.ndarray, reference: Reference, interrupted: bool
     ) -> None:
-        """Take the pose (4, 4) over into the state, the motion model and the source of scale."""
+        """Add the pose (4, 4) to the state, the motion model and the source of scale."""
         state, depth = self._state, reference.keyframe.reference_depth
         seconds = state.seconds_since_last(frame)
-        state.relocalisation.follow(frame.stamp, pose, seconds, depth)
-        position = state.relocalisation.shown(pose)[:3, 3]
+        state.relocalisation.add_tracked(frame.stamp, pose, seconds, depth)
+        position = state.relocalisation.to_odom(pose)[:3, 3]
         is_continuous = reference.motion.has_depth and not interrupted
         self._scale.follow(frame.stamp, pose, position, depth, is_continuous)
         state.pose = pose
 
     def _tracking_reason(
-        self, motion: Motion, resting: bool, turning: bool, changed_map: bool
+        self, motion: Motion, resting: bool, rotating: bool, changed_map: bool
     ) -> str:
         if changed_map:
             return 'a place of the map before is seen again'
-        if motion.remark:
-            return motion.remark
-        reason = 'resting' if resting else 'turning on the spot' if turning else ''
+        if motion.no_depth_reason:
+            return motion.no_depth_reason
+        reason = 'resting' if resting else 'turning on the spot' if rotating else ''
         if self._state.keyframes.scale_carried:
             return f'{reason or "started anew"}: the scale is carried over, and uncertain'
         return reason
@@ -167,15 +167,15 @@ class PoseUpdate:
     def _switch_to(self, keyframe: Keyframe, frame: Frame) -> bool:
         """Make an older keyframe the present one again; return whether the map changes with it."""
         self._state.refinement = None
-        changed_map = self._state.keyframes.go_back_to(keyframe, frame.stamp)
+        changed_map = self._state.keyframes.switch_to(keyframe, frame.stamp)
         if changed_map:
-            self._scale.go_back()
+            self._scale.return_to_old_map()
         self._state.initialised = self._state.initialised or changed_map
         return changed_map
 
     def _continue_odom(self, frame: Frame, found: np.ndarray, changed_map: bool) -> None:
-        """Have the pose in ``odom`` go on from where it stands, now that the camera is found."""
-        self._state.relocalisation.find(
+        """Continue the pose in ``odom`` from where it is, now that the camera is located."""
+        self._state.relocalisation.relocalise(
             frame.stamp,
             self._state.pose,
             found,

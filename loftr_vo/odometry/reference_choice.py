@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The keyframe that a frame is tracked against: the newest, the last frame, or an older one."""
+"""The choice of a reference: the newest keyframe, the last frame, or an older keyframe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loftr_vo.odometry.tracking.tracked_cells import TrackedCells
 
 
 class ReferenceChoice:
-    """Searches for a reference keyframe, and makes the last frame one where it has to.
+    """Chooses the keyframe that a frame is tracked against.
 
     Args:
         state: of the odometry, which is changed.
@@ -36,10 +36,10 @@ class ReferenceChoice:
         self._keyframe_manager = keyframe_manager
 
     def find(self, frame: Frame, tracked: TrackedCells | None, clock: Stopwatch) -> Reference:
-        """Motion against the keyframe, by tracks or the network; failing that, against others.
+        """Return the motion against the keyframe, by tracks or the network, else against others.
 
         Raises:
-            MotionError: none of them explains the frame; says why.
+            MotionError: none of them explains the frame; with the reason of the first.
         """
         state = self._state
         if tracked is not None and (found := self._search.match_by_tracks(tracked, frame, clock)):
@@ -66,17 +66,17 @@ class ReferenceChoice:
         return found
 
     def _promote_last_frame(self, clock: Stopwatch) -> Keyframe | None:
-        """Make the last frame the keyframe: the present one may only be too far away."""
+        """Make the last frame the keyframe, since the present one may be too far away."""
         last = self._state.last_tracked
         if last is None or last.frame is self._state.keyframe.frame:
             return None
         return self._keyframe_manager.promote(last, clock)
 
     def return_to_old_map(self, frame: Frame, reference: Reference, clock: Stopwatch) -> Reference:
-        """Go back to a map that was given up, once one of its places is seen again.
+        """Return to an old map, if the frame is located in it too.
 
-        The pose in ``odom`` goes on from where the present map has the camera, and the present map
-        is aligned with the old one.
+        The pose in ``odom`` continues from the pose in the present map, which is aligned with the
+        old one.
         """
         state = self._state
         state.frame_count += 1

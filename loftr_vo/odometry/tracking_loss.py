@@ -35,7 +35,7 @@ class TrackingLoss:
         self._creation = creation
 
     def apply(self, frame: Frame, encoded: EncodedImage, reason: str) -> tuple[State, str]:
-        """Carry the pose on without a motion, and start anew after a while.
+        """Hold or predict the pose; after ``recovery.restart_after``, begin a new map.
 
         Args:
             frame: the frame.
@@ -58,9 +58,9 @@ class TrackingLoss:
         state.pose = state.relocalisation.lose(
             frame.stamp, state.published_pose, state.seconds_since_last(frame)
         )
-        if not (usable and state.relocalisation.is_over(frame.stamp)):
+        if not (usable and state.relocalisation.restart_is_due(frame.stamp)):
             return State.LOST, reason
-        state.relocalisation.start_anew(state.odom_covariance(frame.stamp))
+        state.relocalisation.restart(state.odom_covariance(frame.stamp))
         state.covariance = initial_covariance_with_carried_scale()
         self._creation.start_map(frame, encoded)
         reason = f'starting anew from the last pose, with the last scale: {reason}'

@@ -54,12 +54,12 @@ class VisualOdometry:
         Args:
             settings: see ``loftr_vo.config``.
             model: a network to use instead of the one that the settings name.
-            trace: notes when each stage runs.
+            trace: records when each stage runs.
 
         Raises:
-            WeightsError: the weights cannot be had.
-            DeviceError: the device cannot.
-            SettingError: the source of scale lacks a setting.
+            WeightsError: the weights are not available.
+            DeviceError: the device is not available.
+            SettingError: a setting that the source of scale needs is missing.
         """
         self.settings = settings or Settings()
         self._trace = trace or NoTrace()
@@ -87,11 +87,11 @@ class VisualOdometry:
 
     @property
     def device(self) -> str:
-        """What the network runs on, such as cpu or cuda:0."""
+        """The device of the network, such as cpu or cuda:0."""
         return str(self._matcher.device)
 
     def configure(self, settings: Settings) -> None:
-        """Take over settings marked ``runtime``; the others need a new odometry."""
+        """Apply settings marked ``runtime``; the others need a new odometry."""
         self.finish()
         self.settings = settings
         self._matcher.configure(settings.matcher)
@@ -100,7 +100,7 @@ class VisualOdometry:
         self._use_settings()
 
     def _use_settings(self) -> None:
-        # A source of scale needs the depths that come of a refined keyframe.
+        # A source of scale needs the depths of a refined keyframe.
         in_steps = (
             self._live
             and not self._matcher.sees_every_frame
@@ -123,7 +123,7 @@ class VisualOdometry:
         )
 
     def mount(self, base_from_camera: np.ndarray) -> None:
-        """Say how the camera sits on the robot; scale from odometry or height needs it.
+        """Set the mounting of the camera, which scale from odometry or height needs.
 
         Args:
             base_from_camera: (4, 4), maps points of the optical frame to the base (x forward, y
@@ -133,16 +133,16 @@ class VisualOdometry:
         self._scale.mount(base_from_camera)
 
     def settle(self) -> None:
-        """Wait until all that was started is done; only who measures time needs to."""
+        """Wait until all work is done; only needed to measure time."""
         self.finish()
         self._matcher.settle()
 
     def reset(self) -> None:
-        """Forget everything; the next frame is the world's new origin."""
+        """Drop the map; the next frame is the world's new origin."""
         self._prefetch.forget()
         self._keyframe_matching.forget()
         self._scale.reset()
-        # It refers to the state, which would stay in memory with it.
+        # The cloud refers to the state, and would keep it in memory.
         self._state.cloud = Cloud.empty()
         self._state = OdometryState(self.settings)
         self._use_settings()
@@ -156,7 +156,7 @@ class VisualOdometry:
         peek = getattr(frames, 'peek', lambda: None)
         for frame in frames:
             yield self.track(frame, peek())
-            # Whoever has the estimate has published it by now.
+            # The estimate is published by now.
             self.finish()
 
     def track(self, frame: Frame, upcoming: Frame | None = None) -> Estimate:
@@ -176,7 +176,7 @@ class VisualOdometry:
         encoded = self._encoding.encode(frame, upcoming, later=tracked is not None)
         self._encoding.normalise_contrast(frame)
         clock.lap('encode')
-        self._scale.listen(frame)
+        self._scale.add_measurements(frame)
         if not self._state.keyframes:
             return self._begin(frame, encoded, clock)
         try:
@@ -189,10 +189,10 @@ class VisualOdometry:
             return self._lose(frame, encoded, f'solver: {error}', clock)
 
     def finish(self) -> None:
-        """Do what the last frame left to do: update depths, and make it the keyframe if it is.
+        """Do the work after the last estimate: update depths, make and refine a keyframe.
 
-        That takes longer than a pose and changes none that was given, so it comes after. ``track``
-        does it first where nobody else did; the estimates are the same.
+        It takes longer than a pose and changes none that was returned, so it comes after.
+        ``track`` does it first if it was not done; the estimates are the same.
         """
         self._finish_frame()
         if self._state.refinement is not None:
@@ -202,9 +202,9 @@ class VisualOdometry:
             self._state.keyframe_milliseconds += clock.total
 
     def _finish_frame(self) -> None:
-        """Do what the next frame cannot do without."""
+        """Do the part of the work that the next frame needs."""
         self._keyframe_manager.apply_depth_update()
-        # The cloud of the last estimate is as of now, whenever it is asked for.
+        # The cloud of the last estimate is that before the new keyframe.
         self._state.cloud.made()
         self._creation.join_matches()
         if self._state.pending_keyframe is not None:
@@ -213,27 +213,27 @@ class VisualOdometry:
             self._state.keyframe_milliseconds += clock.total
 
     def _start_clock(self) -> Stopwatch:
-        """A stopwatch that has the time of the last frame's keyframe on it."""
+        """Return a stopwatch with the time spent on the map since the last estimate."""
         clock = Stopwatch(self._trace)
         clock.milliseconds['keyframe'] = self._state.keyframe_milliseconds
         self._state.keyframe_milliseconds = 0.0
         return clock
 
     def _begin(self, frame: Frame, encoded: EncodedImage, clock: Stopwatch) -> Estimate:
-        """Make the very first frame a keyframe, of unit depth."""
+        """Make the very first frame a keyframe of unit depth."""
         self._creation.add_keyframe(frame, encoded, reference_depth=1.0)
         return self._estimates.make(frame, State.INITIALISING, 'first frame', clock.milliseconds)
 
     def _accept(
         self, frame: Frame, encoded: EncodedImage, reference: Reference, clock: Stopwatch
     ) -> Estimate:
-        """Take over a motion that explains the frame."""
+        """Update the state with the motion of the frame."""
         state = self._state
         updated = self._pose_update.apply(frame, encoded, reference)
         becomes_keyframe = self._keyframe_manager.needs_new_keyframe(reference, updated.resting)
         if becomes_keyframe:
             assert state.last_tracked is not None  # this frame
-            state.pending_keyframe = PendingKeyframe(state.last_tracked, updated.turning)
+            state.pending_keyframe = PendingKeyframe(state.last_tracked, updated.rotating)
         return self._estimates.make(
             frame,
             State.TRACKING if state.initialised else State.INITIALISING,
@@ -247,6 +247,6 @@ class VisualOdometry:
     def _lose(
         self, frame: Frame, encoded: EncodedImage, reason: str, clock: Stopwatch
     ) -> Estimate:
-        """Go on without a motion that explains the frame."""
+        """Continue without a motion of the frame."""
         state_of_tracking, reason = self._loss.apply(frame, encoded, reason)
         return self._estimates.make(frame, state_of_tracking, reason, clock.milliseconds)

@@ -5,11 +5,11 @@
 A cell of keyframe a, with inverse depth rho along the ray x, is seen in keyframe j in the
 direction of R_j^T (R_a x + rho (p_a - p_j)). All poses (R, p), world from keyframe, and all rho
 are adjusted so that this is where the matches lie (Triggs et al., Bundle Adjustment, 2000). Every
-depth is seen by few poses, so the depths are eliminated first and what is left is small. What the
-frames between two keyframes taught of depth comes in as a weak prior.
+depth is seen by few poses, so the depths are eliminated first and a small system is left. The
+depths filtered from the frames between two keyframes are a weak prior.
 
-Estimating depth and motion one after the other, each taking the other as exact, makes the scale
-shrink where parallax is small (regression dilution); estimating them together does not.
+Estimating depth and motion in turn, each with the other taken as exact, makes the scale shrink
+where parallax is small (regression dilution). Estimating them together does not.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
 
     Args:
         window: keyframes, the oldest first.
-        fixed: how many of the oldest keep their pose; at least one. With only one, the length of
-            the first baseline is kept too, since nothing else holds the scale.
+        fixed: number of the oldest that keep their pose; at least one. With only one, the length
+            of the first baseline is kept too, since nothing else fixes the scale.
     """
     problem = _Problem(window, fixed)
     problem.solve()
@@ -84,7 +84,7 @@ class _Problem:
                     return
 
     def write_back(self) -> None:
-        """Give the keyframes their poses, depths and variances."""
+        """Write poses, depths and variances to the keyframes."""
         system = self._normal_equations()
         reduced, _ = system.without_depths()
         basis = self._free_directions()
@@ -114,7 +114,7 @@ class _Problem:
         ]
         for track in self.tracks:
             anchor, other, cells = track.anchor, track.other, track.cells
-            linear = linearise(track.match_arrays, *self._where(track, self.state))
+            linear = linearise(track.match_arrays, *self._relative_motion(track, self.state))
             weight = huber_weights(linear.error)
             depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
             depth_gradient[anchor][cells] += weight * np.sum(
@@ -139,7 +139,7 @@ class _Problem:
                     hessian[rows, columns] += by_pose.T @ by_relative @ by_second
         return NormalEquations(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
-    def _where(
+    def _relative_motion(
         self, track: WindowTrack, state: WindowState
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rotation and translation between a track's keyframes, and its cells' depths."""
@@ -162,7 +162,7 @@ class _Problem:
         basis = self._free_directions()
         hessian = basis.T @ system.hessian @ basis
         damped = basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian))
-        # Least squares, since a keyframe without links leaves its pose open.
+        # Least squares, since the pose of a keyframe without links is not determined.
         step = basis @ np.linalg.lstsq(damped, -basis.T @ right, rcond=None)[0]
         rotations, positions = list(self.state.rotations), list(self.state.positions)
         for index in range(self.fixed, len(self.window)):
@@ -170,7 +170,7 @@ class _Problem:
             rotations[index] = cv2.Rodrigues(part[3:])[0] @ rotations[index]
             positions[index] = positions[index] + part[:3]
         if self.fixed == 1 and self.free:
-            # A step across the baseline makes it longer, by the second order.
+            # A step across the baseline changes its length in the second order.
             first, before = positions[0], self.state.positions[1]
             positions[1] = first + of_length(positions[1] - first, before - first)
         depths = [
@@ -188,7 +188,7 @@ class _Problem:
     def _cost(self, state: WindowState) -> float:
         total = 0.0
         for track in self.tracks:
-            error = residuals(track.match_arrays, *self._where(track, state))
+            error = residuals(track.match_arrays, *self._relative_motion(track, state))
             total += float(huber_cost(vector_norms(error)).sum())
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.filtered_depth) ** 2

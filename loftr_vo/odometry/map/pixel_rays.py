@@ -25,9 +25,8 @@ class PixelRays:
     Attributes:
         rays: (N, 3), z = 1; NaN where not usable.
         by_pixel: (N, 2, 2), derivatives of their x and y by the pixel.
-        usable: (N,) bool, whether the lens has a ray there, in front of the camera and not so far
-            out that a pixel at z = 1 has no bounds, and right way round; and the camera's mask
-            leaves the pixel in use.
+        usable: (N,) bool, whether the lens model has a ray there, less than 85 degrees from the
+            axis and not mirrored, and the camera's mask leaves the pixel in use.
     """
 
     rays: np.ndarray
@@ -36,7 +35,7 @@ class PixelRays:
 
     @classmethod
     def of(cls, points: np.ndarray, camera: Camera, readout_rotation: np.ndarray) -> PixelRays:
-        """Look along pixels (N, 2) of a picture that turned by ``readout_rotation`` (3,)."""
+        """Return the rays of pixels (N, 2) of a picture with a readout rotation (3,)."""
         seen = camera.undistort(points)
         by_pixel = camera.ray_by_pixel(points, seen)
         share = share_of_readout(points[:, 1], camera.height)
@@ -47,7 +46,7 @@ class PixelRays:
         usable = np.sum(rays[:, :2] ** 2, axis=1) < TUNING.max_ray_tangent**2
         a, b, c, d = by_pixel.reshape(-1, 4).T
         determinant = a * d - b * c
-        # A ray beyond where the lens model folds over comes out mirrored.
+        # Beyond the angle where the lens model folds over, rays are mirrored.
         usable &= (determinant > 0) & np.isfinite(determinant)
         usable &= camera.uses(points)
         return cls(np.where(usable[:, None], rays, np.nan), by_pixel, usable)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tuned constants of the map, each with the figure that it was chosen by.
 
-They are no settings: a change asks for the tables of docs/accuracy.md anew. Ratios without a unit
-are shares. ATE is in percent of the path.
+They are no settings: after a change the tables of docs/accuracy.md are measured again. Ratios
+without a unit are shares. ATE is in percent of the path.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from loftr_vo.odometry.map.keyframe import Link
 
 @dataclass(eq=False)
 class WindowState:
-    """What is adjusted: K poses and the inverse depths of each keyframe's cells."""
+    """The variables: K poses, and the inverse depths of each keyframe's cells."""
 
     rotations: list[np.ndarray]
     positions: list[np.ndarray]
@@ -64,7 +64,7 @@ class NormalEquations:
     depth_gradient: list[np.ndarray]  # (C,)
 
     def without_depths(self) -> tuple[np.ndarray, np.ndarray]:
-        """Hessian and gradient of the poses once the depths are eliminated."""
+        """Hessian and gradient of the poses with the depths eliminated (Schur complement)."""
         hessian, gradient = self.hessian.copy(), self.gradient.copy()
         for block, diagonal, slope in zip(
             self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
@@ -78,7 +78,7 @@ class NormalEquations:
 def window_track(anchor: int, rays: np.ndarray, other: int, link: Link) -> WindowTrack:
     """Return a link as a track; ``rays`` are those of all cells of the anchor.
 
-    A cell at the rim of a lens can lose its ray when the picture is straightened anew.
+    A cell at the rim of a lens can lose its ray with a new readout rotation.
     """
     usable = np.flatnonzero(np.isfinite(rays[link.cells, 0]))
     cells = link.cells[usable]

@@ -37,7 +37,7 @@ class RefinedDepth:
 def refine_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> RefinedDepth:
-    """Each cell's inverse depth by its prior and its match, the motion taken as known."""
+    """Compute each cell's inverse depth from its prior and its match, the pose held fixed."""
     depths, along = best_depths(observations, rotation, translation)
     residual, by_depth = along.at(depths)
     information = squared_norms(by_depth) + observations.information
@@ -52,16 +52,16 @@ def measured_variance(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
 def excess_variance(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> float:
-    """How many times larger the variance of matches is than they say; at least one."""
+    """Factor by which the measured variance of the matches exceeds their own; at least one."""
     return max(1.0, deviation_across(observations, rotation, translation) ** 2)
 
 
 def deviation_across(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> float:
-    """Errors across the epipolar lines, in standard deviations of the matches; one if these hold.
+    """Standard deviation of errors across the epipolar lines over that of the matches.
 
-    No depth can explain them away. Taken from their median, so that outliers do not count.
+    No depth explains these errors. It is computed from their median, without the outliers.
     """
     if not len(observations.prior):
         return 1.0
@@ -75,10 +75,10 @@ def deviation_across(
 def best_depths(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> tuple[np.ndarray, DepthResidual]:
-    """Depths (N,) that fit a pose: two steps of Newton's method, each cell by itself.
+    """Inverse depths (N,) that fit a pose: two Gauss-Newton steps for each cell.
 
     Returns:
-        The depths, and what they were found with.
+        The depths, and the residuals as a function of them.
     """
     depths, information = observations.prior, observations.information
     along = DepthResidual(observations.match_arrays, rotation, translation)
@@ -92,7 +92,7 @@ def best_depths(
 def distance_by_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Distance (N,) of each match from where its known depth has it, in pixels."""
+    """Distance (N,) of each match from the projection of its prior depth, in pixels."""
     there = rotation @ observations.rays0.T + translation[:, None] * observations.prior
     error = there[:2] / np.maximum(there[2], 1e-6) - observations.rays1[:, :2].T
-    return observations.match_arrays.pixels(error)
+    return observations.match_arrays.in_pixels(error)

@@ -16,6 +16,6 @@ def directions_keeping_length(translation: np.ndarray) -> np.ndarray:
 
 
 def of_length(vector: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return a vector (3,) made as long as another; as it is where it has no direction."""
+    """Scale a vector (3,) to the length of another; a zero vector is returned unchanged."""
     length = float(np.linalg.norm(vector))
     return vector * (float(np.linalg.norm(other)) / length) if length else vector

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The motion of a frame relative to its keyframe, from matches and what depth is known."""
+"""The motion of a frame relative to its keyframe, from matches and known depths."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def locate_in_frame(
     Args:
         keyframe: the first picture.
         frame: the second.
-        matches: of the network, keypoints0 in the keyframe.
-        settings: whether to look, and how many matches there must be.
+        matches: keypoints0 in the keyframe.
+        settings: whether to refine, and how many matches there must be.
 
     Raises:
-        MotionError: too few matches, or pictures that cannot be compared.
+        MotionError: too few matches, or pictures of different size.
     """
     if frame.image.shape != keyframe.frame.image.shape:
         sizes = [
@@ -78,21 +78,21 @@ def estimate_motion(
     settings: GeometrySettings,
     readout: ReadoutEstimate,
 ) -> Motion:
-    """Find the motion, all of it finite.
+    """Estimate the motion of a frame; all of it is finite.
 
     Args:
         keyframe: with its cells' depths.
         frame: the frame.
-        matches: of the network, keypoints0 in the keyframe.
+        matches: keypoints0 in the keyframe.
         located: the same by ``locate_in_frame``.
         settings: thresholds.
-        readout: how the camera turned in the meantime, and a guess of the motion.
+        readout: the rotation during readout, and the predicted motion.
 
     Raises:
-        MotionError: too few matches that agree, or a system of equations that has no solution.
+        MotionError: too few inliers, or a system of equations without a solution.
     """
     try:
-        motion = _estimated(keyframe, frame, matches, located, settings, readout)
+        motion = _estimate(keyframe, frame, matches, located, settings, readout)
     except np.linalg.LinAlgError as error:
         raise MotionError(f'solver: {error}') from error
     if not (
@@ -102,7 +102,7 @@ def estimate_motion(
     return motion
 
 
-def _estimated(
+def _estimate(
     keyframe: Keyframe,
     frame: Frame,
     matches: Matches,
@@ -125,15 +125,15 @@ def _estimated(
     )
     _check_support(two_view.inliers, settings)
     known &= two_view.inliers
-    remark = ''
+    no_depth_reason = ''
     if np.count_nonzero(known) >= TUNING.min_known_depths:
         observations, refined = pose_by_depth(
             observations, two_view, known, located, threshold, settings, expected, start
         )
     else:
-        remark = why_no_depth(observations.select(two_view.inliers), two_view, settings)
+        no_depth_reason = why_no_depth(observations.select(two_view.inliers), two_view, settings)
         refined = _without_depth(
-            observations, two_view, keyframe.reference_depth, threshold, expected, remark
+            observations, two_view, keyframe.reference_depth, threshold, expected, no_depth_reason
         )
     inliers = inlier_mask(refined, threshold)
     _check_support(inliers, settings)
@@ -150,7 +150,7 @@ def _estimated(
         observations,
         located.points + keyframe.offsets.take(matches.cells, axis=0),
         upper_median(angle),
-        remark,
+        no_depth_reason,
         readout,
     )
 
@@ -196,7 +196,7 @@ def _without_depth(
     reference_depth: float,
     threshold: float,
     expected: np.ndarray,
-    remark: str,
+    no_depth_reason: str,
 ) -> RefinedPose:
     """Estimate the pose while no depth is known; with enough parallax, the first depths too.
 
@@ -206,9 +206,9 @@ def _without_depth(
         reference_depth: median depth of the scene.
         threshold: distance of an inlier from its epipolar line, in pixels.
         expected: (4, 4) frame from keyframe.
-        remark: why there can be no depths; empty where they can be triangulated.
+        no_depth_reason: why there can be no depths; empty where they can be triangulated.
     """
-    if not remark:
+    if not no_depth_reason:
         two_view = resolve_planar_ambiguity(observations, two_view, threshold)
         return triangulate_first_depths(observations, two_view, reference_depth)
     guessed, refined = estimate_without_depth(

@@ -23,23 +23,23 @@ _MIN_BASELINE = 1e-12
 def motion_from_known_depth(
     observations: Observations, known: np.ndarray, expected: np.ndarray, threshold: float
 ) -> tuple[tuple[np.ndarray, np.ndarray], TwoView] | None:
-    """Return the motion that known depths lead to, if these and most of all matches agree with it.
+    """Return the motion by known depths, if these and most of all matches agree with it.
 
     Then no other motion competes, and RANSAC would find the same in three times the time.
 
     Args:
         observations: N matches.
-        known: (N,) bool, those to be trusted whose depth is known.
+        known: (N,) bool, sub-pixel matches of known depth.
         expected: (4, 4) frame from keyframe, to start from.
         threshold: distance of an inlier from its epipolar line, in pixels.
 
     Returns:
-        Rotation and translation, frame from keyframe, and what they are up to the length.
+        Rotation and translation, frame from keyframe; and the same up to the length, with inliers.
     """
-    witnesses = np.flatnonzero(known)
-    if len(witnesses) < TUNING.sufficient_matches:
+    indices = np.flatnonzero(known)
+    if len(indices) < TUNING.sufficient_matches:
         return None
-    some = observations.select(witnesses[:: len(witnesses) // TUNING.sufficient_matches])
+    some = observations.select(indices[:: len(indices) // TUNING.sufficient_matches])
     rotation, translation = approach_by_depth(some, *split(expected))
     away = distance_by_depth(some, rotation, translation)
     if _ratio(away < TUNING.depth_threshold_ratio * threshold) < TUNING.clear_inlier_ratio:
@@ -62,5 +62,5 @@ def motion_from_known_depth(
 
 
 def _ratio(chosen: np.ndarray) -> float:
-    """Share of (N,) bool that are true."""
+    """Share of (N,) bool that is true."""
     return float(np.count_nonzero(chosen)) / len(chosen)

@@ -26,11 +26,12 @@ from loftr_vo.odometry.pose.tuning import TUNING
 def approach_by_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the pose from cells of known depth, from as far as a camera turns between two frames.
+    """Find the pose from cells of known depth, their depths held fixed.
 
-    Gauss-Newton on where the cells are seen, their depths taken as they are. Errors count up to
-    their own spread, so that most of them count from afar and outliers do not when near. What is
-    left to ``refine_pose`` is to let the depths move.
+    Gauss-Newton on the reprojection errors. The scale of the robust cost follows from their
+    median: far from the solution most of them count, and near it outliers do not. It converges
+    from as far as a camera rotates between two frames; ``refine_pose`` then refines the depths
+    too.
 
     Args:
         observations: the matches; not fewer than six.
@@ -54,13 +55,13 @@ def approach_by_depth(
 
 
 def approaching_weights(linear: Linearised, depth_variance: np.ndarray) -> np.ndarray:
-    """Weights (N,) of squared residuals by which errors count up to their own spread.
+    """Weights (N,) of squared residuals, robust with a scale from their median.
 
     Args:
-        linear: the problem, linearised at depths that are taken as they are.
-        depth_variance: (N,), of these.
+        linear: the problem, linearised at depths that are held fixed.
+        depth_variance: (N,), of these depths.
     """
-    # An unsure depth moves the place along by_depth; this takes it for an error all around.
+    # An error of depth moves the projection along by_depth; here it counts in all directions.
     variance = 1 + depth_variance * squared_norms(linear.by_depth)
     squared = squared_norms(linear.residual) / variance
     spread = max(1.0, upper_median(squared) / RAYLEIGH_MEDIAN_SQUARED)

@@ -16,12 +16,12 @@ from loftr_vo.geometry.reprojection import (
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """N cells of the keyframe seen in a frame.
+    """N cells of the keyframe observed in a frame.
 
     Attributes:
         rays0: (N, 3) rays in the keyframe, z = 1.
         rays1: (N, 3) rays in the frame, z = 1.
-        whitening: (N, 2, 2), turns an error of rays1 in units of z = 1 into standard deviations.
+        whitening: (N, 2, 2), converts an error of rays1 at z = 1 into standard deviations.
         prior: (N,) inverse depth in the keyframe.
         variance: (N,) of the prior.
         by_pixel0: (N, 2, 2), derivatives of rays0's x and y by the keyframe's pixel. By default a
@@ -55,17 +55,17 @@ class Observations:
 
     @cached_property
     def match_arrays(self) -> MatchArrays:
-        """The matches, arranged for computing."""
+        """The matches as contiguous arrays, the cells last."""
         return MatchArrays.of(self.rays0, self.rays1, self.whitening, self.by_pixel1)
 
     def with_inflated_noise(self, times: float) -> Observations:
-        """Return the same with the matches' variance so many times as large."""
+        """Return the same with the variance of the matches multiplied."""
         if times == 1:
-            return self  # as arranged as it is
+            return self  # keeps the cached arrays
         return replace(self, whitening=self.whitening / np.sqrt(times))
 
     def select(self, chosen: np.ndarray) -> Observations:
-        """Return those that the mask or the indices ``chosen`` name."""
+        """Return those chosen by a mask or by indices."""
         # ``take`` needs a quarter of the time that indexing does where there are more axes.
         indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         return Observations(

@@ -98,16 +98,16 @@ def _refine_from_two_views(
 
 
 def _subpixel_matches(chosen: np.ndarray, located: LocatedMatches) -> np.ndarray:
-    """Of chosen matches (N,), those refined on the picture, where they are enough for a pose.
+    """Of chosen matches (N,) bool, those refined to sub-pixel, where they are enough for a pose.
 
-    The others are several times less exact, so their weight is next to nothing.
+    The others are several times less exact, so they would have next to no weight.
     """
     sharp = chosen & located.tracked
     return sharp if np.count_nonzero(sharp) >= TUNING.sufficient_matches else chosen
 
 
 def _subsample(chosen: np.ndarray) -> np.ndarray:
-    """Of chosen matches (N,), as many as make a pose exact, evenly from among them."""
+    """Of chosen matches (N,) bool, at most ``max_matches``, evenly selected."""
     indices = np.flatnonzero(chosen)
     if len(indices) <= TUNING.max_matches:
         return chosen
@@ -117,9 +117,9 @@ def _subsample(chosen: np.ndarray) -> np.ndarray:
 
 
 def _rescale_covariance(refined: RefinedPose, sharp: np.ndarray) -> RefinedPose:
-    """Give a pose found from sampled matches the covariance that all (N,) bool would give it.
+    """Scale the covariance of a pose by sampled matches to that by all of ``sharp`` (N,) bool.
 
-    How little neighbours add to each other is counted in one place, see ``uncertainty``.
+    The correlation of neighbouring matches is accounted for in ``map.covariance``.
     """
     share = len(refined.inverse_depth) / np.count_nonzero(sharp)
     return replace(refined, covariance=share * refined.covariance)
@@ -132,9 +132,9 @@ def _initial_pose(
     expected: np.ndarray,
     settings: GeometrySettings,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and translation to refine: the better of the essential matrix's and the expected.
+    """Return the better start: the essential matrix's motion, or the predicted one.
 
-    A forward motion on a flat scene has an essential matrix that is poorly determined.
+    In forward motion on a flat scene the essential matrix is poorly determined.
     """
     seen = observations.select(known)
     if settings.pose_from == 'two_views':
@@ -150,7 +150,7 @@ def _two_view_motion(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Motion with all depths free; its length by the median ratio of depths to the known ones.
 
-    What odometry does without one solve for both; here to be measured against.
+    That is the usual method of odometry without a joint solve, kept to compare with.
     """
     free = with_free_depths(inliers, two_view.rotation, two_view.direction)
     refined = refine_pose(free, two_view.rotation, two_view.direction, fixed_length=True)
@@ -162,11 +162,11 @@ def _two_view_motion(
 def other_starts(
     known: Observations, expected: np.ndarray, threshold: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Motions to start from where the first ended far from what was expected.
+    """Return other starts, for a solution far from the prediction.
 
-    It may be a minimum that is not the lowest: where something hides most that is near, or where a
-    place is seen again from so far aside that little is left of it, and that flat. Then so may be
-    that from the expected motion, but hardly that from what most of the known depths agree with.
+    It may be a local minimum: where most of the near scene is hidden, or where a place is seen
+    again from far aside, so that little of it is in view, and that flat. The predicted motion may
+    lead to a local minimum too, the motion that most known depths agree with hardly does.
 
     Args:
         known: the matches of known depth.
@@ -181,7 +181,7 @@ def other_starts(
 def _lowest_cost(
     used: Observations, refined: RefinedPose, starts: list[tuple[np.ndarray, np.ndarray]]
 ) -> RefinedPose:
-    """Of a pose and those that other starts lead to, the one of the least cost."""
+    """Return the pose of the least cost, by the first solution and by other starts."""
     candidates = [refined, *(refine_pose(used, *start) for start in starts)]
     return min(candidates, key=lambda each: each.cost)
 
@@ -189,12 +189,12 @@ def _lowest_cost(
 def _refine_with_measured_noise(
     observations: Observations, chosen: np.ndarray, refined: RefinedPose, held: bool
 ) -> tuple[Observations, RefinedPose]:
-    """Refine once more, with matches no surer than they have shown to be.
+    """Refine once more with the noise of the matches as measured.
 
-    The balance between them and the known depths hangs on it.
+    It sets their weight against that of the known depths.
 
     Returns:
-        The observations, as sure as they are, and the pose.
+        The observations with that noise, and the pose.
     """
     used = observations.select(chosen)
     excess = excess_variance(used, refined.rotation, refined.translation)
@@ -208,7 +208,7 @@ def _refine_with_measured_noise(
 def _refine_nearby(
     observations: Observations, chosen: np.ndarray, near: tuple[np.ndarray, np.ndarray]
 ) -> tuple[Observations, RefinedPose]:
-    """Refine from a pose so near that it tells already how sure the matches are.
+    """Refine from a start that is near enough to measure the noise of the matches first.
 
     Returns:
         See ``_refine_with_measured_noise``.
@@ -221,9 +221,9 @@ def _refine_nearby(
 
 
 def _is_far_from_prediction(refined: RefinedPose, expected: np.ndarray) -> bool:
-    """Whether a pose is so far from the expected (4, 4) that it may be another minimum."""
+    """Whether a pose is so far from the predicted (4, 4) that it may be a local minimum."""
     rotation, translation = split(expected)
-    turn = angle_of(rotation.T @ refined.rotation)
-    seen = float(np.median(np.abs(refined.inverse_depth)))
-    shift = float(np.linalg.norm(refined.translation - translation)) * seen
-    return bool(max(turn, shift) > TUNING.max_prediction_error)
+    angle = angle_of(rotation.T @ refined.rotation)
+    median = float(np.median(np.abs(refined.inverse_depth)))
+    shift = float(np.linalg.norm(refined.translation - translation)) * median
+    return bool(max(angle, shift) > TUNING.max_prediction_error)

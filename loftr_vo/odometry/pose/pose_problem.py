@@ -29,8 +29,8 @@ class Guess:
 
     Attributes:
         squared: (N,) squared length of the residuals.
-        off: (N,) by how much the depths are more than the prior.
-        off_squared: (N,) the same, squared and in variances of the prior.
+        depth_error: (N,) inverse depths less their prior.
+        depth_error_squared: (N,) the same, squared and in variances of the prior.
     """
 
     rotation: np.ndarray
@@ -38,20 +38,20 @@ class Guess:
     depths: np.ndarray
     linear: Linearised
     squared: np.ndarray
-    off: np.ndarray
-    off_squared: np.ndarray
+    depth_error: np.ndarray
+    depth_error_squared: np.ndarray
     cost: float
 
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """Normal equations of the pose with the depths eliminated, and what gives these back.
+    """Normal equations of the pose with the depths eliminated, and the eliminated blocks.
 
     Attributes:
         hessian: (6, 6).
         gradient: (6,).
         weight: (N,) of the squared residuals.
-        pose_depth, depth_depth, depth_gradient: (6, N), (N,), (N,), what was eliminated.
+        pose_depth, depth_depth, depth_gradient: (6, N), (N,), (N,), the eliminated blocks.
     """
 
     hessian: np.ndarray
@@ -62,7 +62,7 @@ class Reduced:
     depth_gradient: np.ndarray
 
     def depths_after(self, step: np.ndarray) -> np.ndarray:
-        """Return by how much the depths (N,) change with a step (6,) of the pose."""
+        """Return the change of the inverse depths (N,) with a step (6,) of the pose."""
         return -(self.depth_gradient + step @ self.pose_depth) / self.depth_depth
 
 
@@ -90,21 +90,23 @@ def guess_at(
 ) -> Guess:
     """Linearise the problem at a pose (R, t) and inverse depths (N,), and sum its robust cost."""
     linear = linearise(observations.match_arrays, rotation, translation, depths)
-    squared, off = squared_norms(linear.residual), depths - observations.prior
-    off_squared = off * off * observations.information
-    cost = float(cauchy_cost(squared).sum() + cauchy_cost(off_squared).sum())
-    return Guess(rotation, translation, depths, linear, squared, off, off_squared, cost)
+    squared, depth_error = squared_norms(linear.residual), depths - observations.prior
+    depth_error_squared = depth_error * depth_error * observations.information
+    cost = float(cauchy_cost(squared).sum() + cauchy_cost(depth_error_squared).sum())
+    return Guess(
+        rotation, translation, depths, linear, squared, depth_error, depth_error_squared, cost
+    )
 
 
 def reduced_at(observations: Observations, guess: Guess) -> Reduced:
     """Return the normal equations at a guess, with the depths eliminated (Schur complement)."""
     linear, residual = guess.linear, guess.linear.residual
     weight = cauchy_weights(guess.squared)
-    trust = cauchy_weights(guess.off_squared) * observations.information
+    trust = cauchy_weights(guess.depth_error_squared) * observations.information
     weighted = linear.by_pose * weight
     pose_depth = np.einsum('kan,an->kn', weighted, linear.by_depth)
     depth_depth = weight * squared_norms(linear.by_depth) + trust
-    depth_gradient = weight * inner_products(linear.by_depth, residual) + trust * guess.off
+    depth_gradient = weight * inner_products(linear.by_depth, residual) + trust * guess.depth_error
     scaled = pose_depth / depth_depth
     flat = weighted.reshape(6, -1)
     hessian = summed_products(flat, linear.by_pose.reshape(6, -1))

@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pose of a frame against its keyframe: one small robust solve over pose and depths.
 
-Every matched cell has an inverse depth rho with a Gaussian prior; a cell never triangulated has a
-prior so wide that only its epipolar error counts, a well known one acts as in PnP. So one cost
-holds both:
+Every matched cell has an inverse depth rho with a Gaussian prior. A cell that was never
+triangulated has so wide a prior that only its epipolar error counts; a well-known one acts as in
+PnP. One cost has both:
 
     sum_i  cauchy(|W_i (pi(R x_i + rho_i t) - y_i)|^2)  +  cauchy((rho_i - prior_i)^2 / variance_i)
 
-Either may be the wrong one: at an edge a cell may have the depth of the surface behind it. Each is
-under a robust cost of its own, so that a cell whose depth is wrong still has its epipolar error.
+Match and prior can each be wrong: at an edge a cell may have the depth of the surface behind it.
+So each has its own robust cost, and a cell with a wrong depth keeps its epipolar error.
 
-The depths do not see each other, so their part of the normal equations is diagonal and is
-eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.1): 6 x 6 is left.
+The depths are independent of each other given the pose. So their part of the normal equations is
+diagonal and is eliminated (Schur complement; Triggs et al., Bundle Adjustment, 2000, section 6.1),
+and a 6 x 6 system is left.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class RefinedPose:
         covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
         inverse_depth: (N,) posterior mean.
         depth_variance: (N,) posterior variance.
-        depth_by_pose: (6, N), how the inverse depths follow the pose.
+        depth_by_pose: (6, N), derivatives of the inverse depths by the pose.
         error: (N,) length of the reprojection error, in standard deviations of the match.
         distance: (N,) the same in pixels.
         cost: the robust cost reached.
@@ -67,7 +68,7 @@ class RefinedPose:
 def better_start(
     observations: Observations, *starts: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of several motions, rotation and translation, the one of the least robust cost."""
+    """Return the motion (rotation and translation) of the least robust cost."""
 
     def cost(start: tuple[np.ndarray, np.ndarray]) -> float:
         return guess_at(observations, *start, best_depths(observations, *start)[0]).cost
@@ -83,14 +84,14 @@ def refine_pose(
     fixed_length: bool = False,
     held: bool = False,
 ) -> RefinedPose:
-    """Levenberg-Marquardt from a start.
+    """Refine pose and depths by Levenberg-Marquardt.
 
     Args:
         observations: the matches; not fewer than six.
         rotation: (3, 3) to start from, frame from keyframe.
         translation: (3,) to start from.
-        fixed_length: hold the length of the translation, where no depth is known to give it.
-        held: take the pose as it is, and find the depths only.
+        fixed_length: keep the length of the translation, where no known depth gives it.
+        held: keep the pose, and compute the depths only.
     """
     depths, _ = best_depths(observations, rotation, translation)
     guess = guess_at(observations, rotation, translation, depths)
@@ -121,7 +122,7 @@ def _solution(observations: Observations, guess: Guess, fixed_length: bool) -> R
     reduced = reduced_at(observations, guess)
     hessian = reduced.hessian
     error = np.sqrt(guess.squared)
-    # Matches are not as good as they say where the residuals are larger than their sigma.
+    # Residuals larger than their standard deviations: the matches are noisier than assumed.
     excess = max(1.0, (upper_median(error) / RAYLEIGH_MEDIAN) ** 2)
     if fixed_length:
         free = directions_keeping_length(guess.translation)
@@ -147,7 +148,7 @@ def _solution(observations: Observations, guess: Guess, fixed_length: bool) -> R
 def complete_depths(
     observations: Observations, chosen: np.ndarray, refined: RefinedPose
 ) -> RefinedPose:
-    """Give the pose found from ``chosen`` observations (indices) depths and errors for all."""
+    """Add depths and errors of all observations to a pose from ``chosen`` ones (indices)."""
     others = np.ones(len(observations.prior), bool)
     others[chosen] = False
     left = np.flatnonzero(others)
@@ -168,11 +169,11 @@ def complete_depths(
 
 
 def inlier_mask(refined: RefinedPose | RefinedDepth, threshold: float) -> np.ndarray:
-    """Inliers (N,) bool: near where they should be, for what they say of themselves.
+    """Inliers (N,) bool: near their projection, in pixels or in standard deviations.
 
     Args:
         refined: the solution.
-        threshold: distance, in pixels, within which any match agrees.
+        threshold: distance in pixels within which any match is an inlier.
     """
     behind = refined.inverse_depth < -TUNING.behind_sigmas * np.sqrt(refined.depth_variance)
     near = (refined.distance < threshold) | (refined.error < TUNING.inlier_sigmas)

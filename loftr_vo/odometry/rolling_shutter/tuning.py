@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tuned constants of rolling shutters, each with the figure that it was chosen by.
 
-They are no settings: a change asks for the tables of docs/accuracy.md ("Rolling shutter") anew.
-The whole was measured on freiburg1_rpy of TUM RGB-D: ATE 1.6 % of the path, and 6.6 without.
+They are no settings: after a change the tables of docs/accuracy.md ("Rolling shutter") are
+measured again. The whole was measured on freiburg1_rpy of TUM RGB-D: ATE 1.6 % of the path, and
+6.6 without.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class RollingShutterTuning:
     # round leaves a tenth of the error or less.
     projection_rounds: int = 2
 
-    # pose_and_turn
+    # pose_and_readout
 
     # Iterations at most, and the length of the last step in standard deviations. Chosen by hand;
     # no figure kept.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of cells from a registered depth image, as depth cameras give it: with holes and noise."""
+"""Depth of cells from the registered depth image of a depth camera, with holes and noise."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def depth_of_cells(keyframe: Keyframe, refusals: Refusals) -> CellDepth:
 
     Args:
         keyframe: with its depth image.
-        refusals: counts images with depths that cannot be; these are taken for holes.
+        refusals: counts images with implausible depths, which are taken for holes.
 
     Raises:
         NoReading: the frame has no depth image, or no depth in it.
     """
     if keyframe.frame.depth is None:
         raise NoReading('no depth image for this picture')
-    places = keyframe.encoded.cell_centres() + keyframe.offsets
-    around, refused = _inverse_depth_around(keyframe.frame, _in_the_depth_image(keyframe, places))
+    points = keyframe.encoded.cell_centres() + keyframe.offsets
+    around, refused = _inverse_depth_around(keyframe.frame, _at_depth_time(keyframe, points))
     refusals.add('depth image', int(refused))
     filled = np.isfinite(around)
     cells = np.flatnonzero(filled.mean(axis=1) >= TUNING.min_filled_ratio)
@@ -52,27 +52,27 @@ def depth_of_cells(keyframe: Keyframe, refusals: Refusals) -> CellDepth:
     return CellDepth(cells[good], middle[good], variance[good])
 
 
-def _in_the_depth_image(keyframe: Keyframe, points: np.ndarray) -> np.ndarray:
-    """Pixels (N, 2) where points of the picture were when the depth image was taken.
+def _at_depth_time(keyframe: Keyframe, points: np.ndarray) -> np.ndarray:
+    """Pixels (N, 2) of points of the picture at the time of the depth image.
 
-    It is registered to the picture but seldom taken at the same moment, and in a hand that turns a
-    hundredth of a second is ten pixels.
+    It is registered to the picture but seldom taken at the same time. In the hand a camera rotates
+    by ten pixels in a hundredth of a second.
     """
-    turned = keyframe.angular_velocity * (keyframe.frame.depth_lag * 1e-9)
-    if np.linalg.norm(turned) < TUNING.min_lag_rotation:
+    rotation = keyframe.angular_velocity * (keyframe.frame.depth_lag * 1e-9)
+    if np.linalg.norm(rotation) < TUNING.min_lag_rotation:
         return points
     camera = keyframe.frame.camera
     rays = rays_from_points(camera.undistort(points))
-    # Rows of vectors times a rotation: that of the world as the camera sees it, the camera's back.
-    moved: np.ndarray = camera.project(rays @ Rotation.from_rotvec(turned).as_matrix())
+    # Row vectors times a rotation matrix: the inverse of the camera's rotation.
+    moved: np.ndarray = camera.project(rays @ Rotation.from_rotvec(rotation).as_matrix())
     return np.where(np.isfinite(moved), moved, points)
 
 
 def _inverse_depth_around(frame: Frame, points: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Inverse depth at pixels around points of the picture.
+    """Inverse depth in windows around points of the picture.
 
     Returns:
-        (N, window squared), NaN for none; and whether there are depths that cannot be.
+        (N, window squared), NaN for none; and whether there are implausible depths.
     """
     depth = frame.depth
     assert depth is not None
@@ -85,7 +85,7 @@ def _inverse_depth_around(frame: Frame, points: np.ndarray) -> tuple[np.ndarray,
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     values = depth[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)].astype(float)
     plausible = DEPTH.within(values)
-    # Zero, infinity and what is not a number stand for holes (REP 117, REP 118).
+    # Zero, infinity and NaN are holes (REP 117, REP 118).
     refused = bool(np.any(np.isfinite(values) & (values != 0) & ~plausible))
     with np.errstate(divide='ignore', invalid='ignore'):
         found = np.where(inside & plausible, 1 / values, np.nan)

@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scale from the height of the camera: the ground's plane in the depth of the cells below.
+"""Scale from the height of the camera: the ground plane in the depths of the cells below.
 
 A plane with normal n at distance h from the camera has n . X = h. With X = x / rho, x the ray of a
-cell and rho its inverse depth, that is rho = (n / h) . x: linear in what is sought. A camera that
-keeps its height moves along the ground, which tells the plane's tilt in the direction of motion.
+cell and rho its inverse depth, that is rho = (n / h) . x, linear in the unknown n / h. A camera of
+constant height moves parallel to the ground, which constrains the tilt in the direction of motion.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from loftr_vo.odometry.scale.tuning import GROUND, TUNING
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The ground as a keyframe has it.
+    """The ground plane in a keyframe.
 
     Attributes:
         normal: (3,) unit vector in the camera, down.
@@ -37,7 +37,7 @@ class Plane:
 
 
 class GroundScale:
-    """Reads the scale off the ground.
+    """Measures the scale by the ground plane.
 
     Args:
         camera_height: of the camera over the ground, in metres.
@@ -50,17 +50,17 @@ class GroundScale:
         self._down: np.ndarray | None = None
 
     def reading(self, keyframe: Keyframe, after: Keyframe) -> Reading:
-        """Return what the ground under a keyframe says.
+        """Return the scale by the ground plane in a keyframe.
 
         Args:
-            keyframe: whose cells have depth.
-            after: the next one; the way between them is along the ground.
+            keyframe: with its cells' depths.
+            after: the next one; the motion between them is parallel to the ground.
 
         Raises:
-            NoReading: no ground is seen, or not surely.
+            NoReading: no ground is found, or its height is too uncertain.
         """
-        way = keyframe.pose[:3, :3].T @ (after.pose[:3, 3] - keyframe.pose[:3, 3])
-        ahead = way / max(float(np.linalg.norm(way)), 1e-12)
+        step = keyframe.pose[:3, :3].T @ (after.pose[:3, 3] - keyframe.pose[:3, 3])
+        ahead = step / max(float(np.linalg.norm(step)), 1e-12)
         if self._down is None:
             tilt = Tilt(self._mounted, ahead, GROUND.max_tilt, GROUND.tilt_sigma)
             plane = fit_ground(keyframe, tilt)
@@ -77,13 +77,13 @@ class GroundScale:
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
-    """What is known of the ground's normal before it is seen.
+    """The prior of the ground's normal.
 
     Attributes:
-        down: (3,) unit vector, the normal to expect.
-        ahead: (3,) unit vector along the ground; zero where nothing is known of that.
+        down: (3,) unit vector, the expected normal.
+        ahead: (3,) unit vector parallel to the ground; zero where that is not known.
         most: radians by which the normal may differ from ``down``.
-        sigma: standard deviation of that.
+        sigma: radians, standard deviation of that.
     """
 
     down: np.ndarray
@@ -93,7 +93,7 @@ class Tilt:
 
     @property
     def normal(self) -> np.ndarray:
-        """(3,) the normal to expect by both."""
+        """(3,) expected normal by both."""
         level = self.down - (self.down @ self.ahead) * self.ahead
         return level / np.linalg.norm(level)
 
@@ -104,7 +104,7 @@ class Tilt:
         return upright & (np.abs(planes @ self.ahead) < np.sin(GROUND.max_slope) * length)
 
     def rows(self, length: float) -> np.ndarray:
-        """(R, 3) whose products with normal / h are to be zero, in standard deviations.
+        """(R, 3) constraints: their products with normal / h are zero, in standard deviations.
 
         Args:
             length: of normal / h.
@@ -114,11 +114,11 @@ class Tilt:
 
 
 def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
-    """Find the lowest plane that many cells agree on.
+    """Find the ground plane: robustly, level within its prior, with hardly anything below it.
 
     Args:
-        keyframe: whose cells have depth.
-        tilt: what is known of its normal.
+        keyframe: with its cells' depths.
+        tilt: prior of the normal.
 
     Raises:
         NoReading: there is none.
@@ -134,7 +134,7 @@ def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
     for _ in range(GROUND.rounds):
         error = (rho - rays @ scaled) / sigma
         inliers = np.abs(error) < GROUND.inlier_sigmas
-        # Good depth makes the ground sharp, and then what stands on it is no part of it.
+        # With good depth the plane is sharp, and what stands on it is left out.
         measured = SIGMA_PER_MAD * np.median(np.abs(error[inliers]))
         sigma = sigma * np.clip(measured, GROUND.min_sigma_factor, 1.0)
         inliers = np.abs(rho - rays @ scaled) < GROUND.inlier_sigmas * sigma
@@ -145,7 +145,7 @@ def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
         level = tilt.rows(float(np.linalg.norm(scaled)))
         scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
     error = (rho - rays @ scaled) / (GROUND.roughness * rho)
-    # Under the ground there is nothing, so cells that are seen there make it a table.
+    # Nothing is below the ground; cells below mean that the plane is a table.
     if np.sum(error < -2 * GROUND.inlier_sigmas) > GROUND.max_below_ratio * inliers.sum():
         raise NoReading('more is seen below the lowest plane than on it')
     length = float(np.linalg.norm(scaled))
@@ -161,7 +161,7 @@ def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
 
 def _most_agreeing(rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, tilt: Tilt) -> np.ndarray:
     """MSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
-    # A constant seed: the same frames give the same trajectory.
+    # A constant seed, so that the same frames give the same trajectory.
     rng = np.random.default_rng(0)
     triples = rng.integers(0, len(rays), (GROUND.trials, 3))
     matrices = rays[triples]  # (T, 3, 3)
@@ -181,7 +181,7 @@ def _least_squares(
     """Fit normal / h, (3,), and its covariance (3, 3)."""
     weighted = rays / sigma[:, None]
     freedom = max(len(rho) - 3, 1)
-    # Neighbouring cells err alike; see `cell_depth`.
+    # Errors of neighbouring cells are correlated.
     information = weighted.T @ weighted / TUNING.correlated_cells
     covariance = np.linalg.inv(information + level.T @ level)
     solution = covariance @ (weighted.T @ (rho / sigma) / TUNING.correlated_cells)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scale as a running estimate: readings in, corrections out, and how sure it is by now."""
+"""A Kalman filter of the metric scale: readings in, corrections out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
 from loftr_vo.odometry.scale.tuning import TUNING
 
-# ... unless so many in a row agree with each other, within their uncertainties.
+# Consecutive outliers that replace the estimate if they agree within their uncertainties.
 _MIN_CONSISTENT_READINGS = 5
 # The 99th percentile of chi squared with four degrees of freedom: five readings and their mean.
 _AGREEMENT = 13.28
@@ -20,12 +20,11 @@ _AGREEMENT = 13.28
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source says once.
+    """One measurement of the scale by a source.
 
     Attributes:
         log_ratio: natural logarithm of the metres in the odometry's present unit.
-        sigma: standard deviation of it; what all readings of the source have in common is not
-            in it.
+        sigma: its standard deviation, without the error that all readings of a source share.
     """
 
     log_ratio: float
@@ -35,7 +34,7 @@ class Reading:
 class ScaleFilter:
     """A Kalman filter of one number: the logarithm of the metres in the present unit.
 
-    Its mean is always zero, because whoever asks rescales the world by each correction.
+    Its mean is always zero, because the caller rescales the world by each correction.
 
     Attributes:
         variance: of the logarithm; infinite before the first reading.
@@ -46,7 +45,7 @@ class ScaleFilter:
         self._refused: deque[Reading] = deque(maxlen=_MIN_CONSISTENT_READINGS)
 
     def drift(self, sigma: float = TUNING.drift) -> None:
-        """Be less sure, as after one more keyframe."""
+        """Add the variance of one more keyframe."""
         self.variance += sigma**2
 
     def correct(self, reading: Reading) -> float | None:
@@ -64,7 +63,7 @@ class ScaleFilter:
             )
             if joint is None:
                 return None
-            # So many agree that it is the estimate that is wrong, by about as much.
+            # So many agree that the estimate is wrong, by about as much.
             reading = joint
             self.variance += reading.log_ratio**2
         self._refused.clear()
@@ -74,17 +73,17 @@ class ScaleFilter:
 
 
 def agreement(readings: Sequence[Reading]) -> Reading | None:
-    """Return what five readings say together; None where they contradict each other.
+    """Return the weighted mean of five readings; None where they contradict each other.
 
-    They do where their distances from their weighted mean, over their standard deviations, are
-    larger than chance makes them in one of a hundred cases. The unit drifts from one to the next.
+    They do where the chi squared of their distances from the mean exceeds its 99th percentile. The
+    drift of the unit between readings is part of their variance.
     """
     weights = [1 / (reading.sigma**2 + TUNING.drift**2) for reading in readings]
     total = sum(weights)
     pairs = list(zip(weights, readings, strict=True))
     mean = sum(weight * reading.log_ratio for weight, reading in pairs) / total
-    apart = sum(weight * (reading.log_ratio - mean) ** 2 for weight, reading in pairs)
-    return None if apart > _AGREEMENT else Reading(mean, 1 / math.sqrt(total))
+    chi_squared = sum(weight * (reading.log_ratio - mean) ** 2 for weight, reading in pairs)
+    return None if chi_squared > _AGREEMENT else Reading(mean, 1 / math.sqrt(total))
 
 
 def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:
@@ -95,9 +94,9 @@ def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:
         least_sigma: of the result, however well they agree.
     """
     ordered = sorted(values)
-    middle = _median(ordered)
-    spread = SIGMA_PER_MAD * _median(sorted(abs(value - middle) for value in values))
-    return middle, max(least_sigma, MEDIAN_SIGMA * spread / math.sqrt(len(values)))
+    median = _median(ordered)
+    spread = SIGMA_PER_MAD * _median(sorted(abs(value - median) for value in values))
+    return median, max(least_sigma, MEDIAN_SIGMA * spread / math.sqrt(len(values)))
 
 
 def _median(ordered: list[float]) -> float:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth of cells from the right picture of a stereo pair, matched by LoFTR like any other."""
+"""Depth of cells from the right picture of a stereo pair, matched by LoFTR."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from loftr_vo.odometry.scale.tuning import TUNING
 def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySettings) -> CellDepth:
     """Match the keyframe with its right picture and triangulate.
 
-    A match counts if it lies on its epipolar line, in front of both cameras; where there is
-    texture, Lucas-Kanade must also find back to where it came from.
+    A match is used if it is on its epipolar line and in front of both cameras.
 
     Raises:
-        NoReading: the frame has no right picture, or matches with it that fit the calibration.
+        NoReading: the frame has no right picture, or too few matches that fit the calibration.
     """
     right = keyframe.frame.right
     if right is None:
@@ -37,7 +36,7 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
         raise NoReading('the right picture has no matches with the left one')
     frame = Frame(right.image, keyframe.frame.stamp, right.camera)
     located = locate_matches(keyframe, frame, matches, settings)
-    # Both cameras turn together, and read their rows together.
+    # Both cameras rotate together, and read their rows at the same time.
     observations, kept = keyframe.observed(
         matches.cells, located, right.camera, keyframe.readout_rotation
     )
@@ -46,7 +45,7 @@ def depth_of_cells(keyframe: Keyframe, matcher: Matcher, settings: GeometrySetti
         raise NoReading('no match with the right picture lies where both lenses have rays')
     motion = split(right.right_from_left)
     start = inverse_depth(observations.rays0, observations.rays1, *motion)
-    # Nothing is known but what this pair shows: a prior that lets every depth pass.
+    # A prior without weight: only this pair counts.
     free = dataclasses.replace(
         observations, prior=start, variance=np.full(len(start), 1e6 / np.sum(motion[1] ** 2))
     )

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tuned constants of metric scale, each with the figure that it was chosen by.
 
-They are no settings: a change asks for the tables of docs/accuracy.md ("Metric scale") anew.
-Standard deviations are relative unless a unit is given.
+They are no settings: after a change the tables of docs/accuracy.md ("Metric scale") are measured
+again. Standard deviations are relative unless a unit is given.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A resting camera has a resting pose, and one that turns on the spot stays on it."""
+"""Detection of a camera at rest and of pure rotation, for which pose or position is held."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class StationaryDetector:
-    """Compares each frame with the one at which the camera may have come to rest.
+    """Detects a camera at rest, by the displacement of the matches.
 
-    The comparison is with the first frame of the rest, not with the last one: a camera that creeps
-    leaves it sooner or later, so slow motion is followed in small steps and never swallowed.
+    A frame is compared with the first one of the rest, not with the last: a camera that creeps
+    leaves it sooner or later, so slow motion is followed in small steps.
 
-    What counts is what the matches move by together: each by itself is as noisy as the picture is
-    dim or dull, and would have a camera move that stands still.
+    The displacement is that of an affine model of all matches. Single matches are noisy in a dim
+    or dull picture.
     """
 
     def __init__(self) -> None:
@@ -37,14 +37,14 @@ class StationaryDetector:
     def settle(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray, threshold: float
     ) -> tuple[np.ndarray, bool]:
-        """Return the pose to go on with, and whether the camera rests.
+        """Return the pose to continue with, and whether the camera rests.
 
         Args:
-            keyframe: what the motion is relative to.
-            motion: the frame's.
+            keyframe: reference of the motion.
+            motion: of the frame.
             pose: (4, 4), world from frame, by that motion.
-            threshold: pixels that the matches of a resting camera move at most, in median and
-                noise left out.
+            threshold: largest median displacement of the matches at rest, in pixels, without
+                noise.
         """
         if (
             keyframe is self._keyframe
@@ -56,67 +56,68 @@ class StationaryDetector:
         return pose, False
 
     def move(self, step: np.ndarray) -> None:
-        """Have the world moved by ``step``, (4, 4)."""
+        """Move the held pose by ``step``, (4, 4), in the world."""
         self._pose = step @ self._pose
 
 
 class PureRotationDetector:
-    """Holds the position of a camera that only turns.
+    """Detects pure rotation, and holds the position meanwhile.
 
-    A turn shows no parallax, so what position it seems to have is error alone; keyframe after
-    keyframe of it would add up. As with rest, the comparison is with where the turn began.
+    A pure rotation shows no parallax, so a change of position is error alone, which would
+    accumulate from keyframe to keyframe. As at rest, a frame is compared with the one where the
+    rotation began.
     """
 
     def __init__(self) -> None:
         self._start: np.ndarray | None = None
-        self._turning = False
+        self._rotating = False
 
     def settle(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray
     ) -> tuple[np.ndarray, bool]:
-        """Return the pose to go on with, and whether the camera turns on the spot.
+        """Return the pose to continue with, and whether the camera only rotates.
 
         Args:
-            keyframe: what the motion is relative to.
-            motion: the frame's.
+            keyframe: reference of the motion.
+            motion: of the frame.
             pose: (4, 4), world from frame, by that motion.
         """
         start, self._start = self._start, pose
-        turning, self._turning = self._turning, False
+        rotating, self._rotating = self._rotating, False
         if start is None:
             return pose, False
-        way = start[:3, 3] - pose[:3, 3]
+        offset = start[:3, 3] - pose[:3, 3]
         angle = angle_of(start[:3, :3].T @ pose[:3, :3])
-        share = (
+        ratio = (
             TUNING.pure_rotation_ratio_without_depth
-            if turning and not motion.has_depth
+            if rotating and not motion.has_depth
             else POSE_TUNING.pure_rotation_ratio
         )
-        farthest = share * min(angle, 1.0) * keyframe.reference_depth
-        if angle < TUNING.min_rotation or np.linalg.norm(way) > farthest:
+        farthest = ratio * min(angle, 1.0) * keyframe.reference_depth
+        if angle < TUNING.min_rotation or np.linalg.norm(offset) > farthest:
             return pose, False
         covariance = relative_covariance(keyframe, motion)
         of_position, with_rotation = covariance[:3, :3], covariance[3:, :3]
-        by_information = np.linalg.solve(of_position, way)
-        limit = TUNING.leave_rotation_sigmas if turning else TUNING.enter_rotation_sigmas
-        if way @ by_information > limit**2:
+        by_information = np.linalg.solve(of_position, offset)
+        limit = TUNING.leave_rotation_sigmas if rotating else TUNING.enter_rotation_sigmas
+        if offset @ by_information > limit**2:
             return pose, False
-        # What the position is known to be corrects the rotation, as far as both go together.
+        # Conditioning of a normal distribution: the held position corrects the rotation.
         correction = Rotation.from_rotvec(with_rotation @ by_information).as_matrix()
-        self._start, self._turning = start, True
+        self._start, self._rotating = start, True
         return transform(correction @ pose[:3, :3], start[:3, 3]), True
 
     def move_to(self, pose: np.ndarray) -> None:
-        """Take over a pose (4, 4) that was corrected after the frame."""
+        """Replace the last pose (4, 4) by one that was refined after the frame."""
         self._start = pose
 
 
 def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
-    """Pixels by which the matches move together from one frame to another, in median.
+    """Median displacement in pixels of an affine model of the matches between two frames.
 
     Args:
-        first, now: both frames' motions against one keyframe.
-        cells: of the keyframe.
+        first, now: motions of both frames against one keyframe.
+        cells: number of cells of the keyframe.
     """
     before, after = np.flatnonzero(first.inliers), np.flatnonzero(now.inliers)
     match_at = np.full(cells, -1)
@@ -138,14 +139,14 @@ def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
 
 
 def _affine_displacement(points: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Pixels (N,) by which points move, as far as it is one affine motion of them all.
+    """Displacement (N,) of points in pixels, by an affine model of them all.
 
-    A turn, a step aside or ahead are one, to first order and for a scene of one depth. The fit is
-    robust (Huber's weights, with the errors' own scale).
+    Rotations and translations are affine to first order, for a scene of one depth. The fit is
+    robust (Huber's weights, their scale from the median error).
 
     Args:
-        points: (N, 2) pixels of the keyframe, free of noise.
-        difference: (N, 2) where they are, less where they were.
+        points: (N, 2) pixels of the keyframe, without noise.
+        difference: (N, 2) displacements with noise, in pixels.
     """
     centred = (points - points.mean(axis=0)) / max(float(points.std()), 1e-6)
     design = np.column_stack([centred, np.ones(len(points))])

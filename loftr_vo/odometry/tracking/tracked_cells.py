@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells of a keyframe in another frame: where they were seen, and where they are projected to."""
+"""Cells of a keyframe in other frames: tracked positions and projections."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from loftr_vo.odometry.tracking.tuning import TUNING
 
 @dataclass(frozen=True, eq=False)
 class TrackedCells:
-    """N cells of a keyframe where the last frame saw them.
+    """N cells of a keyframe and their positions in the last frame.
 
     Attributes:
         frame: the last frame.
         frame_from_keyframe: (4, 4).
         cells: (N,) of the keyframe.
-        places: (N, 2) pixels of the last frame, where the cells' centres are.
-        inverse_depth: (N,), seen from the keyframe.
+        pixels: (N, 2) positions of the cells' centres in the last frame.
+        inverse_depth: (N,), in the keyframe.
     """
 
     frame: Frame
     frame_from_keyframe: np.ndarray
     cells: np.ndarray
-    places: np.ndarray
+    pixels: np.ndarray
     inverse_depth: np.ndarray
 
     @classmethod
@@ -54,48 +54,48 @@ class TrackedCells:
     def in_itself(cls, keyframe: Keyframe) -> TrackedCells:
         """Return all cells of a keyframe in its own picture."""
         cells = np.arange(len(keyframe.rays))
-        places = keyframe.encoded.cell_centres()
-        return cls(keyframe.frame, np.eye(4), cells, places, keyframe.inverse_depth)
+        pixels = keyframe.encoded.cell_centres()
+        return cls(keyframe.frame, np.eye(4), cells, pixels, keyframe.inverse_depth)
 
     def select(self, chosen: np.ndarray) -> TrackedCells:
-        """Return the cells that the mask or the indices ``chosen`` name."""
+        """Return the cells chosen by a mask or by indices."""
         return TrackedCells(
             self.frame,
             self.frame_from_keyframe,
             self.cells[chosen],
-            self.places[chosen],
+            self.pixels[chosen],
             self.inverse_depth[chosen],
         )
 
 
-def followable(keyframe: Keyframe) -> np.ndarray:
-    """(C,) bool, cells with texture enough to be followed."""
+def trackable(keyframe: Keyframe) -> np.ndarray:
+    """(C,) bool, cells with a usable ray and enough texture."""
     textured = largest_eigenvalue(keyframe.texture.information) > TUNING.min_texture
     usable: np.ndarray = textured & keyframe.usable
     return usable
 
 
 def evenly(indices: np.ndarray, most: int) -> np.ndarray:
-    """Of indices (N,) so many at most, evenly from among them."""
+    """Return at most ``most`` of the indices (N,), evenly selected."""
     if len(indices) <= most:
         return indices
     return indices[np.arange(most) * len(indices) // most]
 
 
-def moved_by(
+def moved_pixels(
     keyframe: Keyframe,
-    seen: TrackedCells,
+    tracked: TrackedCells,
     frame: Frame,
     pose: tuple[np.ndarray, np.ndarray],
     readout_rotation: np.ndarray,
 ) -> np.ndarray:
-    """Pixels (N, 2) of seen cells after a motion: where they were, and what depth adds."""
-    before = split(seen.frame_from_keyframe)
-    rho = seen.inverse_depth
+    """Pixels (N, 2) of tracked cells in a frame: their last ones, moved as depth predicts."""
+    before = split(tracked.frame_from_keyframe)
+    rho = tracked.inverse_depth
     return (
-        seen.places
-        + projected(keyframe, seen.cells, frame, pose, readout_rotation, rho)
-        - projected(keyframe, seen.cells, frame, before, readout_rotation, rho)
+        tracked.pixels
+        + projected(keyframe, tracked.cells, frame, pose, readout_rotation, rho)
+        - projected(keyframe, tracked.cells, frame, before, readout_rotation, rho)
     )
 
 
@@ -107,7 +107,7 @@ def projected(
     readout_rotation: np.ndarray,
     rho: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Pixels (N, 2) where depth has the centres of cells; NaN behind the camera."""
+    """Project the centres of cells to pixels (N, 2) by their depth; NaN behind the camera."""
     rho = keyframe.inverse_depth.take(cells) if rho is None else rho
     rotation, translation = pose
     points = keyframe.rays.take(cells, axis=0) @ rotation.T + rho[:, None] * translation
@@ -116,23 +116,23 @@ def projected(
     return pixels - keyframe.offsets.take(cells, axis=0)
 
 
-def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, places: np.ndarray) -> Matches:
-    """Make matches of cells (N,) and where they should be (N, 2), if the frame sees that."""
-    inside = np.flatnonzero(in_image(places, frame))
-    cells, places = cells[inside], places[inside]
+def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, pixels: np.ndarray) -> Matches:
+    """Make matches of cells (N,) and predicted pixels (N, 2); those outside are left out."""
+    inside = np.flatnonzero(in_image(pixels, frame))
+    cells, pixels = cells[inside], pixels[inside]
     count = len(cells)
     return Matches(
         keyframe.encoded.cell_centres().take(cells, axis=0).astype(np.float32),
-        places.astype(np.float32, order='C'),
+        pixels.astype(np.float32, order='C'),
         np.ones(count, np.float32),
         np.full(count, np.sqrt(2) * TUNING.predicted_sigma, np.float32),
         cells,
     )
 
 
-def in_image(places: np.ndarray, frame: Frame) -> np.ndarray:
+def in_image(pixels: np.ndarray, frame: Frame) -> np.ndarray:
     """Whether pixels (N, 2) are in a frame's picture, (N,) bool."""
     height, width = frame.image.shape
-    x, y = places.T
+    x, y = pixels.T
     inside: np.ndarray = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
     return inside
