@@ -8,7 +8,7 @@ import math
 
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.health import Health
-from loftr_vo.ros.input_diagnosis import diagnose_inputs
+from loftr_vo.ros.input_diagnosis import diagnose_inputs, explain_silence
 from loftr_vo.ros.level import Diagnosis, Level
 
 # Share of the arriving pictures under which the node reports that it is overloaded.
@@ -18,7 +18,7 @@ _NEXT_STEP = {
     'unconfigured': 'waits to be configured and activated',
     'configuring': 'makes publishers and services',
     'inactive': 'waits to be activated',
-    'activating': 'subscribes',
+    'activating': 'loads the network and subscribes',
     'deactivating': 'finishes the picture in work',
     'cleaning up': 'frees the network',
     'shutting down': 'frees everything',
@@ -51,6 +51,7 @@ def diagnose(health: Health, now: float, timeout: float) -> Diagnosis:
         _diagnose_picture(health),
         _diagnose_scale(health, now, timeout),
         _diagnose_load(health, now),
+        _diagnose_clock(health),
     ):
         if diagnosis:
             return diagnosis
@@ -66,11 +67,7 @@ def _diagnose_scale(health: Health, now: float, timeout: float) -> Diagnosis | N
         if feed.incompatible and silence > timeout:
             return Level.ERROR, feed.incompatible
         if math.isinf(silence):
-            by = f'by {", ".join(feed.publishers)}' if feed.publishers else 'by nobody'
-            return Level.WARN, (
-                f'no {name} yet on {feed.topic} ({feed.qos}), published {by}: it is needed for '
-                'the scale'
-            )
+            return Level.WARN, f'{explain_silence(feed, name)}; it is needed for the scale'
         # A calibration may come once and for all.
         if silence > timeout and not name.endswith('camera_info'):
             return Level.WARN, (
@@ -93,6 +90,15 @@ def _diagnose_picture(health: Health) -> Diagnosis | None:
     if health.tracking_error:
         return Level.ERROR, f'the last picture failed: {health.tracking_error}'
     return None
+
+
+def _diagnose_clock(health: Health) -> Diagnosis | None:
+    if not health.lacks_clock:
+        return None
+    return Level.WARN, (
+        'use_sim_time is set, but nothing publishes /clock: age is wrong, and so are transforms '
+        'that others look up'
+    )
 
 
 def _diagnose_load(health: Health, now: float) -> Diagnosis | None:

@@ -29,7 +29,9 @@ class Feed:
         publishers: who publishes it, and with what quality of service.
         latched: whether one of them keeps its last message for those who come later.
         foreign: who publishes another type of message on the topic, and which.
-        elsewhere: other topics with this type of message, if nothing publishes this one.
+        transports: topics with the same pictures in another transport, and their types, if
+            nothing publishes this one.
+        elsewhere: other topics with this type of message, likewise.
     """
 
     topic: str = ''
@@ -40,6 +42,7 @@ class Feed:
     publishers: tuple[str, ...] = ()
     latched: bool = False
     foreign: tuple[str, ...] = ()
+    transports: tuple[tuple[str, str], ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
@@ -62,6 +65,8 @@ class Health:
             none.
         calibration_error: what is wrong with the last CameraInfo.
         calibration_changes: when the last CameraInfos came that differed from the one before.
+        calibration_returns: how often in a row the calibration changed back to the one before.
+        lacks_clock: whether use_sim_time is set and nothing publishes /clock.
         transform: which transform is broadcast.
         waiting_for_transform: which transform is missing.
         picture_error: what is wrong with the last picture.
@@ -95,6 +100,8 @@ class Health:
     calibration_changes: deque[float] = field(
         default_factory=lambda: deque(maxlen=MAX_CALIBRATION_CHANGES)
     )
+    calibration_returns: int = 0
+    lacks_clock: bool = False
     transform: str = ''
     waiting_for_transform: str = ''
     picture_error: str = ''
@@ -121,6 +128,11 @@ class Health:
         if self.paused:
             return 'paused'
         return self.estimate.state.value if self.estimate else 'waiting'
+
+    @property
+    def in_transition(self) -> bool:
+        """Whether the lifecycle is between two of its states."""
+        return self.lifecycle not in ('unconfigured', 'inactive', 'active', 'finalized')
 
     def was_logged(self, message: str) -> bool:
         """Whether a diagnosis is of what was logged when it came up."""

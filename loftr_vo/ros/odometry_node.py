@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from loftr_vo.ros.health import Health
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.managed_node import ManagedNode
+from loftr_vo.ros.parameter_warnings import files_for_others, undeclared
 from loftr_vo.ros.pipeline import Load, Pipeline
 from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.services import Services
@@ -62,6 +64,11 @@ class VisualOdometryNode(ManagedNode):
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
         self.settings: Settings = parameters.declare(self, Settings())
         check_frames(self.node_settings)
+        for warning in (
+            *undeclared(self._parameter_overrides, self._parameters),
+            *files_for_others(sys.argv, self.get_fully_qualified_name()),
+        ):
+            self.get_logger().warning(warning)
         self.add_on_set_parameters_callback(self._on_parameters)
         # Not ROS time: with use_sim_time and no /clock it would stand still when needed most.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -225,6 +232,16 @@ class VisualOdometryNode(ManagedNode):
         self._health.backlog = 0 if stream is None else stream.waiting
         if stream is not None:
             stream.look_for_publishers()
+        outputs = self._pipeline.outputs
+        if outputs is not None:
+            outputs.end_watch_in_time()
+        self._health.lacks_clock = self._lacks_clock()
+
+    def _lacks_clock(self) -> bool:
+        """Whether ROS time stands still because nothing has published /clock yet."""
+        if not self.get_parameter('use_sim_time').value:
+            return False
+        return self.get_clock().now().nanoseconds == 0 and not self.count_publishers('/clock')
 
     def _on_jump(self, _: TimeJump) -> None:
         stream = self._pipeline.stream

@@ -75,8 +75,8 @@ class StatusPublisher:
         now, diagnosis = time.monotonic(), self._diagnosis()
         if self._health.was_logged(diagnosis[1]):
             return
-        # At every start nothing has come yet: no reason for a warning.
-        if self._health.is_starting(now, self._input_timeout()):
+        # Nothing has come yet at any start, and each step of a transition is logged by itself.
+        if self._health.is_starting(now, self._input_timeout()) or self._health.in_transition:
             return
         self._log.note(diagnosis)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import LoggingSeverity
 
 from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.geometry.plausible import Refusals
@@ -53,6 +54,7 @@ class Stream:
         log: LimitedLog,
     ) -> None:
         self._clock = node.get_clock()
+        self._logger = node.get_logger()
         self._extrinsics = extrinsics
         self._odometry = odometry
         self._outputs = outputs
@@ -144,7 +146,21 @@ class Stream:
         health.wait = tracked.start - tracked.arrival
         health.latency = now - tracked.arrival
         health.age = (self._clock.now().nanoseconds - estimate.stamp) * 1e-9
+        if self._logger.is_enabled_for(LoggingSeverity.DEBUG):
+            self._logger.debug(_in_a_line(estimate, health))
         self._published()
         self._outputs.publish_pictures(
             estimate, tracked.frame, tracked.camera_frame, body, health.output.hertz(now)
         )
+
+
+def _in_a_line(estimate: Estimate, health: Health) -> str:
+    """Return what became of a picture, for the log."""
+    x, y, z = estimate.pose[:3, 3]
+    reason = f' ({estimate.reason})' if estimate.reason else ''
+    return (
+        f'picture {estimate.stamp * 1e-9:.6f}: {estimate.state.value}{reason}, '
+        f'{estimate.inlier_count} of {estimate.match_count} matches by {estimate.matched_by}, '
+        f'keyframe {estimate.keyframe_id}, camera at ({x:.3f}, {y:.3f}, {z:.3f}), '
+        f'{1e3 * health.wait:.1f} ms waited, {1e3 * health.latency:.1f} ms in all'
+    )

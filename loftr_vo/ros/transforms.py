@@ -13,6 +13,7 @@ from loftr_vo.files.text import printable, quoted
 from loftr_vo.geometry.plausible import MOUNTING
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.messages import matrix
+from loftr_vo.ros.viewing_direction import in_words, suspicion
 
 
 class TransformError(RuntimeError):
@@ -82,8 +83,11 @@ class Extrinsics:
         self.body = Body(mounted)
         x, y, z = self.body.base_from_camera[:3, 3]
         self._node.get_logger().info(
-            f'{quoted(camera_frame)} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'
+            f'{quoted(camera_frame)} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame} '
+            f'and looks {in_words(mounted)}'
         )
+        if doubt := suspicion(mounted):
+            self._node.get_logger().warning(f'{quoted(camera_frame)}: {doubt}')
         return ''
 
 
