@@ -18,12 +18,14 @@ from rclpy.parameter import Parameter
 
 from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
 from loftr_vo.ros import parameters
+from loftr_vo.ros.body import StartPose
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.managed_node import ManagedNode
 from loftr_vo.ros.parameter_warnings import files_for_others, undeclared
 from loftr_vo.ros.pipeline import Load, Pipeline
+from loftr_vo.ros.pose_setting import PoseSetting
 from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.services import Services
 from loftr_vo.ros.status_publisher import StatusPublisher
@@ -57,6 +59,7 @@ class VisualOdometryNode(ManagedNode):
     ) -> None:
         super().__init__('loftr_vo', **options)
         self._private_services: Services | None = None
+        self._pose_setting: PoseSetting | None = None
         self._health = Health()
         self._limited_log = LimitedLog(self.get_logger())
         # Held while the network, the stream or the outputs are made or taken away.
@@ -122,6 +125,9 @@ class VisualOdometryNode(ManagedNode):
                 lambda: outputs.trajectory,
                 lambda: (self.node_settings.trajectory_folder, self.node_settings.trajectory_file),
                 self._limited_log,
+            )
+            self._pose_setting = PoseSetting(
+                self, self.node_settings.odom_frame, self._start_at, self._limited_log
             )
             super().on_configure(state)
         if outcome.failed:
@@ -190,9 +196,10 @@ class VisualOdometryNode(ManagedNode):
 
     def _free(self) -> None:
         self._health.paused = False
-        if self._private_services is not None:
-            self._private_services.close()
-            self._private_services = None
+        for part in (self._private_services, self._pose_setting):
+            if part is not None:
+                part.close()
+        self._private_services = self._pose_setting = None
         self._pipeline.free()
 
     def _reset(self) -> str:
@@ -218,9 +225,22 @@ class VisualOdometryNode(ManagedNode):
         finally:
             self._changing.release()
 
+    def _start_at(self, start: StartPose) -> None:
+        """Start anew at a pose.
+
+        Raises:
+            RuntimeError: the node is not active, or its device has failed.
+        """
+        stream = self._pipeline.stream
+        if stream is None or self._health.lifecycle != 'active' or self._health.device_fault:
+            raise RuntimeError('the node is not active')
+        stream.restart(start)
+
     def _pause(self, paused: bool) -> None:
         self._health.paused = paused
         if not paused:
+            # Pictures that came meanwhile were not to be worked on.
+            self._health.image.rate.forget()
             self._health.output = Rate()
         stream = self._pipeline.stream
         if paused and stream is not None:

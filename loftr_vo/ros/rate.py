@@ -33,6 +33,11 @@ class Rate:
         self._times.append(now)
         self.count += 1
 
+    def forget(self) -> None:
+        """Measure the rate anew; when it last happened is kept."""
+        while len(self._times) > 1:
+            self._times.popleft()
+
     @property
     def _period(self) -> float:
         """Mean seconds from one time to the next; there are two at least."""

@@ -15,6 +15,7 @@ from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
+from loftr_vo.ros.body import ORIGIN, StartPose
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.limited_log import LimitedLog
@@ -92,9 +93,9 @@ class Stream:
         """Have something done on the worker's thread before the next frame, or without one."""
         self._worker.between_frames(errand)
 
-    def restart(self) -> None:
-        """Start the odometry anew with the next frame."""
-        self.between_frames(self._restart)
+    def restart(self, start: StartPose = ORIGIN) -> None:
+        """Start the odometry anew with the next frame, at a pose."""
+        self.between_frames(lambda: self._restart(start))
 
     @property
     def waiting(self) -> int:
@@ -132,7 +133,8 @@ class Stream:
             self._to_be_mounted = False
         return self._scale_inputs.accompany(frame)
 
-    def _restart(self) -> None:
+    def _restart(self, start: StartPose = ORIGIN) -> None:
+        self._extrinsics.start_at(start)
         self._odometry.reset()
         self._outputs.restart()
 
