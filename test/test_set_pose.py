@@ -101,7 +101,9 @@ def test_the_start_s_covariance_is_carried_to_the_pose_as_samples_are():
         turn = Rotation.from_matrix(sample[:3, :3] @ body.pose(moved)[:3, :3].T).as_rotvec()
         errors.append(np.concatenate([sample[:3, 3] - body.pose(moved)[:3, 3], turn]))
     predicted = body.covariance(moved, np.zeros((6, 6)))
-    np.testing.assert_allclose(np.cov(np.transpose(errors)), predicted, atol=0.15 * predicted.max())
+    np.testing.assert_allclose(
+        np.cov(np.transpose(errors)), predicted, atol=0.15 * predicted.max()
+    )
 
 
 def test_without_a_start_odom_is_where_the_base_was():
