@@ -59,6 +59,7 @@ setup(
             f'vo_camera = {NAME}.ros.executables:vo_camera',
             f'vo_recorder = {NAME}.ros.executables:vo_recorder',
             f'vo_when_active = {NAME}.ros.executables:vo_when_active',
+            f'vo_px4 = {NAME}.ros.executables:vo_px4',
             f'loftr_vo = {NAME}.cli.main:main',
         ],
     },

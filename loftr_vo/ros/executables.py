@@ -20,6 +20,7 @@ _MODULES = {
     'vo_camera': 'loftr_vo.ros.rendered_camera',
     'vo_recorder': 'loftr_vo.ros.odometry_recorder',
     'vo_when_active': 'loftr_vo.ros.when_active',
+    'vo_px4': 'loftr_vo.ros.px4_bridge',
 }
 # How the names of ROS 2's packages end, of those that this one imports.
 _ROS_ENDINGS = ('rclpy', '_interfaces', '_msgs', '_srvs')
@@ -43,6 +44,11 @@ def vo_recorder() -> int:
 def vo_when_active() -> int:
     """Wait for the node, and become a command."""
     return _run('vo_when_active')
+
+
+def vo_px4() -> int:
+    """Hand the odometry to PX4."""
+    return _run('vo_px4')
 
 
 def _run(name: str) -> int:
