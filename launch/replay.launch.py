@@ -71,7 +71,15 @@ NAMES = {
     '--image-topic': 'image:=TOPIC',
     '--camera-info-topic': 'camera_info:=TOPIC',
     '--ground-truth-topic': 'ground_truth_topic:=TOPIC',
+    '--depth-topic': 'depth:=TOPIC',
+    '--right-image-topic': 'right_image:=TOPIC',
+    '--odometry-topic': 'scale_odom:=TOPIC',
 }
+# Facts of the bag that are arguments of vo.launch.py.
+NODE_FACTS = (
+    *('image', 'camera_info', 'image_transport'),
+    *('depth', 'depth_transport', 'right_image', 'right_camera_info', 'scale_odom'),
+)
 
 # Percent of the path.
 DEFAULT_MAX_ATE = '5.0'
@@ -124,19 +132,18 @@ def replay(context: LaunchContext, processes: list) -> list:
     values.number('min_tracked', 0.0, 100.0)
     values.number('rate', 1e-3, 1e3)
     bag, output = Path(given('bag')).expanduser(), Path(given('output')).expanduser()
-    facts = inspect(executable('loftr_vo'), bag, given)
+    source = values.setting('scale_source', 'scale.source')
+    facts = inspect(executable('loftr_vo'), bag, given, source)
     wanted = [name for name in ('max_ate', 'extrinsics') if given(name)]
     if wanted and not facts['ground_truth']:
         raise RuntimeError(f'{wanted[0]} is given, but {in_our_names(facts["no_ground_truth"])}')
     node = {
-        'image': facts['image'],
-        'camera_info': facts['camera_info'],
-        'image_transport': facts['image_transport'],
+        **{name: facts[name] for name in NODE_FACTS if name in facts},
         'queue_policy': given('queue_policy') or 'all',
         'use_sim_time': 'true',
         'input_timeout': given('input_timeout') or INPUT_TIMEOUT,
     }
-    recorder = recording(facts, output, given, values)
+    recorder = recording(facts, output, given, values, source)
     player = playing(facts, bag, output, given, executable, values)
     scorer = scoring(facts, bag, output, given, executable)
 
@@ -179,14 +186,22 @@ def is_node(action) -> bool:
     return getattr(action, 'node_executable', None) == 'vo_node'
 
 
-def inspect(command: str, bag: Path, given) -> dict:
-    """Return what is in the bag, as ``loftr_vo topics`` tells it."""
+def inspect(command: str, bag: Path, given, source: str) -> dict:
+    """Return what is in the bag, as ``loftr_vo topics`` finds it.
+
+    Raises:
+        RuntimeError: there is no bag, or it has not what is needed, for the scale too.
+    """
     options = {
         '--image-topic': given('image'),
         '--camera-info-topic': given('camera_info'),
         '--ground-truth': given('ground_truth'),
         '--ground-truth-topic': given('ground_truth_topic'),
         '--extrinsics': given('extrinsics'),
+        '--scale-source': source,
+        '--depth-topic': given('depth'),
+        '--right-image-topic': given('right_image'),
+        '--odometry-topic': given('scale_odom'),
     }
     result = subprocess.run(
         [command, 'topics', str(bag), '--json', *words(options)],
@@ -217,12 +232,13 @@ def verdict(facts: dict) -> str:
     )
 
 
-def recording(facts: dict, output: Path, given, values: LaunchValues) -> Node:
+def recording(facts: dict, output: Path, given, values: LaunchValues, source: str) -> Node:
     """Return what writes the odometry into a bag, and ends when all pictures are answered."""
     options = {
         '--publisher': values.name,
         '--frames': str(facts['frames']),
         '--min-tracked': given('min_tracked'),
+        '--scale-source': source,
     }
     return Node(
         package='loftr_vo',
@@ -239,7 +255,7 @@ def playing(
     facts: dict, bag: Path, output: Path, given, executable, values: LaunchValues
 ) -> ExecuteProcess:
     """Return what plays the bag as soon as the node is active."""
-    topics = [pictures(facts), facts['camera_info'], *scale_topics(facts, given)]
+    topics = [pictures(facts), facts['camera_info'], *scale_topics(facts)]
     needed = [*topics, '/tf_static', *given('also_play').split()]
     ros2 = given('player') == 'ros2' or (given('player') == 'auto' and bool(find_spec('ros2bag')))
     if ros2:
@@ -275,7 +291,7 @@ def scoring(facts: dict, bag: Path, output: Path, given, executable) -> ExecuteP
     from_file = truth.is_file() and truth.suffix not in ('.mcap', '.db3')
     options = {
         '--ground-truth': str(truth),
-        '--ground-truth-topic': given('ground_truth_topic'),
+        '--ground-truth-topic': facts['ground_truth_topic'],
         '--extrinsics': given('extrinsics') or ('optical' if from_file else ''),
         '--max-ate': given('max_ate') or DEFAULT_MAX_ATE,
         '--json': str(output / 'score.json'),
@@ -290,12 +306,15 @@ def pictures(facts: dict) -> str:
     return facts['image'] + ('/compressed' if compressed else '')
 
 
-def scale_topics(facts: dict, given) -> list:
-    """Return the topics of the bag that were named for vo.launch.py as sources of the scale."""
-    compressed = facts['image_transport'] == 'compressed'
-    right = given('right_image') + ('/compressed' if compressed else '')
-    others = [given(name) for name in ('depth', 'right_camera_info', 'scale_odom')]
-    return [topic for topic in [*others, right if given('right_image') else ''] if topic]
+def scale_topics(facts: dict) -> list:
+    """Return the topics of the bag that the source of the scale needs."""
+    depth, right = facts.get('depth'), facts.get('right_image')
+    if depth and facts['depth_transport'] == 'compressedDepth':
+        depth += '/compressedDepth'
+    if right and facts['image_transport'] == 'compressed':
+        right += '/compressed'
+    others = [facts.get(name) for name in ('right_camera_info', 'scale_odom')]
+    return [topic for topic in (depth, right, *others) if topic]
 
 
 def words(options: dict) -> list:

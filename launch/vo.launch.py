@@ -52,6 +52,7 @@ PARAMETERS = {
     'calibration_file': ('calibration_file', str, 'Calibration in place of camera_info.'),
     'mask': ('mask', str, 'Picture file, white where the view is used.'),
     'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
+    'depth_transport': ('depth_transport', str, 'raw or compressedDepth.'),
     'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
     'base_frame': (
         'base_frame',
@@ -76,6 +77,7 @@ CHOICES = {
     'log_level': ['debug', 'info', 'warn', 'error', 'fatal'],
     'queue_policy': ['', 'newest', 'all'],
     'image_transport': ['', 'raw', 'compressed'],
+    'depth_transport': ['', 'raw', 'compressedDepth'],
     'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height'],
     **{name: ['', *BOOLEAN] for name, (_, kind, _) in PARAMETERS.items() if kind is bool},
 }
@@ -192,6 +194,8 @@ def rviz(values: LaunchValues) -> Node:
 def topic_remappings() -> list:
     """Return the node's names for its inputs, each with the topic that the argument names."""
     named = [(topic, LaunchConfiguration(name)) for name, (topic, _) in TOPICS.items()]
-    # The node looks for the compressed pictures of the first camera beside the raw ones itself.
+    # A remapping of the raw topic is not one of its other transports. Those of the first camera
+    # the node finds by itself.
     right = [LaunchConfiguration('right_image'), '/compressed']
-    return [*named, ('right/image/compressed', right)]
+    depth = [LaunchConfiguration('depth'), '/compressedDepth']
+    return [*named, ('right/image/compressed', right), ('depth/compressedDepth', depth)]

@@ -22,7 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from loftr_vo.ros.executor import AsideExecutor
-from loftr_vo.ros.node import VisualOdometryNode
+from loftr_vo.ros.odometry_node import VisualOdometryNode
 
 K = [30.0, 0.0, 16.0, 0.0, 30.0, 12.0, 0.0, 0.0, 1.0]
 # Seconds that the node is active in each cycle: two pictures come.

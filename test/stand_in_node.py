@@ -9,7 +9,8 @@ import time
 from forward_odometry import ForwardOdometry
 
 from loftr_vo.ros.loading import load_odometry
-from loftr_vo.ros.node import VisualOdometryNode, run
+from loftr_vo.ros.node import run
+from loftr_vo.ros.odometry_node import VisualOdometryNode
 
 # What PyTorch says of a GPU, in its own types and words.
 FAULTS = {

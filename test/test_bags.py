@@ -325,7 +325,7 @@ def test_score_of_a_file(tmp_path, capsys):
     truth = write_truth_folder(tmp_path / 'walk') / 'groundtruth.txt'
     estimate = write_estimate(tmp_path / 'e.txt')
     words = ['score', estimate, '--ground-truth', truth, '--json', tmp_path / 's.json']
-    assert run(*words, '--max-ate', 0.01, '--min-tracked', 100) == 0
+    assert run(*words, '--max-ate', 0.01, '--min-tracked', 100, '--frames', 5) == 0
     figures = json.loads((tmp_path / 's.json').read_text())
     assert figures['ate_percent'] < 1e-4
     assert figures['scale'] == pytest.approx(2.0, rel=1e-6)
@@ -338,6 +338,14 @@ def test_score_of_a_file(tmp_path, capsys):
     assert 'more than --max-ate 1' in capsys.readouterr().err
     assert run(*words, '--frames', 10, '--min-tracked', 80) == 1
     assert '5 of 10 frames are tracked (50.0 %)' in capsys.readouterr().err
+
+
+def test_score_does_not_pass_a_bound_that_it_cannot_check(tmp_path, capsys):
+    """A trajectory has no pose of the frames that were lost, so it looks complete."""
+    truth = write_truth_folder(tmp_path / 'walk') / 'groundtruth.txt'
+    words = ['score', write_estimate(tmp_path / 'e.txt'), '--ground-truth', truth]
+    assert run(*words, '--min-tracked', 1) == 1
+    assert '--min-tracked 1 cannot be checked' in capsys.readouterr().err
 
 
 def test_score_of_odometry_in_a_bag(write, tmp_path, capsys):

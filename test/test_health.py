@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.ros.health import (
-    Feed,
-    Health,
-    Level,
-    Rate,
-    diagnose,
-)
+from loftr_vo.ros.diagnosis import diagnose
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.level import Level
+from loftr_vo.ros.rate import Rate
 
 TIMEOUT = 2.0
 

@@ -108,6 +108,8 @@ def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
         (('/left/image',), ['min_tracked:=101'], 'min_tracked:=101 is not within'),
         (('/left/image',), ['max_ate:=5'], 'max_ate is given, but'),
         (('/left/image',), ['queue_policy:=some'], 'queue_policy'),
+        (('/left/image',), ['scale_source:=depth'], 'which scale.source depth needs'),
+        (('/left/image',), ['scale_source:=stereo'], 'which scale.source stereo needs'),
         (('/left/image',), ['rviz:=true'], 'rviz needs the ROS package rviz2'),
     ],
 )

@@ -28,7 +28,8 @@ from loftr_vo.imaging.image_messages import (
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
-from loftr_vo.ros.health import Feed, Health, Level
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.level import Level
 from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)

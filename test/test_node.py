@@ -39,7 +39,7 @@ from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.loading import load_odometry
 from loftr_vo.ros.mailbox import Mailbox
-from loftr_vo.ros.node import VisualOdometryNode
+from loftr_vo.ros.odometry_node import VisualOdometryNode
 from loftr_vo.ros.outputs import Outputs
 from loftr_vo.ros.stream import Stream
 from loftr_vo.ros.velocity import UNKNOWN
@@ -501,7 +501,7 @@ def test_a_jump_of_the_clock_is_forgotten_when_time_has_made_up_for_it(make_rig)
     rig.start()
     rig.send_info()
     rig.track(100 * SECOND)
-    rig.node._stream.expect_jump()
+    rig.node._pipeline.stream.expect_jump()
     for stamp in (101 * SECOND, 102 * SECOND, 103 * SECOND):
         rig.track(stamp)
     # Later, a picture that is 10 ms late is late and nothing else.
@@ -846,7 +846,7 @@ def test_pose_outlives_deactivation_and_network_is_freed_by_cleanup(rig):
     assert rig.heard['odom'][-1].pose.pose.position.x == 1.0
     assert rig.node.trigger_deactivate() == SUCCESS
     assert rig.node.trigger_cleanup() == SUCCESS
-    assert rig.node._odometry is None
+    assert rig.node._pipeline.odometry is None
     rig.until(lambda: not rig.camera.count_publishers('odom'))
     rig.start()
     rig.send_info()
@@ -858,7 +858,7 @@ def test_nothing_of_the_network_outlives_cleanup(make_rig):
     rig.start()
     rig.send_info()
     rig.track(SECOND)
-    network = weakref.ref(rig.node._odometry)
+    network = weakref.ref(rig.node._pipeline.odometry)
     assert rig.node.trigger_deactivate() == SUCCESS
     assert network() is not None
     assert rig.node.trigger_cleanup() == SUCCESS

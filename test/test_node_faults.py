@@ -18,7 +18,12 @@ from std_srvs.srv import Trigger
 
 def start_and_fail(start_node, make_listener, fault, words, *more):
     """Return a node whose device has failed, and who listens to it."""
-    node = start_node(stand_in=['--fault', fault, '--at', '2', *more], queue_policy='all')
+    node = start_node(
+        stand_in=['--fault', fault, '--at', '2', *more],
+        queue_policy='all',
+        # The fault is in the network, which on a CPU sees keyframes only.
+        **{'matcher.when': 'every_frame'},
+    )
     listener = make_listener()
     listener.meet(node)
     listener.infos.publish(camera_info(SECOND))

@@ -109,7 +109,7 @@ def test_own_errors_are_told_from_those_of_libraries():
 def test_pictures_after_a_pause_are_no_overload(rig):  # noqa: F811
     for number in range(10):
         rig.track(SECOND + number * SECOND // 20)
-    rig.node._stream._mailbox._dropped = 5
+    rig.node._pipeline.stream._mailbox._dropped = 5
     rig.node._pause(True)
     for number in range(60):
         rig.send_image(2 * SECOND + number * SECOND // 50)

@@ -105,7 +105,7 @@ def test_listening_to_tf_ends_with_cleanup():
     from forward_odometry import ForwardOdometry
     from rclpy.parameter import Parameter
 
-    from loftr_vo.ros.node import VisualOdometryNode
+    from loftr_vo.ros.odometry_node import VisualOdometryNode
 
     node = VisualOdometryNode(
         lambda settings, report: ForwardOdometry(),
@@ -114,7 +114,7 @@ def test_listening_to_tf_ends_with_cleanup():
     counts = []
     for _ in range(3):
         node.trigger_configure()
-        assert node._extrinsics is not None
+        assert node._pipeline.extrinsics is not None
         node.trigger_cleanup()
         counts.append((len(list(node.subscriptions)), len(list(node.publishers))))
     assert counts[0] == counts[1] == counts[2]

@@ -186,14 +186,14 @@ def test_a_calibration_of_the_right_camera_that_was_sent_once_is_received():
         rig.right_infos = rig.camera.create_publisher(CameraInfo, 'right/camera_info', quality)
         rig.right_infos.publish(right_info())
         rig.start()
-        rig.until(lambda: 'right' in rig.node._stream._scale_inputs._infos)
+        rig.until(lambda: 'right' in rig.node._pipeline.stream._scale_inputs._infos)
     finally:
         rig.close()
 
 
 def test_poses_of_the_wheels_without_pictures_do_not_fill_the_memory(make_rig):
     rig = make_rig('odometry')
-    inputs = rig.node._stream._scale_inputs
+    inputs = rig.node._pipeline.stream._scale_inputs
     message = Odometry(child_frame_id='base_link')
     message.pose.pose.orientation.w = 1.0
     for _ in range(7000):
@@ -226,7 +226,7 @@ def test_the_right_picture_comes_with_the_baseline(make_rig):
     rig = make_rig('stereo')
     rig.right_infos.publish(right_info())
     rig.rights.publish(picture(SECOND, np.full((24, 32), 7, np.uint8), 'mono8'))
-    rig.until(lambda: 'right' in rig.node._stream._scale_inputs._infos)
+    rig.until(lambda: 'right' in rig.node._pipeline.stream._scale_inputs._infos)
     rig.track(SECOND)
     right = rig.last_frame().right
     assert right.image.shape == (24, 32)
@@ -240,7 +240,7 @@ def test_a_right_camera_without_a_baseline_is_told(make_rig):
     info.p[3] = 0.0
     rig.right_infos.publish(info)
     rig.rights.publish(picture(SECOND, np.zeros((24, 32), np.uint8), 'mono8'))
-    rig.until(lambda: 'right' in rig.node._stream._scale_inputs._infos)
+    rig.until(lambda: 'right' in rig.node._pipeline.stream._scale_inputs._infos)
     rig.track(SECOND)
     rig.until(rig.says(WARN, 'has no baseline'))
 
@@ -272,7 +272,7 @@ def test_a_pose_that_no_robot_has_is_refused_named_and_counted(make_rig, huge):
 
 def test_poses_of_the_other_odometry_without_pictures_do_not_pile_up(make_rig):
     rig = make_rig('odometry')
-    inputs = rig.node._stream._scale_inputs
+    inputs = rig.node._pipeline.stream._scale_inputs
     message = Odometry(child_frame_id='base_link')
     message.pose.pose.orientation.w = 1.0
     for index in range(6000):
@@ -337,7 +337,7 @@ def make_metric_rig(make_rig, world):
         through = camera()
         size = {'width': through.width, 'height': through.height}
         rig.send_info(**size, k=through.matrix.ravel().tolist())
-        inputs = rig.node._stream._inputs
+        inputs = rig.node._pipeline.stream._inputs
         rig.until(lambda: inputs.camera is not None and inputs.camera.width == through.width)
         return rig
 

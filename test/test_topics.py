@@ -8,6 +8,9 @@ import pytest
 from recordings import STAMPS, tum_lines, write_bag
 
 from loftr_vo.cli import main
+from loftr_vo.datasets.bag_writing import BagOptions
+from loftr_vo.datasets.bag_writing import write_bag as write_sequence
+from loftr_vo.synthetic.sequence import SyntheticSequence
 
 
 def topics(capsys, *words):
@@ -55,3 +58,48 @@ def test_what_is_no_bag_is_refused(tmp_path, capsys, name):
 def test_words_for_people(tmp_path, capsys):
     assert main.main(['topics', str(write_bag(tmp_path / 'bag'))]) == 0
     assert 'camera info     /camera/camera_info' in capsys.readouterr().out
+
+
+@pytest.fixture(scope='module')
+def room(tmp_path_factory):
+    """Return a bag with depth, right pictures, and two topics of poses."""
+    sequence = SyntheticSequence('room', 2, (48, 64), rate=5.0)
+    for source in ('depth', 'stereo', 'odometry'):
+        sequence.provide(source)
+    path = tmp_path_factory.mktemp('bags') / 'room'
+    write_sequence(sequence, path, BagOptions())
+    return path
+
+
+@pytest.mark.parametrize(
+    ('source', 'wanted'),
+    [
+        ('none', {'image': '/camera/image_raw'}),
+        ('camera_height', {'image': '/camera/image_raw'}),
+        ('depth', {'depth': '/camera/depth/image_raw', 'depth_transport': 'raw'}),
+        (
+            'stereo',
+            {
+                'right_image': '/camera/right/image_raw',
+                'right_camera_info': '/camera/right/camera_info',
+            },
+        ),
+        ('odometry', {'scale_odom': '/odom', 'ground_truth_topic': '/ground_truth/odometry'}),
+    ],
+)
+def test_topics_of_the_scale_are_found_by_type(room, capsys, source, wanted):
+    facts = topics(capsys, room, '--scale-source', source)
+    assert wanted.items() <= facts.items()
+
+
+@pytest.mark.parametrize(
+    ('source', 'option'),
+    [('depth', '--depth-topic'), ('stereo', '--right-image-topic')],
+)
+def test_a_topic_of_the_scale_that_is_missing_is_an_error(tmp_path, room, capsys, source, option):
+    bag = write_bag(tmp_path / 'bag')
+    assert main.main(['topics', str(bag), '--scale-source', source]) == main.BAD_INPUT
+    assert f'which scale.source {source} needs' in capsys.readouterr().err
+    words = ['topics', str(room), '--scale-source', source, option, '/nonexistent']
+    assert main.main(words) == main.BAD_INPUT
+    assert 'no such topic /nonexistent' in capsys.readouterr().err

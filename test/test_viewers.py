@@ -20,9 +20,10 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.ros.health import Health, Level
+from loftr_vo.ros.health import Health
+from loftr_vo.ros.level import Level
 from loftr_vo.ros.messages import status_message
-from loftr_vo.ros.node import VisualOdometryNode
+from loftr_vo.ros.odometry_node import VisualOdometryNode
 
 RVIZ = yaml.safe_load((ROOT / 'rviz' / 'vo.rviz').read_text(encoding='utf-8'))
 FOXGLOVE = json.loads((ROOT / 'foxglove' / 'loftr_vo.json').read_text(encoding='utf-8'))

@@ -94,7 +94,7 @@ def _evaluate_one(task: Task, arguments: argparse.Namespace) -> int:
     failed = not _write(arguments, result.metrics)
     if result.status == results.INTERRUPTED:
         return interrupted_exit_code()
-    held = bounds_hold(arguments, result.metrics)
+    held = bounds_hold(arguments, result.metrics, _scale_source(task))
     if failed or result.status != results.DONE:
         return FAILED
     return 0 if held else NOT_HELD
@@ -123,10 +123,16 @@ def _evaluate_all(tasks: list[Task], arguments: argparse.Namespace) -> int:
     if interrupted:
         return interrupted_exit_code()
     # A list, so that every recording says what it does not hold.
-    held = [bounds_hold(arguments, row) for row in done]
+    sources = {(task.name, task.repeat): _scale_source(task) for task in tasks}
+    held = [bounds_hold(arguments, row, sources[row['sequence'], row['repeat']]) for row in done]
     if not written or any(row['status'] != results.DONE for row in ordered):
         return FAILED
     return 0 if all(held) else NOT_HELD
+
+
+def _scale_source(task: Task) -> str:
+    """Return where the task takes metres from; classical odometries take them from nowhere."""
+    return 'none' if task.baseline else task.settings.scale.source
 
 
 def _start(tasks: list[Task], arguments: argparse.Namespace) -> Generator[Result, None, None]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,15 @@ class _Estimate:
     Attributes:
         poses: of the same frame as the ground truth.
         frames, tracked: how many frames were worked on, and how many of these have a pose.
-        metric: whether lengths are metres; None where that is not told.
+        metric: whether lengths are metres; None where that is not known.
+        knows_lost: whether ``frames`` counts those that were lost.
     """
 
     poses: GroundTruth
     frames: int
     tracked: int
     metric: bool | None
+    knows_lost: bool
 
 
 def register(subparsers: Any) -> None:
@@ -72,7 +75,8 @@ def register(subparsers: Any) -> None:
         '--frames',
         type=int,
         metavar='N',
-        help='how many pictures there were, for --min-tracked (default: poses in the recording)',
+        help='how many pictures there were, for --min-tracked (default: as many as ~/status in '
+        'the bag counts)',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures here')
     add_threshold_options(parser)
@@ -88,6 +92,14 @@ def score_command(arguments: argparse.Namespace) -> int:
     if not arguments.path.exists():
         raise DatasetError(f'there is no trajectory or bag {arguments.path}')
     estimate, truth = _both(arguments.path, arguments.topic, wanted)
+    if _cannot_count_lost(arguments, estimate):
+        print(
+            f'loftr_vo: --min-tracked {arguments.min_tracked:g} cannot be checked: '
+            f'{arguments.path} has the poses only, not the frames that were lost; say with '
+            '--frames how many pictures there were',
+            file=sys.stderr,
+        )
+        return NOT_HELD
     tell_doubt(estimate.poses)
     metric = arguments.metric or bool(estimate.metric)
     scores = score_alignment(align(estimate.poses.trajectory, truth.trajectory, metric))
@@ -102,6 +114,12 @@ def score_command(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_json(arguments.json, metrics)
     return 0 if bounds_hold(arguments, metrics) else NOT_HELD
+
+
+def _cannot_count_lost(arguments: argparse.Namespace, estimate: _Estimate) -> bool:
+    """Whether --min-tracked is given and nothing says how many frames were lost."""
+    given = arguments.min_tracked is not None
+    return given and arguments.frames is None and not estimate.knows_lost
 
 
 def _both(path: Path, topic: str | None, wanted: TruthOptions) -> tuple[_Estimate, GroundTruth]:
@@ -125,6 +143,8 @@ def _both(path: Path, topic: str | None, wanted: TruthOptions) -> tuple[_Estimat
     tree = transforms_of({each for each in (path, truth_path) if is_bag(each)})
     estimate = carry(recorded.track, true.frame, tree, wanted.extrinsics)
     return (
-        _Estimate(estimate, recorded.frames, recorded.tracked, recorded.metric),
+        _Estimate(
+            estimate, recorded.frames, recorded.tracked, recorded.metric, recorded.knows_lost
+        ),
         GroundTruth(true.trajectory, true.source),
     )

@@ -28,9 +28,19 @@ def add_threshold_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def bounds_hold(arguments: argparse.Namespace, metrics: dict[str, Any]) -> bool:
-    """Return whether the figures of a recording keep the bounds; say on stderr which do not."""
+def bounds_hold(
+    arguments: argparse.Namespace, metrics: dict[str, Any], scale_source: str = 'none'
+) -> bool:
+    """Return whether the figures of a recording keep the bounds; say on stderr which do not.
+
+    Args:
+        arguments: with the bounds.
+        metrics: of the recording.
+        scale_source: that the odometry was to take metres from; a bound, too.
+    """
     missed = list(_missed(arguments, metrics))
+    if scale_source != 'none' and not metrics['metric']:
+        missed.append(f'scale.source is {scale_source}, but lengths never became metres')
     for reason in missed:
         print(f'loftr_vo: {metrics["sequence"]}: {reason}', file=sys.stderr)
     return not missed

@@ -11,12 +11,16 @@ from typing import Any
 
 from loftr_vo.cli.options import add_sequence_options, open_from
 from loftr_vo.cli.truth_options import add_truth_options, read_truth_options
+from loftr_vo.config import SCALE_SOURCES
 from loftr_vo.datasets import DatasetError, Sequence
+from loftr_vo.datasets.bag_file import opened, topic_types
+from loftr_vo.datasets.camera_topics import camera_info_beside
 from loftr_vo.datasets.opening import is_bag
 from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
 from loftr_vo.evaluation.scoring import EvaluationError
 
 _COMPRESSED = '/compressed'
+_COMPRESSED_DEPTH = '/compressedDepth'
 
 
 def register(subparsers: Any) -> None:
@@ -32,6 +36,12 @@ def register(subparsers: Any) -> None:
     parser.add_argument('path', type=Path, metavar='BAG', help='rosbag2 folder, .mcap or .db3')
     add_sequence_options(parser)
     add_truth_options(parser)
+    parser.add_argument(
+        '--scale-source',
+        choices=SCALE_SOURCES,
+        default='none',
+        help='find the topics of this scale.source too; it is an error if they are missing',
+    )
     parser.add_argument('--json', action='store_true', help='write them as JSON')
     parser.set_defaults(command=topics_command)
 
@@ -45,7 +55,12 @@ def topics_command(arguments: argparse.Namespace) -> int:
             f'{arguments.path} is no bag: name a rosbag2 folder, .mcap or .db3 file'
         )
     sequence = open_from(arguments.path, arguments)
-    facts = {**_camera(sequence), **_truth(sequence, read_truth_options(arguments))}
+    sequence.provide(arguments.scale_source)
+    facts = {
+        **_camera(sequence),
+        **_scale(sequence, arguments.path, arguments.scale_source),
+        **_truth(sequence, read_truth_options(arguments)),
+    }
     if arguments.json:
         print(json.dumps(facts))
     else:
@@ -67,6 +82,37 @@ def _camera(bag: Any) -> dict[str, Any]:
     }
 
 
+def _scale(bag: Any, path: Path, source: str) -> dict[str, Any]:
+    """Return the topics of a source of scale, under the names of the node's launch arguments.
+
+    Raises:
+        DatasetError: right pictures come by another transport than the left ones, or without a
+            calibration.
+    """
+    if source == 'depth':
+        topic = bag.companion_topic(source)
+        compressed = topic.endswith(_COMPRESSED_DEPTH)
+        return {
+            'depth': topic.removesuffix(_COMPRESSED_DEPTH),
+            'depth_transport': 'compressedDepth' if compressed else 'raw',
+        }
+    if source == 'odometry':
+        return {'scale_odom': bag.companion_topic(source)}
+    if source != 'stereo':
+        return {}
+    right = bag.companion_topic(source)
+    if right.endswith(_COMPRESSED) != bag.image_topic.endswith(_COMPRESSED):
+        raise DatasetError(
+            f'of {bag.image_topic} and {right} one is compressed and one is not: the node takes '
+            'both by one image_transport'
+        )
+    with opened(path) as reader:
+        info = camera_info_beside(topic_types(reader), right)
+    if info is None:
+        raise DatasetError(f'{path} has no CameraInfo beside {right}, the right pictures')
+    return {'right_image': right.removesuffix(_COMPRESSED), 'right_camera_info': info}
+
+
 def _truth(sequence: Sequence, wanted: TruthOptions) -> dict[str, Any]:
     """Return where the true poses come from; without that, why there are none."""
     try:
@@ -75,4 +121,4 @@ def _truth(sequence: Sequence, wanted: TruthOptions) -> dict[str, Any]:
         if wanted.path or wanted.topic or wanted.tf_frames:
             raise
         return {'ground_truth': None, 'no_ground_truth': str(error)}
-    return {'ground_truth': truth.source}
+    return {'ground_truth': truth.source, 'ground_truth_topic': truth.topic}

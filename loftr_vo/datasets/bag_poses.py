@@ -43,11 +43,13 @@ class Track:
         trajectory: world from ``frame``.
         frame: name of what the poses are of; empty where the recording has none.
         source: where they come from, for people to read.
+        topic: of a bag; empty where they come from a file or from TF.
     """
 
     trajectory: Trajectory
     frame: str
     source: str
+    topic: str = ''
 
 
 def find_pose_topics(
@@ -95,7 +97,7 @@ def read_track(path: Path, topic: str) -> Track:
     of = f' of {frame}' if frame else ''
     left_out = f', {unusable} without a pose left out' if unusable else ''
     source = f'{topic} ({types[topic].rpartition("/")[2]}{of} in {world}{left_out})'
-    return Track(_sorted(poses), frame, source)
+    return Track(_sorted(poses), frame, source, topic)
 
 
 def read_tf_track(path: Path, world: str, frame: str) -> Track:

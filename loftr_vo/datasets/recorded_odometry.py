@@ -42,6 +42,8 @@ class RecordedOdometry:
         frames: how many frames were worked on.
         tracked: how many of them were not lost.
         metric: whether lengths are metres; None where that is not recorded.
+        knows_lost: whether the recording has the frames that were lost too; else ``frames`` is
+            the number of poses.
     """
 
     track: Track
@@ -49,6 +51,7 @@ class RecordedOdometry:
     frames: int
     tracked: int
     metric: bool | None = None
+    knows_lost: bool = False
 
 
 def read_recorded_odometry(
@@ -90,6 +93,7 @@ def read_recorded_odometry(
         frames=len(statuses.keys() | set(track.trajectory.stamps.tolist())),
         tracked=int(kept.sum()),
         metric=metric_from is not None if any('scale' in each for each in said) else None,
+        knows_lost=bool(statuses),
     )
 
 

@@ -104,14 +104,25 @@ class BagSequence(Sequence):
         """Where the other odometry comes from that frames carry; None if they carry none."""
         return self._companions.get('odometry') if 'odometry' in self.provided else None
 
-    def lacks(self, source: str) -> bool:
-        """See ``Sequence``; raises ``DatasetError`` where there are several topics for it."""
+    def companion_topic(self, source: str) -> str | None:
+        """Return the topic that a source of scale needs besides the pictures; None if it lacks.
+
+        Args:
+            source: depth, stereo (the right pictures) or odometry.
+
+        Raises:
+            DatasetError: there are several to choose from, or the one named is not there.
+        """
         if source not in self._companions:
             with opened(self._bag) as reader:
                 self._companions[source] = find_companion(
                     reader, self._bag, source, self.image_topic, self._named
                 )
-        return self._companions[source] is None
+        return self._companions[source]
+
+    def lacks(self, source: str) -> bool:
+        """See ``Sequence``; raises ``DatasetError`` where there are several topics for it."""
+        return self.companion_topic(source) is None
 
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0

@@ -49,11 +49,13 @@ class GroundTruth:
         trajectory: world from camera, optical axes.
         source: where it comes from, for people to read.
         doubt: what may be wrong with it and how to mend that; empty if nothing.
+        topic: of a bag; empty where it comes from a file or from TF.
     """
 
     trajectory: Trajectory
     source: str
     doubt: str = ''
+    topic: str = ''
 
 
 def parse_extrinsics(text: str) -> np.ndarray:
@@ -195,4 +197,4 @@ def carry(
     poses = track.trajectory.poses
     if extrinsics is not None:
         poses = poses @ extrinsics
-    return GroundTruth(Trajectory(track.trajectory.stamps, poses), source, doubt)
+    return GroundTruth(Trajectory(track.trajectory.stamps, poses), source, doubt, track.topic)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
@@ -11,25 +13,46 @@ from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.geometry.rotation import rotation_vector
 
 
+@dataclass(frozen=True, eq=False)
+class StartPose:
+    """Where the base is in `odom` at the first frame.
+
+    Attributes:
+        pose: (4, 4) float64, odom from base.
+        covariance: (6, 6) of (x, y, z, rotation about x, y, z) in odom's axes.
+    """
+
+    pose: np.ndarray
+    covariance: np.ndarray
+
+
+# `odom` is where the base is at the first frame.
+ORIGIN = StartPose(np.eye(4), np.zeros((6, 6)))
+
+
 class Body:
-    """Something that a camera is fixed to; `odom` is where its base was at the first frame.
+    """Something that a camera is fixed to.
 
     Args:
         base_from_camera: (4, 4) float64, maps points of the optical frame to the base frame.
+        start: where the base is at the first frame.
     """
 
-    def __init__(self, base_from_camera: np.ndarray = BODY_FROM_OPTICAL) -> None:
+    def __init__(
+        self, base_from_camera: np.ndarray = BODY_FROM_OPTICAL, start: StartPose = ORIGIN
+    ) -> None:
         self.base_from_camera = base_from_camera
+        self._start = start
         self._camera_from_base = np.linalg.inv(base_from_camera)
 
     @property
     def odom_from_world(self) -> np.ndarray:
-        """(4, 4) float64: the world is the first optical frame, odom the first base frame."""
-        return self.base_from_camera
+        """(4, 4) float64: the world is the first optical frame."""
+        return self._start.pose @ self.base_from_camera
 
     def pose(self, world_from_camera: np.ndarray) -> np.ndarray:
         """Return the (4, 4) pose of the base in odom."""
-        return self.base_from_camera @ world_from_camera @ self._camera_from_base
+        return self.odom_from_world @ world_from_camera @ self._camera_from_base
 
     def covariance(self, world_from_camera: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """Return the covariance of the base's pose in odom, to first order.
@@ -41,12 +64,21 @@ class Body:
         Returns:
             (6, 6) of the same in odom's axes, as ``geometry_msgs/PoseWithCovariance`` has it.
         """
-        axes = self.base_from_camera[:3, :3]
+        axes = self.odom_from_world[:3, :3]
         lever = world_from_camera[:3, :3] @ self._camera_from_base[:3, 3]
         jacobian = np.zeros((6, 6))
         jacobian[:3, :3] = jacobian[3:, 3:] = axes
         jacobian[:3, 3:] = -axes @ skew(lever)
-        return jacobian @ covariance @ jacobian.T
+        return jacobian @ covariance @ jacobian.T + self._start_covariance(world_from_camera)
+
+    def _start_covariance(self, world_from_camera: np.ndarray) -> np.ndarray:
+        """Return the part of the covariance that the start's leaves in the pose."""
+        if self._start is ORIGIN:
+            return np.zeros((6, 6))
+        way = self.pose(world_from_camera)[:3, 3] - self._start.pose[:3, 3]
+        jacobian = np.eye(6)
+        jacobian[:3, 3:] = -skew(way)
+        return jacobian @ self._start.covariance @ jacobian.T
 
 
 def twist(before: np.ndarray, now: np.ndarray, seconds: float) -> np.ndarray:

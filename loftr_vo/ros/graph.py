@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Looking around in the ROS graph for who publishes what is listened to."""
+"""Looks into the ROS graph for who publishes an input, and where else such pictures are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from rclpy.qos import DurabilityPolicy
 from loftr_vo.ros.health import Feed
 
 _COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+# The second part of a topic's name by which image_transport names its transports.
+_TRANSPORTS = ('/compressed', '/compressedDepth')
+# Types of messages that carry pictures: those of sensor_msgs, and of plug-ins such as theora.
+_PICTURES = ('/Image', '/CompressedImage', 'Packet')
+# By this topic a node of this package is known, whatever its name.
+_OUTPUT = '/match_image'
 
 
 def look_for_publishers(node: Node, feed: Feed) -> None:
@@ -26,7 +32,9 @@ def look_for_publishers(node: Node, feed: Feed) -> None:
         else:
             foreign.append(f'as {found.topic_type} by {name}')
     feed.publishers, feed.foreign, feed.latched = tuple(fitting), tuple(foreign), latched
-    feed.elsewhere = () if fitting or foreign else _elsewhere(node, feed)
+    feed.transports = feed.elsewhere = ()
+    if not fitting and not foreign:
+        _look_elsewhere(node, feed)
     if not fitting:
         feed.incompatible = ''
 
@@ -38,13 +46,36 @@ def _name(found: Any) -> str:
     return f'{found.node_namespace.rstrip("/")}/{found.node_name}'
 
 
-def _elsewhere(node: Node, feed: Feed) -> tuple[str, ...]:
-    own = node.get_fully_qualified_name() + '/'
-    return tuple(
-        topic.removesuffix('/compressed') if feed.kind == _COMPRESSED else topic
-        for topic, kinds in node.get_topic_names_and_types()
-        if feed.kind in kinds and not topic.startswith(own) and node.count_publishers(topic)
+def _look_elsewhere(node: Node, feed: Feed) -> None:
+    """Note other transports of the same pictures, and other topics with this type."""
+    topics = [each for each in node.get_topic_names_and_types() if node.count_publishers(each[0])]
+    base = base_topic(feed.topic)
+    feed.transports = tuple(
+        (topic, kinds[0])
+        for topic, kinds in topics
+        if topic != feed.topic
+        and (topic == base or topic.rpartition('/')[0] == base)
+        and kinds[0].endswith(_PICTURES)
     )
+    own = {topic.removesuffix(_OUTPUT) for topic, _ in topics if topic.endswith(_OUTPUT)}
+    own.add(node.get_fully_qualified_name())
+    feed.elsewhere = tuple(
+        topic.removesuffix('/compressed') if feed.kind == _COMPRESSED else topic
+        for topic, kinds in topics
+        if feed.kind in kinds and not _is_published_by(node, topic, own)
+    )
+
+
+def base_topic(topic: str) -> str:
+    """Return the name of the raw pictures, of which image_transport makes the others."""
+    for ending in _TRANSPORTS:
+        topic = topic.removesuffix(ending)
+    return topic
+
+
+def _is_published_by(node: Node, topic: str, names: set[str]) -> bool:
+    """Whether nodes of these names alone publish a topic."""
+    return {_name(found) for found in node.get_publishers_info_by_topic(topic)} <= names
 
 
 def _in_words(profile: Any) -> str:

@@ -1,94 +1,19 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node knows of its own health, and what it says when there is no odometry."""
+"""What the node has measured and noted of itself; ``diagnosis.py`` draws the conclusion."""
 
 from __future__ import annotations
 
-import enum
 import math
 from collections import deque
 from dataclasses import dataclass, field
 
 from loftr_vo.geometry.plausible import Refusals
-from loftr_vo.odometry.estimate import Estimate, State
+from loftr_vo.odometry.estimate import Estimate
+from loftr_vo.ros.rate import Rate
 
-# Under this share of the pictures worked on, the node says that it cannot keep up.
-_KEEPING_UP = 0.5
-_RATE_WINDOW = 30
-# So many changes of the calibration in so many seconds are no camera that was calibrated anew.
-_UNSTEADY_CHANGES, _UNSTEADY_SECONDS = 10, 3.0
-# A silence of as many mean periods is a pause: the rate is measured anew after it.
-_PAUSE = 10
-# What the node waits for or does while it is not active.
-_NEXT = {
-    'unconfigured': 'waits to be configured and activated',
-    'configuring': 'makes publishers and services',
-    'inactive': 'waits to be activated',
-    'activating': 'subscribes',
-    'deactivating': 'finishes the picture in work',
-    'cleaning up': 'frees the network',
-    'shutting down': 'frees everything',
-    'finalized': 'has ended',
-}
-# What the inputs are called where someone is told what to look for.
-_PLURALS = {'image': 'pictures are', 'camera_info': 'calibrations are'}
-_MOST_TOPICS = 3
-# By the type asked for, what to do where the other type is published.
-_TRANSPORT_HINTS = {
-    'sensor_msgs/msg/Image': '; set image_transport to compressed and remap image without '
-    'the ending /compressed',
-    'sensor_msgs/msg/CompressedImage': '; set image_transport to raw',
-}
-
-
-class Level(enum.Enum):
-    """How bad it is; the values are those of ``diagnostic_msgs/DiagnosticStatus``."""
-
-    OK = b'\x00'
-    WARN = b'\x01'
-    ERROR = b'\x02'
-
-
-# How the odometry is, and the reason in words.
-Verdict = tuple[Level, str]
-
-
-class Rate:
-    """How often something happens, over the last few times since the last pause.
-
-    Times are seconds of a clock that only goes forward.
-
-    Attributes:
-        count: how often it has happened in all.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._times: deque[float] = deque(maxlen=_RATE_WINDOW)
-
-    def happened(self, now: float) -> None:
-        """Count one more."""
-        if len(self._times) > 2 and self.silence(now) > _PAUSE * self._period:
-            self._times.clear()
-        self._times.append(now)
-        self.count += 1
-
-    @property
-    def _period(self) -> float:
-        """Mean seconds from one time to the next; there are two at least."""
-        return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
-
-    def silence(self, now: float) -> float:
-        """Return the seconds since it last happened; infinite if it never did."""
-        return now - self._times[-1] if self._times else math.inf
-
-    def hertz(self, now: float) -> float:
-        """Return how often a second it happens; falls off when it stops, 0 if unknown."""
-        if len(self._times) < 2:
-            return 0.0
-        mean = self._period
-        silence = self.silence(now)
-        return 1.0 / max(silence if silence > 2 * mean else mean, 1e-9)
+# Changes of the calibration that are remembered.
+MAX_CALIBRATION_CHANGES = 10
 
 
 @dataclass
@@ -104,7 +29,9 @@ class Feed:
         publishers: who publishes it, and with what quality of service.
         latched: whether one of them keeps its last message for those who come later.
         foreign: who publishes another type of message on the topic, and which.
-        elsewhere: other topics with this type of message, if nothing publishes this one.
+        transports: topics with the same pictures in another transport, and their types, if
+            nothing publishes this one.
+        elsewhere: other topics with this type of message, likewise.
     """
 
     topic: str = ''
@@ -115,6 +42,7 @@ class Feed:
     publishers: tuple[str, ...] = ()
     latched: bool = False
     foreign: tuple[str, ...] = ()
+    transports: tuple[tuple[str, str], ...] = ()
     elsewhere: tuple[str, ...] = ()
 
 
@@ -137,6 +65,8 @@ class Health:
             none.
         calibration_error: what is wrong with the last CameraInfo.
         calibration_changes: when the last CameraInfos came that differed from the one before.
+        calibration_returns: how often in a row the calibration changed back to the one before.
+        lacks_clock: whether use_sim_time is set and nothing publishes /clock.
         transform: which transform is broadcast.
         waiting_for_transform: which transform is missing.
         picture_error: what is wrong with the last picture.
@@ -168,8 +98,10 @@ class Health:
     calibration_file: str = ''
     calibration_error: str = ''
     calibration_changes: deque[float] = field(
-        default_factory=lambda: deque(maxlen=_UNSTEADY_CHANGES)
+        default_factory=lambda: deque(maxlen=MAX_CALIBRATION_CHANGES)
     )
+    calibration_returns: int = 0
+    lacks_clock: bool = False
     transform: str = ''
     waiting_for_transform: str = ''
     picture_error: str = ''
@@ -197,6 +129,11 @@ class Health:
             return 'paused'
         return self.estimate.state.value if self.estimate else 'waiting'
 
+    @property
+    def in_transition(self) -> bool:
+        """Whether the lifecycle is between two of its states."""
+        return self.lifecycle not in ('unconfigured', 'inactive', 'active', 'finalized')
+
     def was_logged(self, message: str) -> bool:
         """Whether a diagnosis is of what was logged when it came up."""
         logged = (
@@ -212,143 +149,3 @@ class Health:
     def is_starting(self, now: float, timeout: float) -> bool:
         """Whether it is too early to complain that nothing comes."""
         return self.estimate is None and now - self.active_since < timeout
-
-
-def diagnose(health: Health, now: float, timeout: float) -> Verdict:
-    """Return how the odometry is and the first reason why it is not well.
-
-    Args:
-        health: the facts.
-        now: the time in seconds, of the clock that the facts were timed with.
-        timeout: seconds of silence after which an input counts as stopped.
-    """
-    if health.fault:
-        return Level.ERROR, health.fault
-    if health.lifecycle != 'active':
-        return Level.WARN, f'{health.lifecycle}: {health.progress or _NEXT[health.lifecycle]}'
-    if health.progress:
-        return Level.WARN, health.progress
-    if health.device_fault:
-        return Level.ERROR, (
-            f'{health.device_fault} To go on, call ~/reset, or deactivate and activate the node'
-        )
-    if health.paused:
-        return Level.WARN, 'paused: call ~/pause with false to go on'
-    for verdict in (
-        _input_verdict(health, now, timeout),
-        _picture_verdict(health),
-        _scale_verdict(health, now, timeout),
-        _load_verdict(health, now),
-    ):
-        if verdict:
-            return verdict
-    return _estimate_verdict(health.estimate)
-
-
-def _input_verdict(health: Health, now: float, timeout: float) -> Verdict | None:
-    for feed, what in ((health.image, 'image'), (health.camera_info, 'camera_info')):
-        if what == 'camera_info' and health.calibration_file:
-            continue
-        silence = feed.rate.silence(now)
-        if feed.incompatible and silence > timeout:
-            return Level.ERROR, feed.incompatible
-        if math.isinf(silence):
-            return Level.WARN, _never_came(feed, what)
-        # Some drivers send their calibration once; only pictures must keep coming. As long as some
-        # wait, their end is nothing to be alarmed by.
-        if what == 'image' and silence > timeout and not health.backlog:
-            gone = '' if feed.publishers else '; nothing publishes it any more'
-            return Level.ERROR, f'no image on {feed.topic} for {silence:.1f} s{gone}'
-    if health.calibration_error:
-        return Level.ERROR, f'{health.camera_info.topic}: {health.calibration_error}'
-    if health.waiting_for_transform:
-        return Level.WARN, health.waiting_for_transform
-    changes = health.calibration_changes
-    if len(changes) == changes.maxlen and now - changes[0] < _UNSTEADY_SECONDS:
-        return Level.WARN, (
-            f'{health.camera_info.topic}: the calibration changes all the time: do two cameras '
-            'share the topic?'
-        )
-    return None
-
-
-def _never_came(feed: Feed, what: str) -> str:
-    if feed.publishers:
-        return (
-            f'no {what} yet on {feed.topic} ({feed.qos}), though it is published by '
-            f'{", ".join(feed.publishers)}'
-        )
-    if feed.foreign:
-        hint = _TRANSPORT_HINTS.get(feed.kind, '') if what == 'image' else ''
-        return (
-            f'no {what} yet: {feed.topic} is published {", ".join(feed.foreign)}, '
-            f'not as {feed.kind}{hint}'
-        )
-    return f'no {what} yet: nothing publishes {feed.topic} ({feed.qos}); {_advice(feed, what)}'
-
-
-def _advice(feed: Feed, what: str) -> str:
-    if not feed.elsewhere:
-        return f'is the camera on, is {what} remapped to its topic?'
-    others = ', '.join(feed.elsewhere[:_MOST_TOPICS])
-    more = ', ...' if len(feed.elsewhere) > _MOST_TOPICS else ''
-    return f'{_PLURALS[what]} on {others}{more}: remap {what} to where the camera is'
-
-
-def _scale_verdict(health: Health, now: float, timeout: float) -> Verdict | None:
-    estimate = health.estimate
-    if estimate is not None and estimate.state is State.LOST:
-        return None
-    for name, feed in health.scale_feeds.items():
-        silence = feed.rate.silence(now)
-        if feed.incompatible and silence > timeout:
-            return Level.ERROR, feed.incompatible
-        if math.isinf(silence):
-            by = f'by {", ".join(feed.publishers)}' if feed.publishers else 'by nobody'
-            return Level.WARN, (
-                f'no {name} yet on {feed.topic} ({feed.qos}), published {by}: it is needed for '
-                'the scale'
-            )
-        # A calibration may come once and for all.
-        if silence > timeout and not name.endswith('camera_info'):
-            return Level.WARN, (
-                f'no {name} on {feed.topic} for {silence:.1f} s: the last scale is kept'
-            )
-    if health.scale_error:
-        return Level.WARN, health.scale_error
-    if estimate is not None and estimate.state is State.TRACKING:
-        scale = estimate.scale
-        if scale.source != 'none' and not scale.metric:
-            return Level.WARN, f'tracking, not in metres: {scale.reason or "scale too unsure"}'
-    return None
-
-
-def _picture_verdict(health: Health) -> Verdict | None:
-    if health.picture_error:
-        return Level.ERROR, f'{health.image.topic}: {health.picture_error}'
-    if health.stamp_error:
-        return Level.WARN, f'{health.image.topic}: {health.stamp_error}'
-    if health.tracking_error:
-        return Level.ERROR, f'the last picture failed: {health.tracking_error}'
-    return None
-
-
-def _load_verdict(health: Health, now: float) -> Verdict | None:
-    arriving, worked = health.image.rate.hertz(now), health.output.hertz(now)
-    if health.estimate is None or health.estimate.state is not State.TRACKING:
-        return None
-    if health.dropped and 0.0 < worked < _KEEPING_UP * arriving:
-        return Level.WARN, (
-            f'overloaded: {worked:.1f} of {arriving:.1f} pictures a second are worked on; '
-            'a smaller matcher.image_size is faster'
-        )
-    return None
-
-
-def _estimate_verdict(estimate: Estimate | None) -> Verdict:
-    if estimate is None:
-        return Level.WARN, 'works on the first picture'
-    if estimate.state is State.TRACKING:
-        return Level.OK, estimate.reason or 'tracking'
-    level = Level.ERROR if estimate.state is State.LOST else Level.WARN
-    return level, f'{estimate.state.value}: {estimate.reason}'

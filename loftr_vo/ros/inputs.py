@@ -14,7 +14,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings
-from loftr_vo.files.text import printable
+from loftr_vo.files.text import printable, quoted
 from loftr_vo.imaging.calibration_files import read_calibration
 from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
@@ -76,6 +76,8 @@ class Inputs:
         self._log = log
         self._camera_frame: str | None = None
         self.camera: Camera | None = None
+        self._camera_before: Camera | None = None
+        health.calibration_returns = 0
         self._mask = ViewMask.read(settings.mask, settings.mask_margin)
         health.calibration_file = health.calibration_error = ''
         if settings.calibration_file:
@@ -118,6 +120,8 @@ class Inputs:
         ):
             if feed.topic and feed.rate.silence(now) >= patience:
                 look_for_publishers(self._node, feed)
+        if self._health.calibration_returns:
+            look_for_publishers(self._node, self._health.camera_info)
         self._subscriptions.add_latched(CameraInfo, self._health.camera_info, self._on_camera_info)
 
     def _use_file(self, given: str) -> None:
@@ -139,8 +143,20 @@ class Inputs:
             return
         self._mailbox.put(Arrival(message, self.camera, time.monotonic()))
         self._health.dropped = self._mailbox.dropped
-        self._camera_frame = message.header.frame_id
+        self._note_frame(message.header.frame_id)
         self._open_when_ready()
+
+    def _note_frame(self, frame: str) -> None:
+        """Warn where pictures come in another frame than before: the first one is used."""
+        before = self._camera_frame
+        if before is not None and frame != before:
+            self._log.warning(
+                'frame_id',
+                f'the frame_id of the pictures changed from {quoted(before)} to {quoted(frame)}: '
+                "the camera's place on the robot stays the one found first; do two cameras "
+                'share the topic?',
+            )
+        self._camera_frame = frame
 
     def _on_camera_info(self, message: CameraInfo) -> None:
         try:
@@ -156,11 +172,20 @@ class Inputs:
         self._health.calibration_error = ''
         if self.camera is not None and same_camera(camera, self.camera):
             return
-        if self.camera is not None:
-            self._health.calibration_changes.append(time.monotonic())
+        self._note_change(camera)
         self._note_camera(camera)
         self.camera = camera
         self._open_when_ready()
+
+    def _note_change(self, camera: Camera) -> None:
+        """Count how often the calibration goes back and forth: two cameras share the topic."""
+        if self.camera is None:
+            return
+        before, self._camera_before = self._camera_before, self.camera
+        returns = before is not None and same_camera(camera, before)
+        health = self._health
+        health.calibration_returns = health.calibration_returns + 1 if returns else 0
+        health.calibration_changes.append(time.monotonic())
 
     def _open_when_ready(self) -> None:
         if self.camera is None or self._camera_frame is None:

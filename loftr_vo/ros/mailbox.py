@@ -29,7 +29,7 @@ class Mailbox(Generic[Item]):
     def __init__(self, capacity: int, held: bool = False) -> None:
         self._items: deque[Item] = deque(maxlen=capacity)
         self._changed = threading.Condition()
-        self._with_pose = held
+        self._held = held
         self._closed = False
         self._dropped = 0
         self._work: deque[Callable[[], None]] = deque()
@@ -86,12 +86,12 @@ class Mailbox(Generic[Item]):
     def hold(self) -> None:
         """Keep items back from now on."""
         with self._changed:
-            self._with_pose = True
+            self._held = True
 
     def release(self) -> None:
         """Hand items out, those kept back first."""
         with self._changed:
-            self._with_pose = False
+            self._held = False
             self._changed.notify()
 
     def close(self) -> None:
@@ -115,4 +115,4 @@ class Mailbox(Generic[Item]):
                 work()
 
     def _something_to_do(self) -> bool:
-        return self._closed or bool(self._work) or bool(self._items and not self._with_pose)
+        return self._closed or bool(self._work) or bool(self._items and not self._held)

@@ -23,7 +23,8 @@ from loftr_vo.geometry.rotation import quaternion
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.ros.device import memory_in_use
-from loftr_vo.ros.health import Health, Verdict
+from loftr_vo.ros.health import Health
+from loftr_vo.ros.level import Diagnosis
 
 _BIG_ENDIAN = sys.byteorder == 'big'
 
@@ -145,16 +146,18 @@ def point_cloud(stamp: int, frame: str, points: np.ndarray, confidence: np.ndarr
     )
 
 
-def status_message(node: str, health: Health, verdict: Verdict, now: float) -> DiagnosticStatus:
+def status_message(
+    node: str, health: Health, diagnosis: Diagnosis, now: float
+) -> DiagnosticStatus:
     """Return the node's health as a message; every value is a bare number or word.
 
     Args:
         node: the node's full name.
         health: the facts.
-        verdict: what ``diagnose`` makes of them.
+        diagnosis: the result of ``diagnose``.
         now: seconds, of the clock that the facts were timed with.
     """
-    level, reason = verdict[0], printable(verdict[1])
+    level, reason = diagnosis[0], printable(diagnosis[1])
     values = {
         'state': health.state,
         'reason': reason,

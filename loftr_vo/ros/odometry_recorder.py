@@ -49,12 +49,14 @@ class OdometryRecorder:
         answered: stamps of the pictures that odometry came for.
         lost: stamps of the pictures that it was lost in.
         told: the values of the last status.
+        metric: whether lengths were metres in any picture.
     """
 
     def __init__(self, node: Node, publisher: str, path: Path) -> None:
         self.answered: set[int] = set()
         self.lost: set[int] = set()
         self.told: dict[str, str] = {}
+        self.metric = False
         self._node = node
         self._types = get_typestore(Stores.ROS2_JAZZY)
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
@@ -101,6 +103,7 @@ class OdometryRecorder:
 
     def _on_status(self, message: DiagnosticStatus) -> None:
         self.told = {pair.key: pair.value for pair in message.values}
+        self.metric = self.metric or self.told.get('scale') == 'metric'
         if self.told.get('state') == State.LOST.value and 'stamp' in self.told:
             self.lost.add(int(self.told['stamp']))
 
@@ -166,13 +169,19 @@ def _verdict(recorder: OdometryRecorder, arguments: argparse.Namespace) -> int:
         f'loftr_vo: {tracked} of {arguments.frames} pictures tracked ({share:.1f} %), '
         f'{dropped} dropped; odometry in {arguments.output}'
     )
-    if share >= arguments.min_tracked:
-        return 0
-    print(
-        f'loftr_vo: {share:.1f} % tracked is less than min_tracked, {arguments.min_tracked:g} %',
-        file=sys.stderr,
-    )
-    return 1
+    missed = []
+    if not share >= arguments.min_tracked:
+        missed.append(
+            f'{share:.1f} % tracked is less than min_tracked, {arguments.min_tracked:g} %'
+        )
+    if arguments.scale_source != 'none' and not recorder.metric:
+        reason = recorder.told.get('scale_reason') or 'the node gave no reason'
+        missed.append(
+            f'scale.source is {arguments.scale_source}, but lengths never became metres: {reason}'
+        )
+    for reason in missed:
+        print(f'loftr_vo: {reason}', file=sys.stderr)
+    return 1 if missed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,6 +190,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--publisher', default='loftr_vo', help='name of the node')
     parser.add_argument('--frames', type=int, required=True, help='pictures there will be')
     parser.add_argument('--min-tracked', type=float, default=0.0, metavar='PERCENT')
+    parser.add_argument(
+        '--scale-source', default='none', help='fail if lengths never become metres, unless none'
+    )
     return parser
 
 

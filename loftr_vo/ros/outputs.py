@@ -23,6 +23,7 @@ from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
+from loftr_vo.ros.transform_watch import make_watch
 from loftr_vo.ros.transforms import make_broadcaster
 from loftr_vo.ros.velocity import velocity
 
@@ -57,6 +58,8 @@ class Outputs:
         # Publishing copies it, so it serves for all.
         self._odometry_message = Odometry()
         self._broadcaster = make_broadcaster(node) if settings.publish_tf else None
+        broadcasts = self._broadcaster is not None
+        self._watch = make_watch(node, *self._frames()) if broadcasts else None
         self.restart()
 
     @property
@@ -90,8 +93,16 @@ class Outputs:
         self._settings = settings
         self._poses_of_path = deque(self._poses_of_path, maxlen=settings.path_length)
 
+    def end_watch_in_time(self) -> None:
+        """End looking for others that broadcast the same transform, when it has lasted enough."""
+        if self._watch is not None:
+            self._watch.end_in_time()
+
     def close(self) -> None:
         """Destroy the publishers."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         for publisher in (
             self._odometry,
             self._path,
@@ -163,6 +174,8 @@ class Outputs:
     def _broadcast(self, stamp: int, pose: np.ndarray) -> None:
         if self._broadcaster is None:
             return
+        if self._watch is not None:
+            self._watch.broadcast(stamp)
         pose = np.linalg.inv(pose) if self._settings.invert_tf else pose
         self._broadcaster.sendTransform(messages.transform_stamped(stamp, *self._frames(), pose))
 

@@ -78,6 +78,7 @@ class Services:
         self._pause(request.data)
         reply.success = True
         reply.message = 'paused' if request.data else 'goes on'
+        self._log.info(f'pause {request.data}', f'~/pause: {reply.message}')
         return reply
 
     def _on_save_trajectory(self, _: Trigger.Request, reply: Any) -> Any:

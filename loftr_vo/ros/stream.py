@@ -9,16 +9,19 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.logging import LoggingSeverity
 
 from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.health import Health, Rate
+from loftr_vo.ros.body import ORIGIN, StartPose
+from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.scale_inputs import ScaleInputs
 from loftr_vo.ros.transforms import Extrinsics
 from loftr_vo.ros.worker import Tracked, Worker
@@ -52,6 +55,7 @@ class Stream:
         log: LimitedLog,
     ) -> None:
         self._clock = node.get_clock()
+        self._logger = node.get_logger()
         self._extrinsics = extrinsics
         self._odometry = odometry
         self._outputs = outputs
@@ -89,9 +93,9 @@ class Stream:
         """Have something done on the worker's thread before the next frame, or without one."""
         self._worker.between_frames(errand)
 
-    def restart(self) -> None:
-        """Start the odometry anew with the next frame."""
-        self.between_frames(self._restart)
+    def restart(self, start: StartPose = ORIGIN) -> None:
+        """Start the odometry anew with the next frame, at a pose."""
+        self.between_frames(lambda: self._restart(start))
 
     @property
     def waiting(self) -> int:
@@ -129,7 +133,8 @@ class Stream:
             self._to_be_mounted = False
         return self._scale_inputs.accompany(frame)
 
-    def _restart(self) -> None:
+    def _restart(self, start: StartPose = ORIGIN) -> None:
+        self._extrinsics.start_at(start)
         self._odometry.reset()
         self._outputs.restart()
 
@@ -143,7 +148,21 @@ class Stream:
         health.wait = tracked.start - tracked.arrival
         health.latency = now - tracked.arrival
         health.age = (self._clock.now().nanoseconds - estimate.stamp) * 1e-9
+        if self._logger.is_enabled_for(LoggingSeverity.DEBUG):
+            self._logger.debug(_in_a_line(estimate, health))
         self._published()
         self._outputs.publish_pictures(
             estimate, tracked.frame, tracked.camera_frame, body, health.output.hertz(now)
         )
+
+
+def _in_a_line(estimate: Estimate, health: Health) -> str:
+    """Return what became of a picture, for the log."""
+    x, y, z = estimate.pose[:3, 3]
+    reason = f' ({estimate.reason})' if estimate.reason else ''
+    return (
+        f'picture {estimate.stamp * 1e-9:.6f}: {estimate.state.value}{reason}, '
+        f'{estimate.inlier_count} of {estimate.match_count} matches by {estimate.matched_by}, '
+        f'keyframe {estimate.keyframe_id}, camera at ({x:.3f}, {y:.3f}, {z:.3f}), '
+        f'{1e3 * health.wait:.1f} ms waited, {1e3 * health.latency:.1f} ms in all'
+    )

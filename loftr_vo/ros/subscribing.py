@@ -82,6 +82,7 @@ class Subscriptions:
         )
         self._subscriptions.append(subscription)
         profile = subscription.qos_profile
+        self._node.get_logger().debug(f'subscribed to {feed.topic} as {feed.kind}')
         feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
 
     def add_latched(self, kind: type, feed: Feed, callback: Callable[[Any], None]) -> None:

@@ -11,8 +11,9 @@ from rclpy.time import Time
 
 from loftr_vo.files.text import printable, quoted
 from loftr_vo.geometry.plausible import MOUNTING
-from loftr_vo.ros.body import Body
+from loftr_vo.ros.body import ORIGIN, Body, StartPose
 from loftr_vo.ros.messages import matrix
+from loftr_vo.ros.viewing_direction import in_words, suspicion
 
 
 class TransformError(RuntimeError):
@@ -37,8 +38,15 @@ class Extrinsics:
         self._node = node
         self._base_frame = base_frame
         self._buffer = _listen(node) if ask else None
+        self._start = ORIGIN
         self.body = None if ask else Body()
         self.missing = ''
+
+    def start_at(self, start: StartPose) -> None:
+        """Set where the base is in ``odom`` at the first frame from now on."""
+        self._start = start
+        if self.body is not None:
+            self.body = Body(self.body.base_from_camera, start)
 
     def find(self, camera_frame: str) -> Body | None:
         """Return what the camera is fixed to; None while TF lacks it, and ``missing`` says so.
@@ -79,11 +87,14 @@ class Extrinsics:
                 f'by TF {camera_frame!r} is not on the robot: it has {MOUNTING} from '
                 f'{self._base_frame}'
             )
-        self.body = Body(mounted)
+        self.body = Body(mounted, self._start)
         x, y, z = self.body.base_from_camera[:3, 3]
         self._node.get_logger().info(
-            f'{quoted(camera_frame)} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame}'
+            f'{quoted(camera_frame)} sits at ({x:.3f}, {y:.3f}, {z:.3f}) m in {self._base_frame} '
+            f'and looks {in_words(mounted)}'
         )
+        if doubt := suspicion(mounted):
+            self._node.get_logger().warning(f'{quoted(camera_frame)}: {doubt}')
         return ''
 
 
