@@ -175,10 +175,6 @@ def normalised(said, steps, unit):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    reason='about 84 % of unseen errors are inside their bounds, 85 % are wanted',
-    strict=False,
-)
 def test_it_is_known_how_wrong_the_steps_are():
     """Keyframes, a covered lens, a new start, a return, and depth that comes late.
 
