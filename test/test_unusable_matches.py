@@ -14,7 +14,12 @@ from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
-from loftr_vo.odometry.pose import frame_pose, initialisation, static_scene
+from loftr_vo.odometry.pose import (
+    initialisation,
+    known_depth_motion,
+    pose_by_depth,
+    static_scene,
+)
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
 
@@ -140,8 +145,11 @@ def test_a_turn_that_is_no_number_teaches_nothing_of_the_shutter():
     assert shutter._count == 0
 
 
-@pytest.mark.parametrize('place', ['refine_pose', 'approach_by_depth'])
-def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, place):
+@pytest.mark.parametrize(
+    ('module', 'solve'),
+    [(pose_by_depth, 'refine_pose'), (known_depth_motion, 'approach_by_depth')],
+)
+def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, module, solve):
     room = LensRoom(LENSES['wide'])
     frames = room.film(walk(16))
     odometry = odometry_in(room)
@@ -153,9 +161,9 @@ def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, pla
     for index, frame in enumerate(frames):
         with monkeypatch.context() as patch:
             if index == 10:
-                patch.setattr(frame_pose, place, fail)
-                for module in (frame_pose, initialisation, static_scene):
-                    patch.setattr(module, 'refine_pose', fail)
+                patch.setattr(module, solve, fail)
+                for each in (pose_by_depth, initialisation, static_scene):
+                    patch.setattr(each, 'refine_pose', fail)
             estimate = odometry.track(frame)
         assert_finite(estimate)
         states.append(estimate.state)
