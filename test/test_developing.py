@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What developers use agrees with itself: hooks, workflows, citation, the list of slow tests."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import ros_domain
@@ -85,3 +88,18 @@ def test_another_module_that_is_missing_is_a_fault_of_its_own(monkeypatch):
     monkeypatch.setattr(executables.importlib, 'import_module', missing)
     with pytest.raises(ModuleNotFoundError, match='torch'):
         executables.vo_node()
+
+
+def test_the_command_needs_no_extra_to_begin():
+    """Reports and scores need matplotlib and evo, which are of an extra; the help does not."""
+    code = (
+        'import sys\n'
+        "sys.modules.update(dict.fromkeys(['matplotlib', 'evo', 'rclpy', 'ray', 'kornia']))\n"
+        'from loftr_vo.cli.main import make_parser\n'
+        'make_parser()\n'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, '-c', code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.files.output_files import OutputError, write_bytes
 from loftr_vo.geometry.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _TRUE: dict[str, Any] = {'color': '#555555', 'linewidth': 2.5, 'label': 'ground truth'}
 _ESTIMATE: dict[str, Any] = {'color': '#d1495b', 'linewidth': 1.5, 'label': 'estimate'}
@@ -32,7 +34,7 @@ def plot_top_view(path: Path, title: str, estimated: Trajectory, true: Trajector
         estimated: aligned with ``true`` where that is given.
         true: ground truth in metres, or None.
     """
-    figure = Figure(figsize=(8.0, 6.0), dpi=130, layout='constrained')
+    figure = new_figure(figsize=(8.0, 6.0), dpi=130, layout='constrained')
     axes = figure.add_subplot()
     reference = true or estimated
     across, up = widest_axes(reference.positions)
@@ -61,7 +63,7 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
         title: what to write above, as it is; may have several lines.
         alignment: the estimate laid onto the ground truth.
     """
-    figure = Figure(figsize=(8.0, 7.0), dpi=130, layout='constrained')
+    figure = new_figure(figsize=(8.0, 7.0), dpi=130, layout='constrained')
     position, rotation, length = figure.subplots(3, sharex=True)
     along = alignment.true.distances
     position.plot(along, alignment.errors, color='#d1495b')
@@ -79,6 +81,13 @@ def plot_errors(path: Path, title: str, alignment: Alignment) -> None:
         axes.set_axisbelow(True)
     position.set_title(title, **_TITLE)
     save_figure(figure, path)
+
+
+def new_figure(**options: Any) -> Figure:
+    """Return matplotlib's figure; imported here, since most commands need no matplotlib."""
+    from matplotlib.figure import Figure
+
+    return Figure(**options)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -99,7 +108,7 @@ def check_figure_name(path: Path) -> None:
     Raises:
         OutputError: it does not.
     """
-    if path.suffix[1:].lower() not in Figure().canvas.get_supported_filetypes():
+    if path.suffix[1:].lower() not in new_figure().canvas.get_supported_filetypes():
         raise OutputError(f'cannot write {path}; name a .png, .svg or .pdf file')
 
 
