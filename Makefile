@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with Python and make:
 #   make demo   the ROS node on a rendered camera; pictures in results/demo/
 #   make test   all tests
+# Besides: make test-quick (two minutes), lint, docs, wheel, clean.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +17,12 @@ export ROS_DOMAIN_ID := $(DOMAIN)
 # A sourced ROS distribution would shadow the packages in $(VENV), for another Python.
 unexport PYTHONPATH
 
-.PHONY: demo test lint setup clean
+# Workers of pytest. Each has a ROS domain of its own, and one file's tests stay in one worker.
+JOBS ?= auto
+TOOLS := $(VENV)-tools
+TOOLS_PIP := $(TOOLS)/bin/pip install --disable-pip-version-check --quiet
+
+.PHONY: demo test test-quick lint docs wheel setup clean
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -25,10 +31,27 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest
 
+test-quick: setup
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, in results/site/; it reads the docstrings without importing the package.
+docs: $(TOOLS)/.ready
+	$(TOOLS)/bin/mkdocs build --strict --quiet --site-dir results/site
+
+wheel: $(TOOLS)/.ready
+	rm -rf build dist
+	$(TOOLS)/bin/python -m build --outdir dist
+	$(TOOLS)/bin/twine check --strict dist/*
+
+$(TOOLS)/.ready: requirements/docs.txt requirements/release.txt
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS_PIP) $(addprefix -r ,$^)
+	@touch $@
 
 setup: $(READY)
 
@@ -45,4 +68,4 @@ $(READY): setup.py setup.cfg Makefile requirements/torch.txt $(REQUIREMENTS)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build install log results *.egg-info
+	rm -rf $(VENV) $(TOOLS) build dist install log results *.egg-info

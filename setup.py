@@ -11,18 +11,40 @@ from setuptools import find_packages, setup
 NAME = 'loftr_vo'
 SHARE = f'share/{NAME}'
 EVALUATION = ['evo', 'matplotlib']
+ADDRESS = 'https://github.com/loftr-vo/loftr_vo'
 # The one place that has the version is the package; importing it here would need its dependencies.
 VERSION = re.search(r"__version__ = '(.*)'", Path(NAME, '__init__.py').read_text())[1]
+
+
+def readme() -> str:
+    """Return README.md for an index of packages: its links, relative here, as addresses."""
+    text = Path('README.md').read_text(encoding='utf-8')
+    text = re.sub(r'!\[([^]]*)\]\((?!http)', rf'![\1]({ADDRESS}/raw/main/', text)
+    return re.sub(r'(?<!!)\[([^]]*)\]\((?!http)', rf'[\1]({ADDRESS}/blob/main/', text)
+
 
 setup(
     name=NAME,
     version=VERSION,
     description="Visual odometry from LoFTR matches: a camera's pictures in, its motion out.",
+    long_description=readme(),
+    long_description_content_type='text/markdown',
     license='Apache-2.0',
+    url=ADDRESS,
+    project_urls={'Issues': f'{ADDRESS}/issues', 'Changes': f'{ADDRESS}/blob/main/CHANGELOG.rst'},
+    keywords=['visual odometry', 'LoFTR', 'feature matching', 'ROS 2', 'robotics'],
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
+    ],
     maintainer='The loftr_vo authors',
     maintainer_email='loftr-vo@users.noreply.github.com',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['weights/*', 'evaluation/page/*']},
+    package_data={NAME: ['py.typed', 'weights/*', 'evaluation/page/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml', 'LICENSE']),
@@ -59,9 +81,12 @@ setup(
             'ros-rclpy[fastrtps]==7.1.6',
             'ros-diagnostic-msgs==5.3.6',
             'ros-geometry-msgs==5.3.6',
+            'ros-lifecycle-msgs==2.0.3',
             'ros-nav-msgs==5.3.6',
+            'ros-rcl-interfaces==2.0.3',
             'ros-rosgraph-msgs==2.0.3',
             'ros-sensor-msgs==5.3.6',
+            'ros-std-msgs==5.3.6',
             'ros-std-srvs==5.3.6',
             'ros-visualization-msgs==5.3.6',
         ],
@@ -69,7 +94,9 @@ setup(
         'evaluation': EVALUATION,
         # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
         'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
-        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'ruff'],
+        # training/ is in the repository, not in the wheel: this is what it needs besides.
+        'training': ['matplotlib'],
+        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'pytest-xdist', 'ruff'],
     },
     zip_safe=False,
 )

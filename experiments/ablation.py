@@ -30,7 +30,9 @@ from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import EvaluationError, score
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.map.keyframe_store import KeyframeStore
-from loftr_vo.odometry.pose import frame_pose, initialisation
+from loftr_vo.odometry.pose import frame_pose, pose_by_depth
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.rotation_refinement import fit_rotation, refine_rotation
 from loftr_vo.odometry.tracking.odom_frame import OdomFrame
 from loftr_vo.odometry.tracking.stationary import PureRotationDetector, StationaryDetector
 from loftr_vo.synthetic.sequence import SyntheticSequence
@@ -59,14 +61,14 @@ def _replaced(target: Any, name: str, stand_in: Any) -> Callable[[], Any]:
 def _rotation_only(observations, two_view, expected, reference_depth, threshold):
     """Stand-in for ``estimate_without_depth``: rotation only until depth is known."""
     inliers = observations.select(two_view.inliers)
-    rotation = initialisation.refine_rotation(inliers, initialisation.fit_rotation(inliers)[0])
-    still = initialisation.refine_pose(inliers, rotation, np.zeros(3))
+    rotation = refine_rotation(inliers, fit_rotation(inliers)[0])
+    still = refine_pose(inliers, rotation, np.zeros(3))
     return observations, replace(still, rotation=rotation, translation=np.zeros(3))
 
 
-def _stay_at_once(self: OdomFrame, shown: np.ndarray, found: np.ndarray) -> None:
-    """Stand-in for ``glide_from``: the map stays where it was moved to."""
-    self.stay(shown, found, np.zeros((6, 6)))
+def _move_for_good(self: OdomFrame, in_odom: np.ndarray, in_map: np.ndarray) -> None:
+    """Stand-in for ``blend_from``: the map stays where it was moved to."""
+    self.move_map(in_odom, in_map, np.zeros((6, 6)))
 
 
 _LOSSES = tuple(name for name in hard.CASES if 'second' in name)
@@ -93,10 +95,10 @@ PARTS = {
         ('somebody hides 40 %', 'the same, dull room', 'somebody is there at once'),
     ),
     'other starts of the solve': Part(
-        _replaced(frame_pose, '_other_starts', lambda *_: []),
+        _replaced(pose_by_depth, 'other_starts', lambda *_: []),
         ('somebody hides 40 %', 'the same, dull room', 'elsewhere for a second'),
     ),
-    'glide after a loss': Part(_replaced(OdomFrame, 'glide_from', _stay_at_once), _LOSSES),
+    'glide after a loss': Part(_replaced(OdomFrame, 'blend_from', _move_for_good), _LOSSES),
     'old maps': Part(
         _replaced(KeyframeStore, 'old_candidates', lambda self, image: iter(())),
         ('elsewhere for six seconds',),

@@ -28,7 +28,8 @@ from loftr_vo.evaluation.scoring import EvaluationError, score
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.synthetic import disturbance
-from loftr_vo.synthetic.sequence import HALT, SyntheticSequence
+from loftr_vo.synthetic.places import HALT
+from loftr_vo.synthetic.sequence import SyntheticSequence
 
 _Maker = Callable[[int, tuple[int, int]], Sequence]
 """From a seed and the size (H, W) of the pictures to a sequence."""

@@ -23,7 +23,8 @@ from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.synthetic.lens import LENSES
-from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
+from loftr_vo.synthetic.places import KINDS
+from loftr_vo.synthetic.sequence import SyntheticSequence
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every setting of loftr_vo, once: name, default, unit, range and description.
 
-The ROS parameters, their descriptors, ``config/vo.yaml``, the command's options and the README's
+The ROS parameters, their descriptors, ``config/vo.yaml``, the command's options and the docs'
 table are all made from these dataclasses.
 """
 

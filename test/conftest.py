@@ -11,6 +11,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import cv2
 import pytest
 import torch
+from paths import ROOT
 
 if not torch.cuda.is_available():
     # Before triton is imported: its kernels then run on the CPU, one instruction at a time.
@@ -23,7 +24,26 @@ def one_thread():
     cv2.setNumThreads(1)
 
 
+def mark_slow(items):
+    """Mark the tests that ``slow_tests.txt`` lists: files, or single tests of a file."""
+    lines = (ROOT / 'test' / 'slow_tests.txt').read_text().splitlines()
+    listed = {line for line in lines if line and not line.startswith('#')}
+    for item in items:
+        file = item.path.relative_to(ROOT / 'test').as_posix()
+        if listed & {file, f'{file}::{getattr(item, "originalname", item.name)}'}:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep the tests of a file in one worker: modules share rendered recordings and rclpy."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getvalue('dist') == 'load' else None
+
+
 def pytest_collection_modifyitems(items):
+    mark_slow(items)
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason='there is no CUDA device')

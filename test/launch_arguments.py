@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arguments of the launch files, read from their source: launch need not be installed.
 
-Run as a program, it prints them as the README's tables.
+Run as a program, it prints them as the tables of docs/robot.md.
 """
 
 import ast

@@ -8,7 +8,8 @@ from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.odometry.pose.initialisation import estimate_without_depth
-from loftr_vo.odometry.pose.pose_refinement import Observations, fit_rotation, refine_rotation
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.rotation_refinement import fit_rotation, refine_rotation
 from loftr_vo.odometry.pose.two_view import TwoView, essential_motion
 
 THRESHOLD = 1 / FOCAL

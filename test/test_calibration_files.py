@@ -29,6 +29,25 @@ def plumb_bob(x, y, lens):
     )
 
 
+def thin_prism(x, y, lens):
+    """The same page: s1 to s4 after the eight of the rational model."""
+    s1, s2, s3, s4 = lens[8:12]
+    r2 = x * x + y * y
+    u, v = plumb_bob(x, y, lens[:8])
+    return u + s1 * r2 + s2 * r2**2, v + s3 * r2 + s4 * r2**2
+
+
+def tilted(x, y, lens):
+    """The same page: the sensor is turned by tau_x and tau_y behind the lens."""
+    (cx, sx), (cy, sy) = ((np.cos(tau), np.sin(tau)) for tau in lens[12:])
+    about_x = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
+    turn = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]]) @ about_x
+    onto = np.array([[turn[2, 2], 0, -turn[0, 2]], [0, turn[2, 2], -turn[1, 2]], [0, 0, 1]])
+    u, v = thin_prism(x, y, lens)
+    u, v, w = onto @ turn @ np.stack([u, v, np.ones_like(u)])
+    return u / w, v / w
+
+
 def equidistant(x, y, lens):
     """Kannala and Brandt (2006) with four terms, as OpenCV's fisheye and Kalibr's equi have it."""
     r = np.hypot(x, y)
@@ -40,6 +59,7 @@ def equidistant(x, y, lens):
 RAYS = np.random.default_rng(3).uniform(-0.4, 0.4, (200, 2)) * [1.0, 0.8]
 RADTAN = [-0.28, 0.07, 0.0002, -0.0003]
 RATIONAL = [0.3, -0.2, 0.001, 0.0005, 0.01, 0.7, -0.1, 0.02]
+PRISM = [*RATIONAL, 0.001, 0.002, -0.003, 0.004]
 EQUI = [0.01, -0.008, 0.004, -0.001]
 
 
@@ -115,6 +135,50 @@ distortion_coefficients: !!opencv-matrix
 """
 
 
+OPENCV_XML = f"""<?xml version="1.0"?>
+<opencv_storage>
+<calibration_time>"Mon Nov 30 09:00:00 2026"</calibration_time>
+<image_width>{WIDTH}</image_width>
+<image_height>{HEIGHT}</image_height>
+<!-- flags:  +fix_k4 +fix_k5 -->
+<fisheye_model>0</fisheye_model>
+<camera_matrix type_id="opencv-matrix">
+  <rows>3</rows>
+  <cols>3</cols>
+  <dt>d</dt>
+  <data>
+    {FX} 0. {CX} 0. {FY}
+    {CY} 0. 0. 1.</data></camera_matrix>
+<distortion_coefficients type_id="opencv-matrix">
+  <rows>4</rows>
+  <cols>1</cols>
+  <dt>d</dt>
+  <data>
+    {' '.join(map(str, RADTAN))}</data></distortion_coefficients>
+</opencv_storage>
+"""
+
+
+def opencv_2(lens):
+    """What the calibration sample of OpenCV 2 wrote."""
+    text = opencv(lens).replace('camera_matrix', 'Camera_Matrix')
+    text = text.replace('distortion_coefficients', 'Distortion_Coefficients')
+    return text.replace('image_width', 'image_Width').replace('image_height', 'image_Height')
+
+
+def echoed(lens, k='k', d='d', region='{x_offset: 0, y_offset: 0, height: 0, width: 0}'):
+    """What ``ros2 topic echo /camera/camera_info`` prints of two messages."""
+    message = (
+        'header:\n  stamp:\n    sec: 1\n    nanosec: 2\n  frame_id: camera\n'
+        f'height: {HEIGHT}\nwidth: {WIDTH}\ndistortion_model: plumb_bob\n{d}:\n'
+        + ''.join(f'- {value}\n' for value in lens)
+        + f'{k}:\n'
+        + ''.join(f'- {value}\n' for value in (FX, 0.0, CX, 0.0, FY, CY, 0.0, 0.0, 1.0))
+        + f'binning_x: 0\nbinning_y: 0\nroi: {region}\n---\n'
+    )
+    return message * 2
+
+
 def orb_slam(kind, lens, camera='Camera1'):
     fields = {'fx': FX, 'fy': FY, 'cx': CX, 'cy': CY, **lens}
     return '\n'.join(
@@ -155,6 +219,17 @@ FILES = {
     'rational with 14': (
         ros('rational_polynomial', RATIONAL + [0.0] * 6), '', 'ROS', plumb_bob, RATIONAL, {},
     ),
+    'thin prism': (ros('rational_polynomial', PRISM), '', 'ROS', thin_prism, PRISM, {}),
+    'tilted': (
+        ros('rational_polynomial', [*PRISM, 0.02, -0.03]), '', 'ROS', tilted,
+        [*PRISM, 0.02, -0.03], {},
+    ),
+    # Zeros are no distortion, whatever RealSense and simulators call it.
+    'unknown of zeros': (
+        ros('Inverse Brown Conrady', [0.0] * 5), '', 'ROS', plumb_bob, [], {},
+    ),
+    'ros2 topic echo': (echoed(RADTAN), '', 'CameraInfo', plumb_bob, RADTAN, {}),
+    'rostopic echo': (echoed(RADTAN, 'K', 'D'), '', 'CameraInfo', plumb_bob, RADTAN, {}),
     'plumb_bob that is rational': (ros('plumb_bob', RATIONAL), '', 'ROS', plumb_bob, RATIONAL, {}),
     'one radial': (ros('plumb_bob', [-0.2]), '', 'ROS', plumb_bob, [-0.2], {}),
     'two radial': (ros('plumb_bob', [-0.2, 0.1]), '', 'ROS', plumb_bob, [-0.2, 0.1], {}),
@@ -175,6 +250,8 @@ FILES = {
     'OpenCV': (opencv([*RADTAN, 0.01]), '', 'OpenCV', plumb_bob, [*RADTAN, 0.01], {}),
     'OpenCV rational': (opencv(RATIONAL), '', 'OpenCV', plumb_bob, RATIONAL, {}),
     'OpenCV fisheye': (opencv(EQUI, 'fisheye_model: 1'), '', 'OpenCV', equidistant, EQUI, {}),
+    'OpenCV XML': (OPENCV_XML, '', 'OpenCV', plumb_bob, RADTAN, {}),
+    'OpenCV 2': (opencv_2(RADTAN), '', 'OpenCV', plumb_bob, RADTAN, {}),
     'ORB-SLAM3 pinhole': (
         orb_slam('PinHole', dict(zip(('k1', 'k2', 'p1', 'p2'), RADTAN, strict=True))),
         '', 'ORB-SLAM', plumb_bob, RADTAN, {},
@@ -182,6 +259,12 @@ FILES = {
     'ORB-SLAM3 fisheye': (
         orb_slam('KannalaBrandt8', {f'k{n}': k for n, k in enumerate(EQUI, start=1)}),
         'Camera1', 'ORB-SLAM', equidistant, EQUI, {},
+    ),
+    # TUM_512.yaml of ORB-SLAM3 before version 1.0: the first of two has no number.
+    'ORB-SLAM3 0.4, two': (
+        orb_slam('KannalaBrandt8', {f'k{n}': k for n, k in enumerate(EQUI, start=1)}, 'Camera')
+        + '\nCamera2.fx: 1.0\nCamera2.fy: 1.0\nCamera2.cx: 1.0\nCamera2.cy: 1.0\n',
+        '', 'ORB-SLAM', equidistant, EQUI, {},
     ),
     'ORB-SLAM2': (
         orb_slam('PinHole', {'k1': -0.2, 'k2': 0.1, 'k3': 0.01}, 'Camera'),
@@ -265,6 +348,14 @@ def test_names_of_lens_models(name, model):
         (orb_slam('PinHole', {}).replace('Camera1.cy', 'x'), '', 'the field Camera1.cy'),
         (ros('plumb_bob', RADTAN).replace('610', '-610'), '', 'ICL-NUIM, write fy as positive'),
         (EUROC.replace('640, ', ''), '', 'resolution must be a list of 2 numbers'),
+        (OPENCV_XML.replace('<?xml', '<!DOCTYPE x><?xml'), '', 'it has a document type'),
+        (OPENCV_XML.replace('</opencv_storage>', ''), '', 'not XML that can be read: no element'),
+        (
+            echoed(RADTAN).replace('width: 640', 'width: wide'),
+            '',
+            "width must be a whole .*'wide'",
+        ),
+        (echoed(RADTAN).replace('d:\n', 'e:\n'), '', 'the field d is missing'),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, text, camera, message):
@@ -273,6 +364,17 @@ def test_what_is_wrong_is_said(tmp_path, text, camera, message):
     with pytest.raises(CalibrationError, match=message) as caught:
         read_calibration(f'{path}:{camera}' if camera else path)
     assert str(path) in str(caught.value)
+
+
+def test_an_echoed_camera_info_has_its_region_of_interest(tmp_path):
+    region = '{x_offset: 100, y_offset: 40, height: 240, width: 320}'
+    (tmp_path / 'info.yaml').write_text(echoed(RADTAN, region=region))
+    camera = Camera.from_yaml(tmp_path / 'info.yaml')
+    assert (camera.width, camera.height) == (320, 240)
+    expected = pixels_of(plumb_bob, RADTAN) - [100, 40]
+    np.testing.assert_allclose(
+        camera.project(np.column_stack([RAYS, np.ones(len(RAYS))])), expected, atol=1e-6
+    )
 
 
 def test_a_recording_takes_a_camera_of_a_file(tmp_path, capsys):

@@ -38,9 +38,8 @@ def source(tmp_path_factory):
     """Return a copy of what the package is made from: building must not litter the repository."""
     copy = tmp_path_factory.mktemp('source') / 'loftr_vo'
     copy.mkdir()
-    for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'pyproject.toml'):
-        if (ROOT / file).exists():
-            shutil.copy(ROOT / file, copy)
+    for file in ('package.xml', 'setup.py', 'setup.cfg', 'LICENSE', 'README.md'):
+        shutil.copy(ROOT / file, copy)
     for folder in ('loftr_vo', 'launch', 'config', 'rviz', 'foxglove', 'resource'):
         ignore = shutil.ignore_patterns('__pycache__')
         shutil.copytree(ROOT / folder, copy / folder, ignore=ignore)
@@ -142,6 +141,7 @@ def test_package_manifest_and_setup_agree(source):
 # Python modules whose package is called otherwise in package.xml.
 KEYS = {
     'cv2': 'python3-opencv',
+    'jinja2': 'python3-jinja2',
     'numpy': 'python3-numpy',
     'scipy': 'python3-scipy',
     'tf2_ros': 'tf2_ros_py',
@@ -150,7 +150,17 @@ KEYS = {
     'yaml': 'python3-yaml',
 }
 # From pip, or only where an extra is installed.
-NO_KEY = {'PIL', 'evo', 'kornia', 'matplotlib', 'rosbags', 'triton'}
+NO_KEY = {
+    'PIL',
+    'evo',
+    'fsspec',
+    'kornia',
+    'matplotlib',
+    'pyarrow',
+    'ray',
+    'rosbags',
+    'triton',
+}
 
 
 def imported_modules():

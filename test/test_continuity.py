@@ -77,16 +77,16 @@ class TestContinuity:
     def test_staying_leaves_the_pose_and_moves_the_map(self):
         continuity = OdomFrame()
         shown, found = pose((1, 2, 3), (10, 0, 0)), pose((-4, 0, 1), (80, 5, 0))
-        continuity.stay(shown, found, SURE)
+        continuity.move_map(shown, found, SURE)
         assert continuity.to_odom(found) == pytest.approx(shown)
-        continuity.glide(found, TWIST, 0.1, 1.0)
+        continuity.blend(found, TWIST, 0.1, 1.0)
         assert continuity.to_odom(found) == pytest.approx(shown)
         onward = found @ pose((0.1, 0, 0))
         assert continuity.to_odom(onward) == pytest.approx(shown @ pose((0.1, 0, 0)))
 
     def test_its_covariance_stays_from_then_on(self):
         continuity = OdomFrame()
-        continuity.stay(pose(), pose((1, 0, 0), (90, 0, 0)), 4 * np.eye(6))
+        continuity.move_map(pose(), pose((1, 0, 0), (90, 0, 0)), 4 * np.eye(6))
         along_x = np.diag([1.0, 0, 0, 0, 0, 0])
         covariance = continuity.covariance_of(pose(), along_x)
         # The map's x axis is odom's z axis.
@@ -95,11 +95,11 @@ class TestContinuity:
     def test_a_glide_starts_where_the_pose_was_and_ends_where_the_camera_is(self):
         continuity = OdomFrame()
         shown, found = pose((1, 0, 0)), pose((1.5, 0.2, 0), (0, 5, 0))
-        continuity.glide_from(shown, found)
+        continuity.blend_from(shown, found)
         assert continuity.to_odom(found) == pytest.approx(shown)
         last, count = shown, 0
         while not np.array_equal(continuity.odom_from_map, np.eye(4)):
-            continuity.glide(found, TWIST, 0.1, 1.0)
+            continuity.blend(found, TWIST, 0.1, 1.0)
             here = continuity.to_odom(found)
             assert np.linalg.norm(here[:3, 3] - last[:3, 3]) < 0.1 + 1e-9
             assert degrees_between(here[:3, :3], last[:3, :3]) < np.degrees(0.02) + 1e-6
@@ -111,10 +111,10 @@ class TestContinuity:
     def test_a_glide_that_only_turns_turns_no_faster_than_the_camera(self):
         continuity = OdomFrame()
         found = pose((1, 0, 0), (20, 0, 0))
-        continuity.glide_from(pose((1, 0, 0)), found)
+        continuity.blend_from(pose((1, 0, 0)), found)
         last, steps = continuity.to_odom(found), []
         while not np.array_equal(continuity.odom_from_map, np.eye(4)):
-            continuity.glide(found, TWIST, 0.1, 1.0)
+            continuity.blend(found, TWIST, 0.1, 1.0)
             here = continuity.to_odom(found)
             steps.append(degrees_between(here[:3, :3], last[:3, :3]))
             last = here
@@ -125,23 +125,23 @@ class TestContinuity:
 
     def test_a_glide_in_a_glide_ends_at_the_first_ones_goal(self):
         continuity = OdomFrame()
-        continuity.glide_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
-        continuity.glide(pose((1.5, 0, 0)), TWIST, 0.1, 1.0)
-        continuity.glide_from(pose((1, 0, 0)), pose((2.0, 0, 0)))
+        continuity.blend_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
+        continuity.blend(pose((1.5, 0, 0)), TWIST, 0.1, 1.0)
+        continuity.blend_from(pose((1, 0, 0)), pose((2.0, 0, 0)))
         for _ in range(30):
-            continuity.glide(pose((2.0, 0, 0)), TWIST, 0.1, 1.0)
+            continuity.blend(pose((2.0, 0, 0)), TWIST, 0.1, 1.0)
         assert continuity.odom_from_map == pytest.approx(np.eye(4))
 
     def test_what_is_left_of_a_glide_is_in_the_covariance(self):
         continuity = OdomFrame()
-        continuity.glide_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
+        continuity.blend_from(pose((1, 0, 0)), pose((1.5, 0, 0)))
         covariance = continuity.covariance_of(pose((1.5, 0, 0)), np.zeros((6, 6)))
         assert covariance[0, 0] == pytest.approx(0.25)
         assert covariance[1, 1] == pytest.approx(0.0)
 
     def test_even_a_camera_that_rests_arrives(self):
         continuity = OdomFrame()
-        continuity.glide_from(pose(), pose((0.5, 0, 0)))
+        continuity.blend_from(pose(), pose((0.5, 0, 0)))
         for _ in range(101):
-            continuity.glide(pose((0.5, 0, 0)), np.zeros(6), 0.1, 1.0)
+            continuity.blend(pose((0.5, 0, 0)), np.zeros(6), 0.1, 1.0)
         assert np.array_equal(continuity.odom_from_map, np.eye(4))

@@ -22,7 +22,7 @@ from loftr_vo.geometry.rigid_motion import (
     transform,
 )
 from loftr_vo.odometry.pose.initialisation import resolve_planar_ambiguity
-from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.two_view import TwoView, essential_motion, planar_motions
 
 PIXEL = 1 / FOCAL

@@ -16,7 +16,6 @@ from loftr_vo.cli import main
 from loftr_vo.config import KeyframeSettings, Settings
 from loftr_vo.evaluation import scoring
 from loftr_vo.evaluation.batch.summary import render_summary
-from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page
 from loftr_vo.evaluation.page_data import (
     MOST_FRAMES,
@@ -24,6 +23,7 @@ from loftr_vo.evaluation.page_data import (
     plot_data,
     view_of,
 )
+from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.running import FrameRecord, Run
 from loftr_vo.geometry.trajectory import Trajectory
@@ -31,7 +31,7 @@ from loftr_vo.odometry.estimate import State
 
 BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('chrome')
 INIT, TRACKING, LOST = State.INITIALISING, State.TRACKING, State.LOST
-VOID = {'meta', 'img', 'br'}
+VOID = {'meta', 'img', 'br', 'input'}
 
 
 def make_run(states):
@@ -196,6 +196,87 @@ def test_several_recordings_make_a_summary_with_links(tmp_path):
     assert Page(render_summary([], {}, '')).open == []
 
 
+def summary_of(count, status='done'):
+    rows = [
+        {
+            'sequence': f'walk-{index:04d}',
+            'repeat': 0,
+            'status': status,
+            'error': '' if status == 'done' else 'no pictures',
+            'folder': f'walk-{index:04d}',
+            'frames': 5,
+            'tracked': 5,
+            'ate_percent': float((7 * index) % count),
+        }
+        for index in range(count)
+    ]
+    line = [[0, 0], [100, 50]]
+    thumbnails = {row['folder']: {'true': line, 'estimated': line} for row in rows}
+    return render_summary(rows, thumbnails, 'loftr_vo evaluate')
+
+
+def test_of_many_recordings_few_are_laid_out_at_first():
+    page = Page(summary_of(250))
+    assert page.open == []
+    links = [value for tag, name, value in page.attributes if (tag, name) == ('a', 'href')]
+    assert links == [f'walk-{index:04d}/report.html' for index in range(250)]
+    first, rest = summary_of(250).split('<template')
+    assert (first.count('report.html'), rest.count('report.html')) == (100, 150)
+    assert '<template' not in summary_of(100)
+    first, rest = summary_of(250, 'failed').split('<details')
+    assert (first.count('no pictures'), rest.count('no pictures')) == (100, 150)
+
+
+def dom_of(page, text):
+    """Return the DOM of a page that headless Chromium has loaded and run."""
+    page.write_text(text)
+    words = [
+        BROWSER,
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--dump-dom',
+        f'file://{page}',
+    ]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason='no Chromium is installed')
+def test_browser_sorts_filters_and_shows_all_of_a_long_summary(tmp_path):
+    watch = """<script>
+        onerror = (m) => { document.title = `error: ${m}`; };
+        addEventListener('load', () => {
+            const said = [];
+            const names = () => [...document.querySelectorAll('#recordings tbody tr')].map(
+                (row) => row.cells[1].textContent.trim());
+            const note = () => said.push([names().length, names()[0], names().at(-1)].join(' '));
+            note();
+            const sort = document.querySelectorAll('th button')[3];
+            sort.click();
+            note();
+            sort.click();
+            note();
+            const filter = document.querySelector('#filter');
+            filter.value = 'WALK-02';
+            filter.dispatchEvent(new Event('input'));
+            note();
+            filter.value = '';
+            filter.dispatchEvent(new Event('input'));
+            for (let n = 0; n < 3; n += 1) {
+                scrollTo(0, document.body.scrollHeight);
+                dispatchEvent(new Event('scroll'));
+            }
+            note();
+            document.title = said.join('; ');
+        });
+    </script></head>"""
+    dom = dom_of(tmp_path / 'page.html', summary_of(250).replace('</head>', watch))
+    assert re.search('<title>(.*)</title>', dom)[1] == (
+        '100 walk-0000 walk-0099; 100 walk-0000 walk-0157; 100 walk-0107 walk-0200; '
+        '50 walk-0214 walk-0215; 250 walk-0107 walk-0000'
+    )
+
+
 @pytest.mark.skipif(BROWSER is None, reason='no Chromium is installed')
 def test_browser_draws_the_plots(tmp_path):
     text = page_of(make_run([INIT, INIT, *[TRACKING] * 10, LOST]))
@@ -206,17 +287,8 @@ def test_browser_draws_the_plots(tmp_path):
         const clientX = svg.getBoundingClientRect().right - 20;
         svg.dispatchEvent(new PointerEvent('pointermove', { clientX }));
     });</script></body>"""
-    page = tmp_path / 'page.html'
-    page.write_text(text.replace('</head>', watch).replace('</body>', point))
-    words = [
-        BROWSER,
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--dump-dom',
-        f'file://{page}',
-    ]
-    drawn = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+    text = text.replace('</head>', watch).replace('</body>', point)
+    drawn = dom_of(tmp_path / 'page.html', text)
     assert '<title>walk: visual odometry</title>' in drawn
     plots = re.findall(r'<div class="plot.*?</svg>', drawn, re.DOTALL)
     assert len(plots) == 7

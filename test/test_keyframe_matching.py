@@ -9,8 +9,8 @@ from exact_world import HEIGHT, WIDTH, ExactMatcher, World, pose
 from loftr_vo.config import GeometrySettings
 from loftr_vo.matching.matches import PendingMatches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
+from loftr_vo.odometry.map.tuning import TUNING
 from loftr_vo.odometry.tracking.keyframe_matching import (
-    MOST_LINKED,
     KeyframeMatching,
     join_matches,
 )
@@ -77,7 +77,7 @@ def test_one_link_is_left_and_it_has_no_more_cells_than_are_worth_it(keyframes, 
     join_matches(older, keyframe, matches, SETTINGS)
     (link,) = older.links
     assert link.other is keyframe
-    assert 300 < len(link.cells) <= MOST_LINKED
+    assert 300 < len(link.cells) <= TUNING.max_linked_cells
     assert len(np.unique(link.cells)) == len(link.cells)
 
 

@@ -40,25 +40,25 @@ def test_the_window_holds_the_newest_and_as_many_are_kept_before_it():
 
 def test_a_keyframe_of_the_window_becomes_the_newest():
     store = store_of(6)
-    assert not store.go_back_to(store.window[0], 0)
+    assert not store.switch_to(store.window[0], 0)
     assert numbers(store.window) == [4, 5, 3]
 
 
 def test_going_further_back_the_window_is_a_chain_of_neighbours():
     store = store_of(6)
-    assert not store.go_back_to(store.of_map[2], 0)
+    assert not store.switch_to(store.of_map[2], 0)
     assert numbers(store.window) == [0, 1, 2]
     assert sorted(numbers(store.of_map)) == [0, 1, 2, 3, 4, 5]
 
 
 def test_an_old_map_is_kept_and_gone_back_to():
     store = store_of(6)
-    store.start_anew(6 * SECOND, keep=True)
+    store.start_map(6 * SECOND, keep=True)
     assert len(store) == 0
     store.add(keyframe(6))
     assert store.scale_carried
     old = {each.number: each for each in store.old_candidates(keyframe(2).frame.image)}
-    assert store.go_back_to(old[2], 7 * SECOND)
+    assert store.switch_to(old[2], 7 * SECOND)
     assert numbers(store.window) == [0, 1, 2]
     assert not store.scale_carried
     # And the new map is an old one now.
@@ -67,7 +67,7 @@ def test_an_old_map_is_kept_and_gone_back_to():
 
 def test_a_map_not_worth_keeping_is_not_kept():
     store = store_of(2)
-    store.start_anew(2 * SECOND, keep=False)
+    store.start_map(2 * SECOND, keep=False)
     store.add(keyframe(3))
     assert not list(store.old_candidates(keyframe(0).frame.image))
     assert not store.scale_carried
@@ -76,7 +76,7 @@ def test_a_map_not_worth_keeping_is_not_kept():
 @pytest.mark.parametrize(('remember', 'kept'), [(5.0, True), (1.0, False), (0.0, False)])
 def test_an_old_map_is_forgotten_after_a_time(remember, kept):
     store = store_of(3, remember=remember)
-    store.start_anew(3 * SECOND, keep=True)
+    store.start_map(3 * SECOND, keep=True)
     store.add(keyframe(6))
     assert bool(list(store.old_candidates(keyframe(0).frame.image))) == kept
 
@@ -84,7 +84,7 @@ def test_an_old_map_is_forgotten_after_a_time(remember, kept):
 def test_no_more_than_two_old_maps_are_kept():
     store = store_of(1)
     for number in range(1, 5):
-        store.start_anew(number * SECOND, keep=True)
+        store.start_map(number * SECOND, keep=True)
         store.add(keyframe(number))
     seen = {n for i in range(8) for n in numbers(store.old_candidates(keyframe(i).frame.image))}
     assert seen == {2, 3}

@@ -12,14 +12,9 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
 from loftr_vo.odometry.pose.frame_pose import estimate_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, ReadoutEstimate
-from loftr_vo.odometry.tracking.keyframe_tracks import (
-    TrackedCells,
-    enough_tracked,
-    followable,
-    predict_matches,
-    projected,
-)
+from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
+from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, projected, trackable
 
 SETTINGS = GeometrySettings()
 STEPS = 8
@@ -114,7 +109,7 @@ def test_not_more_cells_are_followed_than_a_pose_needs(keyframe, frames):
     predicted = predict_matches(
         keyframe, TrackedCells.in_itself(keyframe), frames[1], np.eye(4), NO_ROTATION
     )
-    assert followable(keyframe).sum() > 800
+    assert trackable(keyframe).sum() > 800
     assert 400 < len(predicted.matches) <= 800
     assert len(np.unique(predicted.matches.cells)) == len(predicted.matches)
     assert predicted.in_view > 0.95

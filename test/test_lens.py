@@ -17,7 +17,8 @@ from loftr_vo.imaging.camera import Camera
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.map.keyframe import Keyframe
-from loftr_vo.odometry.pose.pose_refinement import distance_by_depth, inlier_mask, refine_pose
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask, refine_pose
 from loftr_vo.odometry.pose.two_view import essential_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION
 

@@ -14,7 +14,7 @@ PIXELS = np.stack(np.meshgrid(np.arange(0, 320, 20.0), np.arange(0, 240, 20.0)),
 
 def seeing(inverse_depth, sigma=0.02, pixels=PIXELS):
     variance = (sigma * inverse_depth) ** 2
-    return SimpleNamespace(seen_depth=lambda: (pixels, inverse_depth, variance))
+    return SimpleNamespace(depth_in_frame=lambda: (pixels, inverse_depth, variance))
 
 
 @pytest.fixture

@@ -8,16 +8,17 @@ from point_scenes import degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import transform
-from loftr_vo.odometry.pose.frame_pose import (
-    _MAX_MATCHES,
+from loftr_vo.odometry.pose.known_depth_motion import motion_from_known_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_by_depth import (
     _is_far_from_prediction,
     _lowest_cost,
-    _motion_from_known_depth,
-    _other_starts,
     _rescale_covariance,
     _subsample,
+    other_starts,
 )
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.tuning import TUNING
 
 FOCAL, NOISE = 280.0, 0.3  # pixels
 COUNT = 100
@@ -54,7 +55,7 @@ def what_is_left_of_it(seed):
 def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
     matches = what_is_left_of_it(seed)
     alone = refine_pose(matches, ASTRAY[:3, :3], ASTRAY[:3, 3])
-    found = _lowest_cost(matches, alone, _other_starts(matches, ASTRAY, 1 / FOCAL))
+    found = _lowest_cost(matches, alone, other_starts(matches, ASTRAY, 1 / FOCAL))
     assert degrees_between(alone.rotation, TURN) > 10
     assert degrees_between(found.rotation, TURN) < 1
     assert np.linalg.norm(found.translation - WAY) < 0.03
@@ -63,17 +64,17 @@ def test_known_depths_lead_out_of_a_minimum_that_is_not_the_lowest(seed):
 def test_sampled_matches_come_evenly_from_all_that_are_chosen():
     chosen = np.random.default_rng(4).random(3000) < 0.8
     sampled = _subsample(chosen)
-    assert sampled.sum() == _MAX_MATCHES
+    assert sampled.sum() == TUNING.max_matches
     assert not (sampled & ~chosen).any()
     gaps = np.diff(np.flatnonzero(sampled[chosen]))
     assert set(gaps) == {2, 3}  # of 2400, each second or third
-    few = np.arange(3000) < _MAX_MATCHES
+    few = np.arange(3000) < TUNING.max_matches
     np.testing.assert_array_equal(_subsample(few), few)
 
 
 def test_sampled_matches_give_the_pose_and_the_covariance_of_all():
     random = np.random.default_rng(5)
-    count = 2 * _MAX_MATCHES
+    count = 2 * TUNING.max_matches
     scene = two_views(random, count)
     seen = scene.rays1[:, :2] + random.normal(0, NOISE / FOCAL, (count, 2))
     matches = Observations(
@@ -110,7 +111,7 @@ def test_known_depths_lead_at_rest_and_on_a_short_way_as_on_a_long_one(way):
         prior,
         (0.02 * prior) ** 2,
     )
-    led = _motion_from_known_depth(matches, np.ones(count, bool), np.eye(4), 1.5 / FOCAL)
+    led = motion_from_known_depth(matches, np.ones(count, bool), np.eye(4), 1.5 / FOCAL)
     assert led is not None
     (rotation, translation), two_view = led
     assert degrees_between(rotation, scene.rotation) < 0.05

@@ -302,7 +302,7 @@ class TestTracking:
         monkeypatch.setattr(frame_pose, 'essential_motion', counted)
         short = list(odometry_in(world).stream(walk))
         by_ransac = len(calls)
-        monkeypatch.setattr(frame_pose, '_motion_from_known_depth', lambda *_: None)
+        monkeypatch.setattr(frame_pose, 'motion_from_known_depth', lambda *_: None)
         long = list(odometry_in(world).stream(walk))
         assert by_ransac <= 3
         assert len(calls) - by_ransac >= len(walk) - 1

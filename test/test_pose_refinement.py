@@ -10,16 +10,11 @@ from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry import reprojection, robust_cost
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-    approach_by_depth,
-    better_start,
-    excess_variance,
-    inlier_mask,
-    pseudo_inverse,
-    refine_depth,
-    refine_pose,
-)
+from loftr_vo.geometry.linear_solve import pseudo_inverse
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import better_start, inlier_mask, refine_pose
 
 UNKNOWN = 100.0  # variance of an inverse depth of which nothing is known
 

@@ -1,7 +1,8 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The README is true: its code runs, its commands and links exist, its tables are whole."""
+"""README and documents are true: code runs, commands and links exist, tables are whole."""
 
+import importlib
 import re
 import shlex
 
@@ -10,28 +11,42 @@ import numpy as np
 import pytest
 from paths import ROOT
 
+import loftr_vo
 from loftr_vo.cli import main
 from loftr_vo.datasets.writing import write_sequence
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
-README = (ROOT / 'README.md').read_text(encoding='utf-8')
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+LONGEST_README = 200  # lines
 
 
-def blocks(language):
-    return re.findall(rf'^```{language}\n(.*?)^```', README, re.MULTILINE | re.DOTALL)
+def page(name):
+    return (ROOT / name).read_text(encoding='utf-8')
+
+
+def blocks(text, language):
+    return re.findall(rf'^```{language}\n(.*?)^```', text, re.MULTILINE | re.DOTALL)
 
 
 def commands_to_type():
-    """Return the words after ``loftr_vo`` of every such line in the blocks of shell code."""
-    lines = [line for block in blocks('bash') for line in block.splitlines()]
-    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith('loftr_vo ')]
+    """Return the words after ``loftr_vo`` of every such line in the blocks of shell code.
+
+    A line with brackets or bars shows what may be written, and is no command.
+    """
+    everything = [block for path in PAGES for block in blocks(path.read_text(), 'bash')]
+    lines = re.split(r'\n|&& *', '\n'.join(everything).replace('\\\n', ' '))
+    commands = [line for line in lines if re.match(r'loftr_vo [^\[|]*$', line)]
+    words = [shlex.split(line, comments=True)[1:] for line in commands]
+    return sorted({tuple(each): list(each) for each in words}.values())
 
 
 def commands_mentioned():
     """Return the same of every ``loftr_vo`` command in running text."""
-    text = re.sub(r'^```.*?^```', '', README, flags=re.MULTILINE | re.DOTALL)
-    return sorted(set(re.findall(r'`loftr_vo ([a-z][^`]*)`', text)))
+    everything = '\n'.join(path.read_text() for path in PAGES)
+    text = re.sub(r'^```.*?^```', '', everything, flags=re.MULTILINE | re.DOTALL)
+    mentioned = re.findall(r'`loftr_vo ([a-z][^`]*)`', text)
+    # A command, and of its options the names.
+    return sorted({words.split()[0] for words in mentioned})
 
 
 def anchors(page):
@@ -45,7 +60,9 @@ def test_parameter_table_is_up_to_date():
     from loftr_vo.ros.parameters import markdown_table
 
     table = re.search(
-        r'<!-- parameters: begin.*?-->\n(.*?)<!-- parameters: end', README, re.DOTALL
+        r'<!-- parameters: begin.*?-->\n(.*?)<!-- parameters: end',
+        page('docs/interface.md'),
+        re.DOTALL,
     )
     assert table.group(1) == markdown_table(), (
         'paste what this prints: python -m loftr_vo.ros.parameters --markdown'
@@ -54,7 +71,8 @@ def test_parameter_table_is_up_to_date():
 
 @pytest.mark.parametrize('file', launch_arguments.FILES)
 def test_launch_tables_are_up_to_date(file):
-    table = re.search(f'<!-- {file}: begin -->\n(.*?)<!-- {file}: end', README, re.DOTALL)
+    text = page('docs/robot.md')
+    table = re.search(f'<!-- {file}: begin -->\n(.*?)<!-- {file}: end', text, re.DOTALL)
     assert table.group(1) == launch_arguments.markdown(file), (
         'paste what this prints: python test/launch_arguments.py'
     )
@@ -72,19 +90,48 @@ def test_commands_mentioned_exist(mention):
     assert end.value.code == 0
 
 
-def test_python_code_runs(tmp_path, monkeypatch, capsys):
-    write_sequence(SyntheticSequence('room', 3, (120, 160)), tmp_path / 'walk')
-    monkeypatch.chdir(tmp_path)
+def test_readme_is_short():
+    assert len(page('README.md').splitlines()) <= LONGEST_README
+
+
+@pytest.fixture(scope='module')
+def walk(tmp_path_factory):
+    """Return a folder with the sequence ``walk``, short and small."""
+    folder = tmp_path_factory.mktemp('documents')
+    write_sequence(SyntheticSequence('room', 3, (120, 160)), folder / 'walk')
+    return folder
+
+
+@pytest.mark.parametrize('name', ['README.md', 'docs/python.md'])
+def test_python_code_runs(walk, name, monkeypatch, capsys):
+    monkeypatch.chdir(walk)
     names = {}
-    for block in blocks('python'):
-        exec(compile(block, 'README.md', 'exec'), names)
-    matches, estimate = names['matches'], names['estimate']
-    assert len(matches) > 20
-    assert matches.keypoints0.shape == matches.keypoints1.shape == (len(matches), 2)
-    assert estimate.stamp == 1_200_000_000
-    assert estimate.match_count > 20
-    assert np.linalg.eigvalsh(estimate.covariance).min() > 0
+    for block in blocks(page(name), 'python'):
+        exec(compile(block, name, 'exec'), names)
     assert len(re.findall(r'^(?:initialising|tracking) ', capsys.readouterr().out, re.M)) == 3
+    if name == 'docs/python.md':
+        matches, estimate = names['matches'], names['estimate']
+        assert len(matches) > 20
+        assert matches.keypoints0.shape == matches.keypoints1.shape == (len(matches), 2)
+        assert estimate.stamp == 1_200_000_000
+        assert estimate.match_count > 20
+        assert np.linalg.eigvalsh(estimate.covariance).min() > 0
+
+
+def test_every_public_name_has_an_example_and_a_reference():
+    text = page('docs/python.md')
+    code = '\n'.join(blocks(text, 'python'))
+    reference = re.findall(r'^::: ([\w.]+)$', text, re.MULTILINE)
+    assert sorted(name.rpartition('.')[2] for name in reference) == sorted(loftr_vo.__all__)
+    for full in reference:
+        module, _, name = full.rpartition('.')
+        assert getattr(importlib.import_module(module), name) is getattr(loftr_vo, name)
+        assert re.search(rf'\b{name}\b', code), name
+
+
+def test_every_page_is_in_the_navigation_of_the_site():
+    listed = re.findall(r'- (\w+\.md)$', page('mkdocs.yml'), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.config import GeometrySettings, Settings, replace
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
-from loftr_vo.odometry.rolling_shutter.pose_and_turn import refine_pose_and_readout_rotation
+from loftr_vo.odometry.rolling_shutter.pose_and_readout import refine_pose_and_readout_rotation
 from loftr_vo.odometry.rolling_shutter.readout_time import ReadoutTimeEstimator
 from loftr_vo.synthetic.sequence import SyntheticSequence
 

@@ -540,9 +540,9 @@ def test_a_map_that_is_gone_back_to_is_no_surer_in_metres_than_it_was(world, wal
     vo = odometry(world, 'depth')
     vo.track(plain(walk[0]))
     assert not vo._scale.known
-    vo._scale.put_away()
-    vo._scale._running.variance = 0.0
+    vo._scale.archive_map()
+    vo._scale._filter.variance = 0.0
     assert vo._scale.metric
-    vo._scale.go_back()
+    vo._scale.return_to_old_map()
     assert not vo._scale.known
     assert not vo._scale.metric

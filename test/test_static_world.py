@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from point_scenes import FOCAL, degrees_apart, degrees_between, two_views
 
-from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.static_scene import MotionByDepth, prefer_static_scene
 from loftr_vo.odometry.pose.two_view import essential_motion
 

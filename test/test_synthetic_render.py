@@ -14,14 +14,14 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.synthetic.painters import PAINTERS, fractal_noise
 from loftr_vo.synthetic.pairs import PairGenerator
 from loftr_vo.synthetic.photometry import blur_kernels, random_photometry
-from loftr_vo.synthetic.render import (
+from loftr_vo.synthetic.ray_casting import (
     BACKGROUND_DEPTH,
     nearest_in_groups,
     nearest_in_turn,
-    render,
-    sample,
 )
+from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import Rectangles, boxes, rotation_from_vector
+from loftr_vo.synthetic.texture_sampling import sample
 from loftr_vo.synthetic.textures import TextureBank
 
 SIZE = (48, 64)

@@ -19,10 +19,12 @@ from loftr_vo.synthetic import sequence as module
 from loftr_vo.synthetic.camera_path import stopping, turning
 from loftr_vo.synthetic.disturbance import DisturbedSequence
 from loftr_vo.synthetic.lens import LENSES
-from loftr_vo.synthetic.render import BACKGROUND_DEPTH, render
+from loftr_vo.synthetic.ray_casting import BACKGROUND_DEPTH
+from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import LAP, room_path
-from loftr_vo.synthetic.sequence import SyntheticSequence, in_view
+from loftr_vo.synthetic.sequence import SyntheticSequence
 from loftr_vo.synthetic.street import street_path
+from loftr_vo.synthetic.view import in_view
 
 SIZE = (96, 128)
 

@@ -10,9 +10,10 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.reprojection import MatchArrays
 from loftr_vo.geometry.rigid_motion import split, transform
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, to_middle_row
-from loftr_vo.odometry.rolling_shutter.pose_and_turn import (
+from loftr_vo.odometry.rolling_shutter.pose_and_readout import (
     _by_readout_rotation,
     refine_pose_and_readout_rotation,
 )
@@ -50,7 +51,7 @@ def errors(pose):
     return turned, np.linalg.norm(pose.translation - MOTION[:3, 3])
 
 
-def test_pose_and_turn_are_found_from_far(random):
+def test_pose_and_readout_are_found_from_far(random):
     observations, share = seen_by_a_turning_camera(random)
     found = refine_pose_and_readout_rotation(
         observations, share, split(np.eye(4)), NO_ROTATION, 0.05
@@ -104,7 +105,7 @@ def test_the_derivatives_by_the_turn_are_those_of_the_residuals(random):
     for axis in range(3):
         step = np.zeros(3)
         step[axis] = 1e-6
-        change = here.whitened(here.places - whitened(step).places) / 1e-6
+        change = here.whitened(here.points - whitened(step).points) / 1e-6
         assert derivatives[axis] == pytest.approx(change, rel=1e-3, abs=0.5)
 
 

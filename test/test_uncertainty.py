@@ -33,7 +33,7 @@ def motion_with(covariance, count=100, relative=0.03):
         frame_from_keyframe=MOTION,
         pose_from=lambda keyframe: keyframe.pose @ inverse_transform(MOTION),
         covariance=covariance,
-        seen_depth=lambda: (np.empty((count, 2)), inverse_depth, variance),
+        depth_in_frame=lambda: (np.empty((count, 2)), inverse_depth, variance),
     )
 
 

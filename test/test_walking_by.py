@@ -8,7 +8,8 @@ import pytest
 from loftr_vo.config import Settings, replace
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
-from loftr_vo.synthetic.sequence import HALT, SyntheticSequence
+from loftr_vo.synthetic.places import HALT
+from loftr_vo.synthetic.sequence import SyntheticSequence
 
 RATE = 10.0
 # Seconds at which they are in the middle of the view; the camera rests since a second before they

@@ -4,30 +4,22 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 
 from loftr_vo.config import Settings, describe
-from loftr_vo.evaluation.html_parts import (
-    Picture,
-    document,
-    figure,
-    key,
-    table,
-)
+from loftr_vo.evaluation import pages
 from loftr_vo.evaluation.page_data import plot_data, view_of
+from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.evaluation.versions import versions
-from loftr_vo.odometry.estimate import State
 
-# Of a recording that is lost again and again, this many stretches are told.
+# Of a recording that is lost again and again, this many stretches are shown.
 _MOST_STRETCHES = 30
 
 
@@ -57,19 +49,26 @@ def render_page(
     pictures: list[Picture],
 ) -> str:
     """Return the page as text; see ``ReportFolder.write`` for the arguments."""
-    data = json.dumps(plot_data(run, alignment), separators=(',', ':')) if run.records else ''
-    body = [
-        f'<h1>{escape(str(metrics["sequence"]))}</h1>',
-        f'<p class="verdict">{escape(_verdict(metrics))}</p>',
-        *(f'<p class="note">{escape(note)}</p>' for note in provenance.notes),
-        _figures(run, metrics),
-        *(_plots(run, alignment) if run.records else []),
-        _stretches(run),
-        _picture_section(pictures),
-        _settings_section(settings),
-        _provenance_section(metrics, provenance),
-    ]
-    return document(f'{metrics["sequence"]}: visual odometry', body, data)
+    shown, changed = _settings(settings)
+    return pages.render(
+        'report.html.jinja',
+        title=f'{metrics["sequence"]}: visual odometry',
+        name=metrics['sequence'],
+        verdict=_verdict(metrics),
+        notes=provenance.notes,
+        figures=_figures(run, metrics),
+        data=plot_data(run, alignment) if run.records else None,
+        path=_path_axes(run, alignment),
+        scored=alignment is not None,
+        # The baselines do not know it.
+        has_parallax=any(record.parallax for record in run.records),
+        stretches=_stretches(run),
+        pictures=[picture.embedded() for picture in pictures],
+        settings=shown,
+        changes=f'{changed} changed' if changed else 'all as by default',
+        command=provenance.command,
+        provenance=_provenance(metrics, provenance),
+    )
 
 
 def _verdict(metrics: dict[str, Any]) -> str:
@@ -87,7 +86,8 @@ def _is_known(value: Any) -> bool:
     return value is not None and bool(np.isfinite(value))
 
 
-def _figures(run: Run, metrics: dict[str, Any]) -> str:
+def _figures(run: Run, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return name, value and explanation of each figure that is known."""
     latencies = [record.latency_ms for record in run.records]
     slow = (
         f'95 % within {np.percentile(latencies, 95):.0f} ms; {metrics["device"]}'
@@ -114,16 +114,17 @@ def _figures(run: Run, metrics: dict[str, Any]) -> str:
         ('time per frame', _figure(metrics, 'latency_ms_median', ' ms'), slow),
         ('keyframes', str(keyframes), f'of {run.frames} frames'),
     ]
-    # Figures that need a ground truth are not shown without.
-    shown = [entry for entry in entries if entry[1]]
-    tiles = []
-    for name, value, small in shown:
-        bad = ' class="bad"' if name == 'tracked' and share < 100.0 else ''
-        tiles.append(
-            f'<div{bad}><dt>{escape(name)}</dt>'
-            f'<dd>{escape(value)}<small>{escape(small)}</small></dd></div>'
-        )
-    return f'<dl class="figures">{"".join(tiles)}</dl>'
+    return [
+        {
+            'name': name,
+            'value': value,
+            'small': small,
+            'bad': name == 'tracked' and share < 100.0,
+        }
+        for name, value, small in entries
+        # Figures that need a ground truth are not shown without.
+        if value
+    ]
 
 
 def _duration(run: Run) -> str:
@@ -131,10 +132,6 @@ def _duration(run: Run) -> str:
         return ''
     seconds = (run.records[-1].stamp - run.records[0].stamp) / 1e9
     return f'in {seconds:.4g} s'
-
-
-def _device(metrics: dict[str, Any]) -> str:
-    return f'{metrics["weights"]} on {metrics["device"]}'
 
 
 def _figure(metrics: dict[str, Any], name: str, unit: str) -> str:
@@ -145,69 +142,15 @@ def _figure(metrics: dict[str, Any], name: str, unit: str) -> str:
     return f'{value:.0f}{unit}' if abs(value) >= 100.0 else f'{value:.3g}{unit}'
 
 
-def _plots(run: Run, alignment: Alignment | None) -> list[str]:
+def _path_axes(run: Run, alignment: Alignment | None) -> str:
+    """Return how the path is looked at; empty where there is none."""
     shown = alignment.estimated if alignment else run.trajectory
-    parts = []
-    if len(shown):
-        view = view_of((alignment.true if alignment else shown).positions)
-        unit = 'm' if alignment else 'units of the estimate'
-        keys = [key('estimate', 'estimate'), key('estimate', 'keyframe', ' dot')]
-        if alignment:
-            keys.insert(0, key('truth', 'ground truth'))
-        parts.append(
-            '<section><h2>Path</h2>'
-            f'<p class="hint">{"".join(keys)}<br>Axes: {view.words}, in {unit}. The '
-            'black or white dot is the start. Point at a place to see its frame in all plots.</p>'
-            + _plot('path', '', '')
-            + '</section>'
-        )
-    keys = [
-        key(colour, state.value)
-        for state, colour in (
-            (State.INITIALISING, 'amber'),
-            (State.TRACKING, 'good'),
-            (State.LOST, 'bad'),
-        )
-    ]
-    time_plots = []
-    if alignment:
-        time_plots += [
-            _plot('time', 'Position error (m)', 'error'),
-            _plot('time', 'Rotation error per frame (°)', 'turn'),
-            _plot('time', 'Length of each motion, estimate / true', 'length'),
-        ]
-    time_plots.append(
-        _plot(
-            'time',
-            'Matches',
-            'matches inliers',
-            key('truth', 'all') + key('good', 'inliers'),
-        )
-    )
-    # The baselines do not know it.
-    if any(record.parallax for record in run.records):
-        time_plots.append(_plot('time', 'Parallax to the keyframe (°)', 'parallax'))
-    time_plots.append(_plot('time', 'Time per frame (ms)', 'latency'))
-    parts.append(
-        '<section><h2>Along the time</h2>'
-        f'<p class="hint">Seconds since the first frame. Under each curve: {"".join(keys)}'
-        'and a tick at every keyframe.</p>' + ''.join(time_plots) + '</section>'
-    )
-    parts.append('<noscript><p class="note">The plots need JavaScript.</p></noscript>')
-    return parts
+    if not len(shown):
+        return ''
+    return view_of((alignment.true if alignment else shown).positions).words
 
 
-def _plot(kind: str, title: str, series: str, keys: str = '') -> str:
-    """Return the place of a plot, which the page's script fills with the series named."""
-    given = f' data-series="{series}"' if series else ''
-    label = escape(title or 'path')
-    return (
-        f'<div class="plot {kind}"{given}><div class="title"><b>{escape(title)}</b>{keys}'
-        f'<span class="value">&nbsp;</span></div><svg role="img" aria-label="{label}"></svg></div>'
-    )
-
-
-def _stretches(run: Run) -> str:
+def _stretches(run: Run) -> list[tuple[str, str]]:
     """Return the stretches of frames that are not tracked, each with its first reason."""
     rows, start = [], None
     mask = run.tracked_mask
@@ -218,53 +161,32 @@ def _stretches(run: Run) -> str:
             record = run.records[start]
             rows.append((f'{start} to {index - 1}', f'{record.state.value}: {record.reason}'))
             start = None
-    if not rows:
-        return ''
     more = len(rows) - _MOST_STRETCHES
     tail = [('…', f'and {more} more; status.csv has all')] if more > 0 else []
-    return f'<section><h2>Not tracked</h2>{table(rows[:_MOST_STRETCHES] + tail)}</section>'
+    return rows[:_MOST_STRETCHES] + tail
 
 
-def _picture_section(pictures: list[Picture]) -> str:
-    if not pictures:
-        return ''
-    figures = ''.join(figure(picture) for picture in pictures)
-    hint = (
-        '<p class="hint">The keyframe and the frame. Lines join matches: from yellow to green the '
-        'surer ones, red those that do not agree with the motion. An even choice is drawn.</p>'
-    )
-    return f'<section><h2>Matches</h2>{hint}{figures}</section>'
-
-
-def _settings_section(settings: Settings) -> str:
+def _settings(settings: Settings) -> tuple[list[dict[str, Any]], int]:
+    """Return the settings with their values and descriptions, and how many are changed."""
     defaults = {name: value for name, value, _ in describe(Settings())}
-    rows = []
-    for name, value, description in describe(settings):
-        changed = value != defaults[name]
-        mark = ' class="changed"' if changed else ''
-        unit = f' {description.unit}' if getattr(description, 'unit', '') else ''
-        title = escape(description.text, quote=True)
-        rows.append(
-            f'<tr title="{title}"><th><code>{escape(name)}</code></th>'
-            f'<td{mark}>{escape(f"{value}{unit}")}</td></tr>'
-        )
-    changed = [name for name, value, _ in describe(settings) if value != defaults[name]]
-    count = f'{len(changed)} changed' if changed else 'all as by default'
-    return (
-        f'<section><details><summary><h2>Settings ({count})</h2></summary>'
-        f'<div class="scroll"><table>{"".join(rows)}</table></div></details></section>'
-    )
+    rows = [
+        {
+            'name': name,
+            'value': f'{value} {getattr(description, "unit", "")}'.rstrip(),
+            'text': description.text,
+            'changed': value != defaults[name],
+        }
+        for name, value, description in describe(settings)
+    ]
+    return rows, sum(row['changed'] for row in rows)
 
 
-def _provenance_section(metrics: dict[str, Any], provenance: Provenance) -> str:
+def _provenance(metrics: dict[str, Any], provenance: Provenance) -> list[tuple[str, str]]:
     rows = [('recording', provenance.source)]
     if provenance.ground_truth:
         rows.append(('ground truth', provenance.ground_truth))
-    rows += [('weights and device', _device(metrics)), *versions(), ('machine', _machine())]
-    return (
-        '<section><h2>How it was made</h2>'
-        f'<p><code>{escape(provenance.command)}</code></p>{table(rows)}</section>'
-    )
+    device = f'{metrics["weights"]} on {metrics["device"]}'
+    return [*rows, ('weights and device', device), *versions(), ('machine', _machine())]
 
 
 def _machine() -> str:

@@ -16,8 +16,8 @@ import yaml
 
 from loftr_vo.config import Settings
 from loftr_vo.drawing.match_image import draw_matches
-from loftr_vo.evaluation.html_parts import Picture
 from loftr_vo.evaluation.html_report import Provenance, render_page
+from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.running import FrameRecord, MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment

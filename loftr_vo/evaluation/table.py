@@ -32,10 +32,7 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         rows: the metrics of each, as ``collect_metrics`` gives them; columns that none of them
             has are left out.
     """
-    columns = [column for column in COLUMNS if any(column[1] in row for row in rows)]
-    # Most recordings are not in metres, and a column of dashes tells nobody anything.
-    if all(_is_missing(row.get('scale_error_percent')) for row in rows):
-        columns = [column for column in columns if column[1] != 'scale_error_percent']
+    columns = columns_of(rows)
     cells = [[heading for heading, _, _ in columns]]
     cells += [format_row(row, columns) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(columns))]
@@ -46,6 +43,15 @@ def format_table(rows: list[dict[str, Any]]) -> str:
         )
         for line in cells
     )
+
+
+def columns_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return those of ``COLUMNS`` that any of the rows has."""
+    columns = [column for column in COLUMNS if any(column[1] in row for row in rows)]
+    # Most recordings are not in metres, and a column of dashes has no use.
+    if all(_is_missing(row.get('scale_error_percent')) for row in rows):
+        columns = [column for column in columns if column[1] != 'scale_error_percent']
+    return columns
 
 
 def format_row(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> list[str]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The two conventions of axes (REP 103) and the turn between them."""
+"""The two conventions of axes (REP 103) and the rotation between them."""
 
 from __future__ import annotations
 

@@ -63,9 +63,9 @@ def inverse_depth(
     The projection of R x0 + rho t is y: the cross product of both vanishes, which is linear in
     rho; this is its least-squares solution.
     """
-    turned = rays0 @ rotation.T
+    rotated = rays0 @ rotation.T
     a = np.cross(rays1, np.broadcast_to(translation, rays1.shape))
-    b = np.cross(rays1, turned)
+    b = np.cross(rays1, rotated)
     return -np.sum(a * b, axis=1) / np.maximum(np.sum(a * a, axis=1), 1e-18)
 
 
@@ -73,14 +73,14 @@ def translation_from_depth(
     rays0: np.ndarray, rays1: np.ndarray, inverse_depths: np.ndarray, rotation: np.ndarray
 ) -> np.ndarray:
     """Translation (3,) by least squares, given the rotation and inverse depths (N,)."""
-    turned = rays0 @ rotation.T
+    rotated = rays0 @ rotation.T
     y = rays1
     zero = np.zeros(len(y))
     cross = np.stack(
         [zero, -y[:, 2], y[:, 1], y[:, 2], zero, -y[:, 0], -y[:, 1], y[:, 0], zero], axis=1
     ).reshape(-1, 3, 3)
     a = cross * inverse_depths[:, None, None]
-    b = -np.cross(y, turned)
+    b = -np.cross(y, rotated)
     return np.linalg.lstsq(a.reshape(-1, 3), b.reshape(-1), rcond=None)[0]
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrices of 2 x 2, one for each of many points, by their closed forms.
 
-LAPACK is called once for each matrix; this runs along all of them at once, several times as fast.
-All matrices are (N, 2, 2), symmetric and not negative in any direction, but for ``inverse``.
+LAPACK would be called once for each matrix; this takes a fraction of the time. All matrices are
+(N, 2, 2), symmetric and positive semi-definite, but for ``inverse``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def multiply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def quadratic_form(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """V M v, (N,) and not negative, for vectors (N, 2)."""
+    """Return v^T M v, (N,) and not negative, for vectors (N, 2)."""
     (a, b, c), (x, y) = _entries(matrices), vectors.T
     return np.maximum(a * x * x + 2 * b * x * y + c * y * y, 0.0)
 
@@ -76,5 +76,5 @@ def _entries(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _determinant(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    # Rounding can make it a little negative where it is zero.
+    # Rounding can make zero a little negative.
     return np.maximum(a * c - b * b, 0.0)

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ranges of the numbers in messages and files; what is outside is refused and counted.
 
-A number may be finite and still be none: the position of a filter that diverged, a depth in the
-wrong unit, memory that was never written. Let in, it is squared and summed, and ends what it
-reaches. The ranges are wide: nothing that a camera on a robot measures lies outside.
+A finite number may still be wrong: the position of a filter that diverged, a depth in the wrong
+unit, memory that was never written. Squared and summed, it would spoil every estimate after it.
+The ranges are wide: nothing that a camera on a robot measures lies outside.
 """
 
 from __future__ import annotations

@@ -15,30 +15,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# A point must stay in front of the camera, in units of its first depth.
+# Least ratio of the depth in the second camera to that in the first, against division by zero.
 _LEAST_DEPTH = 1e-3
-# Products summed at a time: few enough for BLAS to stay on one thread, since on a busy machine
-# several wait for each other longer than they work. OpenBLAS takes a second one for twice as many.
+# Products summed at a time: few enough for BLAS to stay on one thread. OpenBLAS uses a second one
+# for twice as many, and on a busy machine threads wait for each other longer than they work.
 _PRODUCTS = 2**17
-# The axes, and the first two again: those that follow each of them are slices.
+# The axes, and the first two again, so that the next two axes of each are a slice.
 _AXES = np.array([0, 1, 2, 0, 1])
 
 
 @dataclass(frozen=True, eq=False)
 class MatchArrays:
-    """N cells and where another camera sees them.
+    """N cells and their observations in another camera.
 
     Attributes:
         rays: (3, N) rays of the cells in the first camera, z = 1.
-        places: (2, N) where the second sees them, x and y of rays with z = 1.
-        whitening: (2, 2, N); the columns of what turns an error of ``places`` into standard
-            deviations: that of x, then that of y.
-        by_pixel: (N, 2, 2), derivatives of ``places`` by the pixel; None where no distance in
-            pixels is asked for.
+        points: (2, N) normalised image coordinates of the cells in the second camera.
+        whitening: (2, 2, N), the columns of the matrix that converts an error of ``points`` into
+            standard deviations: that of x, then that of y.
+        by_pixel: (N, 2, 2), derivatives of ``points`` by the pixel; None where no distance in
+            pixels is needed.
     """
 
     rays: np.ndarray
-    places: np.ndarray
+    points: np.ndarray
     whitening: np.ndarray
     by_pixel: np.ndarray | None = None
 
@@ -58,13 +58,13 @@ class MatchArrays:
             by_pixel,
         )
 
-    def pixels(self, error: np.ndarray) -> np.ndarray:
-        """Length (N,) in pixels of errors (2, N) of places, by the lens's derivatives there."""
+    def in_pixels(self, error: np.ndarray) -> np.ndarray:
+        """Length (N,) in pixels of errors (2, N) of ``points``."""
         assert self.by_pixel is not None
-        return vector_norms(_pixels_that_make(error, self.by_pixel))
+        return vector_norms(_pixel_errors(error, self.by_pixel))
 
     def whitened(self, error: np.ndarray) -> np.ndarray:
-        """Errors (2, N) of places, in standard deviations."""
+        """Errors (2, N) of ``points`` in standard deviations."""
         whitened: np.ndarray = self.whitening[0] * error[0] + self.whitening[1] * error[1]
         return whitened
 
@@ -95,7 +95,7 @@ class Linearised:
     @property
     def distance(self) -> np.ndarray:
         """(N,) the same in pixels."""
-        return self.match_arrays.pixels(self.difference)
+        return self.match_arrays.in_pixels(self.difference)
 
 
 def residuals(
@@ -114,7 +114,7 @@ def residuals(
     """
     point = rotation @ match_arrays.rays + np.multiply.outer(translation, inverse_depth)
     projected = point[:2] / np.maximum(point[2], _LEAST_DEPTH)
-    return match_arrays.whitened(projected - match_arrays.places)
+    return match_arrays.whitened(projected - match_arrays.points)
 
 
 def linearise(
@@ -124,20 +124,20 @@ def linearise(
     inverse_depth: np.ndarray,
 ) -> Linearised:
     """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
-    turned = rotation.take(_AXES, axis=0) @ match_arrays.rays
-    point = turned[:3] + translation[:, None] * inverse_depth
+    rotated = rotation.take(_AXES, axis=0) @ match_arrays.rays
+    point = rotated[:3] + translation[:, None] * inverse_depth
     z = np.maximum(point[2], _LEAST_DEPTH)
     projected = point[:2] / z
-    difference = projected - match_arrays.places
+    difference = projected - match_arrays.points
     by_point = np.empty((5, 2, len(z)))
     np.divide(match_arrays.whitening, z, out=by_point[:2])  # d(x/z)/dx = 1/z
     np.negative(by_point[0] * projected[0] + by_point[1] * projected[1], out=by_point[2])
     by_point[3:] = by_point[:2]
     by_pose = np.empty((6, 2, len(z)))
     np.multiply(by_point[:3], inverse_depth, out=by_pose[:3])
-    # d(exp(w) turned)/dw = -[turned]x, and row . (-[a]x) = a x row
-    np.multiply(turned[1:4, None], by_point[2:], out=by_pose[3:])
-    by_pose[3:] -= turned[2:, None] * by_point[1:4]
+    # d(exp(w) rotated)/dw = -[rotated]x, and row . (-[a]x) = a x row
+    np.multiply(rotated[1:4, None], by_point[2:], out=by_pose[3:])
+    by_pose[3:] -= rotated[2:, None] * by_point[1:4]
     return Linearised(
         match_arrays.whitened(difference),
         by_pose,
@@ -148,9 +148,10 @@ def linearise(
 
 
 class DepthResidual:
-    """The residuals of N cells by their depth, where the pose is held: a third of the work.
+    """The residuals of N cells as functions of their depth, the pose held fixed.
 
-    Places are whitened before they are projected, which is linear, and once for all depths.
+    Whitening is linear, so it is done before the projection, once for all depths. This takes a
+    third of the time of ``linearise``.
 
     Args:
         match_arrays: of the cells.
@@ -161,32 +162,32 @@ class DepthResidual:
     def __init__(
         self, match_arrays: MatchArrays, rotation: np.ndarray, translation: np.ndarray
     ) -> None:
-        self._sightings = match_arrays
-        self._turned = rotation @ match_arrays.rays
+        self._matches = match_arrays
+        self._rotated = rotation @ match_arrays.rays
         self._translation = translation
-        self._places = match_arrays.whitened(match_arrays.places)
-        self._start = match_arrays.whitened(self._turned)
-        self._way = match_arrays.whitened(translation)
+        self._points = match_arrays.whitened(match_arrays.points)
+        self._start = match_arrays.whitened(self._rotated)
+        self._translated = match_arrays.whitened(translation)
 
     def at(self, inverse_depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ``residual`` and ``by_depth`` at inverse depths (N,), see ``Linearised``."""
         z = self._z(inverse_depth)
-        projected = (self._start + self._way * inverse_depth) / z
-        by_depth = (self._way - self._translation[2] * projected) / z
-        return projected - self._places, by_depth
+        projected = (self._start + self._translated * inverse_depth) / z
+        by_depth = (self._translated - self._translation[2] * projected) / z
+        return projected - self._points, by_depth
 
     def distance(self, inverse_depth: np.ndarray) -> np.ndarray:
         """Return the length (N,) of the error at inverse depths (N,), in pixels."""
-        point = self._turned[:2] + self._translation[:2, None] * inverse_depth
-        return self._sightings.pixels(point / self._z(inverse_depth) - self._sightings.places)
+        point = self._rotated[:2] + self._translation[:2, None] * inverse_depth
+        return self._matches.in_pixels(point / self._z(inverse_depth) - self._matches.points)
 
     def _z(self, inverse_depth: np.ndarray) -> np.ndarray:
-        z = self._turned[2] + self._translation[2] * inverse_depth
+        z = self._rotated[2] + self._translation[2] * inverse_depth
         return np.maximum(z, _LEAST_DEPTH)
 
 
-def _pixels_that_make(error: np.ndarray, by_pixel: np.ndarray) -> np.ndarray:
-    """Errors (2, N) in pixels that make errors (2, N) of places; ``by_pixel`` is (N, 2, 2)."""
+def _pixel_errors(error: np.ndarray, by_pixel: np.ndarray) -> np.ndarray:
+    """Convert errors (2, N) of normalised coordinates to pixels; ``by_pixel`` is (N, 2, 2)."""
     a, b, c, d = by_pixel.reshape(-1, 4).T
     determinant = a * d - b * c
     x, y = error
@@ -196,6 +197,18 @@ def _pixels_that_make(error: np.ndarray, by_pixel: np.ndarray) -> np.ndarray:
 def vector_norms(residual: np.ndarray) -> np.ndarray:
     """Length (N,) of vectors (2, N)."""
     return np.sqrt(residual[0] ** 2 + residual[1] ** 2)
+
+
+def squared_norms(vectors: np.ndarray) -> np.ndarray:
+    """Squared length (N,) of vectors (2, N)."""
+    squared: np.ndarray = vectors[0] ** 2 + vectors[1] ** 2
+    return squared
+
+
+def inner_products(vectors: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Inner products (N,) of vectors (2, N) with others (2, N)."""
+    inner: np.ndarray = vectors[0] * others[0] + vectors[1] * others[1]
+    return inner
 
 
 def summed_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:

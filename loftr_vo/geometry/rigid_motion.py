@@ -9,15 +9,15 @@ import numpy as np
 _IDENTITY = np.eye(3)
 
 
-# An error of a rotation whose square is below what a number holds.
+# Error of a rotation whose square is below the precision of a float64.
 _ROUNDING = 1e-9
 
 
 def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """(4, 4) matrix of a motion, its rotation made orthogonal, without rounding errors.
+    """(4, 4) matrix of a motion, its rotation projected to SO(3).
 
-    Poses are made from poses without end, and the transpose stands for the inverse: unless each
-    rotation is brought back to SO(3), rounding grows until they are rotations no longer.
+    Poses are computed from poses without end, and a transpose is used as the inverse. Without the
+    projection rounding errors would accumulate.
     """
     matrix = np.eye(4)
     matrix[:3, :3], matrix[:3, 3] = _nearest_rotation(rotation), translation
@@ -25,10 +25,10 @@ def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
 
 
 def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
-    """(3, 3), the polar factor of one that is a rotation but for some error."""
+    """Nearest rotation (3, 3) to an approximate one: its polar factor."""
     error = matrix.T @ matrix - _IDENTITY
     if np.abs(error).max() < _ROUNDING:
-        # The first terms of its series; a fifth of the time of an SVD.
+        # The first terms of the series, in a fifth of the time of an SVD.
         return matrix - matrix @ error / 2
     u, _, v = np.linalg.svd(matrix)
     nearest: np.ndarray = u @ v

@@ -6,22 +6,30 @@ from __future__ import annotations
 
 import numpy as np
 
-# Huber's constant for 95 % efficiency on Gaussian errors.
-_HUBER = 1.345
-
-
-# Cauchy's constant for 95 % efficiency on Gaussian errors.
+# Tuning constants of Huber's and Cauchy's cost for 95 % efficiency on normal errors (Holland,
+# Welsch: Robust Regression Using Iteratively Reweighted Least-Squares, 1977).
+HUBER = 1.345
 _CAUCHY = 2.385
+# Median of the absolute value of a standard normal variable, and what turns a median absolute
+# deviation into a standard deviation, its inverse.
+NORMAL_MEDIAN = 0.6745
+SIGMA_PER_MAD = 1.4826
+# Median of the length of a standard normal vector in two dimensions, sqrt(2 ln 2), and of its
+# square (Rayleigh's distribution).
+RAYLEIGH_MEDIAN = 1.1774
+RAYLEIGH_MEDIAN_SQUARED = 1.3863
+# Standard deviation of a median over that of a mean, of many normal values: sqrt(pi / 2).
+MEDIAN_SIGMA = 1.2533
 
 
 def huber_cost(error: np.ndarray) -> np.ndarray:
-    """Huber's cost, (N,), of errors (N,) in standard deviations; twice as usual, as a square."""
-    return np.where(error < _HUBER, error**2, 2 * _HUBER * error - _HUBER**2)
+    """Huber's cost (N,) of errors (N,) in standard deviations, scaled to e^2 for small ones."""
+    return np.where(error < HUBER, error**2, 2 * HUBER * error - HUBER**2)
 
 
 def huber_weights(error: np.ndarray) -> np.ndarray:
     """Weights (N,) that make a least-squares step on Huber's cost."""
-    return np.minimum(1.0, _HUBER / np.maximum(error, 1e-12))
+    return np.minimum(1.0, HUBER / np.maximum(error, 1e-12))
 
 
 def cauchy_cost(squared: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ NANOSECONDS = 10**9
 MOST_SECONDS = (2**63 - 1) // NANOSECONDS
 # Coordinates of the Earth's satellites are smaller; beyond, a double no longer holds millimetres.
 MOST_METRES = 1e9
-# How far from one the length of a quaternion may be, and from it the product of a rotation matrix
-# with its transpose: as far as rounding to two digits takes it.
+# Bounds of a quaternion's length, and of the error of R R^T: that of entries with two digits.
 _SHORTEST_QUATERNION, _LONGEST_QUATERNION = 1e-6, 1e6
 _ROTATION_TOLERANCE = 0.05
 
@@ -61,7 +60,7 @@ class Trajectory:
 
     @property
     def positions(self) -> np.ndarray:
-        """Where the camera was: (N, 3) float64 in the world."""
+        """Positions of the camera in the world, (N, 3) float64."""
         return self.poses[:, :3, 3]
 
     @property
@@ -143,7 +142,7 @@ def parse_seconds(text: str, where: str) -> int:
 
     Args:
         text: for example ``1311868169.163497925``.
-        where: the place of the text, for the error message.
+        where: file and line of the text, for the error message.
 
     Raises:
         TrajectoryError: the text is not a number, or of more seconds than a stamp can have.
@@ -212,9 +211,9 @@ def is_rotation(matrix: np.ndarray) -> bool:
     """Whether a matrix (3, 3) is a rotation but for rounding."""
     if not np.isfinite(matrix).all():
         return False
-    turn = np.clip(matrix, -2.0, 2.0)
-    off = np.abs(turn @ turn.T - np.eye(3)).max()
-    return bool(off <= _ROTATION_TOLERANCE and np.linalg.det(turn) > 0.0)
+    bounded = np.clip(matrix, -2.0, 2.0)
+    error = np.abs(bounded @ bounded.T - np.eye(3)).max()
+    return bool(error <= _ROTATION_TOLERANCE and np.linalg.det(bounded) > 0.0)
 
 
 def _content_lines(path: Path) -> list[tuple[int, str]]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A trajectory that grows for days: 64 bytes a pose, and the oldest give way."""
+"""A bounded log of poses, 64 bytes each: the newest replace the oldest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry.rotation import quaternion
 from loftr_vo.geometry.trajectory import Trajectory
 
-# Position and unit quaternion (x, y, z, w), with no digit lost: a float32 has a tenth of a
-# millimetre a kilometre away. A day at 30 Hz is 158 MiB.
-_ROW = np.dtype([('stamp', np.int64), ('position', np.float64, 3), ('turn', np.float64, 4)])
-# Rows that are allocated, and given up, at once.
+# Position and unit quaternion (x, y, z, w) in float64: a float32 resolves a tenth of a millimetre
+# a kilometre away. A day at 30 Hz is 158 MiB.
+_ROW = np.dtype([('stamp', np.int64), ('position', np.float64, 3), ('quaternion', np.float64, 4)])
+# Rows that are allocated and freed at once.
 _CHUNK = 4096
 
 
@@ -46,14 +46,13 @@ class TrajectoryLog:
             if self._filled == _CHUNK:
                 self._chunks.append(np.empty(_CHUNK, _ROW))
                 self._filled = 0
-            turn = quaternion(pose[:3, :3])
-            self._chunks[-1][self._filled] = stamp, pose[:3, 3], turn
+            self._chunks[-1][self._filled] = stamp, pose[:3, 3], quaternion(pose[:3, :3])
             self._filled += 1
             if self._rows - _CHUNK >= self._capacity:
                 self._chunks.popleft()
 
     def trajectory(self) -> Trajectory:
-        """Return what is kept."""
+        """Return the poses that are kept."""
         with self._lock:
             parts = list(self._chunks)
             if parts:
@@ -62,5 +61,5 @@ class TrajectoryLog:
         poses = np.tile(np.eye(4), (len(rows), 1, 1))
         poses[:, :3, 3] = rows['position']
         if len(rows):
-            poses[:, :3, :3] = Rotation.from_quat(rows['turn']).as_matrix()
+            poses[:, :3, :3] = Rotation.from_quat(rows['quaternion']).as_matrix()
         return Trajectory(rows['stamp'], poses)

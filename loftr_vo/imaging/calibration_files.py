@@ -25,6 +25,8 @@ from loftr_vo.imaging.calibration_formats import (
     orb_slam_camera,
 )
 from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera_info import camera_from_fields
+from loftr_vo.imaging.opencv_xml import is_opencv_xml, parse_opencv_xml
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,9 @@ def split_camera(given: str | Path) -> tuple[Path, str]:
 def read_calibration(given: str | Path) -> Calibration:
     """Return the camera in a calibration file.
 
-    It may be one of ROS' ``camera_calibration``, Kalibr's ``camchain.yaml``, EuRoC's
-    ``sensor.yaml``, OpenCV's FileStorage (YAML), the settings of ORB-SLAM2 and 3, or COLMAP's
-    ``cameras.txt``.
+    It may be one of ROS' ``camera_calibration``, a ``CameraInfo`` as ``ros2 topic echo`` prints
+    it, Kalibr's ``camchain.yaml``, EuRoC's ``sensor.yaml``, OpenCV's FileStorage (YAML, JSON or
+    XML), the settings of ORB-SLAM2 and 3, or COLMAP's ``cameras.txt``.
 
     Args:
         given: the file; with ``:CAMERA`` after it where it has several.
@@ -68,7 +70,10 @@ def read_calibration(given: str | Path) -> Calibration:
     with naming(path, CalibrationError):
         if is_colmap(text):
             return _chosen(path, wanted, 'COLMAP', _colmap_cameras(text))
-        values = parse_yaml(text, path, CalibrationError)
+        if is_opencv_xml(text):
+            values = parse_opencv_xml(text)
+        else:
+            values = parse_yaml(_first_message(text), path, CalibrationError)
         if not isinstance(values, Mapping):
             raise CalibrationError(
                 'expected the fields of a camera calibration (image_width, camera_matrix, ...), '
@@ -98,12 +103,19 @@ def _cameras(values: Fields, source: str) -> tuple[str, Cameras]:
             name: lambda name=name: orb_slam_camera(values, name)  # type: ignore[misc]
             for name in names
         }
+    if isinstance(values.get('k', values.get('K')), list) and 'width' in values:
+        return 'CameraInfo', {'': lambda: camera_from_fields(values)}
     if 'intrinsics' in values and 'resolution' in values:
         return 'EuRoC', {'': lambda: camera_of_sensor(values)}
     named = 'distortion_model' in values or 'camera_model' in values
     if opencv_matrix(values) is not None and not named:
         return 'OpenCV', {'': lambda: opencv_camera(values)}
     return 'ROS', {'': lambda: Camera.from_dict(values, source)}
+
+
+def _first_message(text: str) -> str:
+    """Return the first of the messages that ``ros2 topic echo`` prints, each with a line after."""
+    return text.split('\n---')[0] if text.lstrip().startswith('header:') else text
 
 
 def _colmap_cameras(text: str) -> Cameras:
@@ -121,8 +133,8 @@ def _chosen(path: Path, wanted: str, kind: str, cameras: Cameras) -> Calibration
             f'it has no camera {quoted(wanted)}; '
             + (f'it has {names}' if names else f'{kind} files have one camera, without a name')
         )
-    # ORB-SLAM3's first camera is the one that it tracks with.
-    name = wanted or ('Camera1' if 'Camera1' in cameras else '')
+    # ORB-SLAM3's first camera is the one that it tracks with; before version 1 it had no number.
+    name = wanted or next((name for name in ('Camera1', 'Camera') if name in cameras), '')
     if not name and len(cameras) > 1:
         raise CalibrationError(
             f'it has several cameras: name one, as in {path}:{next(iter(cameras))}; it has {names}'

@@ -38,9 +38,17 @@ _COLMAP_LINE = re.compile(r'\s*\d+\s+[A-Z_]+\s+\d+\s+\d+\s+\S')
 _COLMAP_CENTRE = 0.5
 # Of a fisheye: moves no ray by more than 1e-10.
 _NEXT_TO_NOTHING = 1e-12
-# Names of the fields in OpenCV's own programs and in those derived from them.
+# Names of the fields in OpenCV's own programs, of which those of version 2 have capitals, and in
+# those derived from them.
 _OPENCV_MATRIX = ('camera_matrix', 'cameraMatrix', 'Camera_Matrix', 'K', 'M1')
-_OPENCV_LENS = ('distortion_coefficients', 'dist_coeffs', 'distCoeffs', 'D', 'D1')
+_OPENCV_LENS = (
+    'distortion_coefficients',
+    'Distortion_Coefficients',
+    'dist_coeffs',
+    'distCoeffs',
+    'D',
+    'D1',
+)
 
 
 def camera_of_sensor(fields: Fields, coefficients: str = 'distortion_coefficients') -> Camera:
@@ -76,8 +84,8 @@ def opencv_camera(values: Fields) -> Camera:
     if not isinstance(lens, Mapping):
         raise CalibrationError('the field distortion_coefficients is missing')
     size = values.get('image_size') or [
-        _field(values, 'image_width'),
-        _field(values, 'image_height'),
+        values[f'image_{side}'] if f'image_{side}' in values else _field(values, f'image_{other}')
+        for side, other in (('Width', 'width'), ('Height', 'height'))
     ]
     width, height = (_whole(side) for side in size)
     model = 'equidistant' if values.get('fisheye_model') else 'plumb_bob'
@@ -187,6 +195,6 @@ def _list(fields: Fields, name: str, count: int | None = None) -> list[Any]:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int:
+    if type(value) is not int and not (isinstance(value, float) and value.is_integer()):
         raise CalibrationError(f'{quoted(value)} is not a whole number of pixels')
-    return value
+    return int(value)

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from loftr_vo.files.text import quoted
 from loftr_vo.imaging.camera import CalibrationError, Camera
 
 
@@ -43,6 +46,33 @@ def camera_from_info(info: Any, rectified: bool = False) -> Camera:
         distortion_model=model,
         distortion=distortion if distortion.any() else np.zeros(0),
     )
+
+
+def camera_from_fields(values: Mapping[str, Any]) -> Camera:
+    """Return the camera of a ``CameraInfo`` as ``ros2 topic echo`` or ``rostopic echo`` prints it.
+
+    Raises:
+        CalibrationError: a field is missing, or see ``camera_from_info``.
+    """
+    # ROS 1 has the matrices in capitals.
+    fields = {str(name).lower(): value for name, value in values.items()}
+    for name in ('width', 'height', 'k', 'd'):
+        if name not in fields:
+            raise CalibrationError(f'the field {name} is missing')
+    for name in ('width', 'height', 'binning_x', 'binning_y'):
+        if type(fields.setdefault(name, 0)) is not int:
+            raise CalibrationError(f'{name} must be a whole number, got {quoted(fields[name])}')
+    region = {'width': 0, 'height': 0, 'x_offset': 0, 'y_offset': 0, **(fields.get('roi') or {})}
+    info = SimpleNamespace(
+        **{
+            **fields,
+            'k': np.array(fields['k'], np.float64),
+            'd': np.array(fields['d'] or [], np.float64),
+            'distortion_model': str(fields.get('distortion_model', '')),
+            'roi': SimpleNamespace(**region),
+        }
+    )
+    return camera_from_info(info)
 
 
 def _projection(info: Any) -> np.ndarray:

@@ -48,7 +48,8 @@ def known_lens(name: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
 
     Tools write more zeros than a model has coefficients, and leave out those at the end: the
     model is what those say that are not zero. Three alone are radial (k1, k2, k3). A
-    plumb_bob of more than five is OpenCV's rational polynomial, which begins the same.
+    plumb_bob of more than five is OpenCV's rational polynomial, which begins the same. Zeros
+    alone are a lens without distortion, whatever the model is called.
 
     Args:
         name: of the model, in any of its spellings.
@@ -61,6 +62,8 @@ def known_lens(name: str, coefficients: np.ndarray) -> tuple[str, np.ndarray]:
         LensError: the name is not known, or there are more than the model has.
     """
     word = re.sub(r'[\s_-]+', '_', name.strip().lower())
+    if word not in _NAMES and not coefficients.any():
+        return 'plumb_bob', np.zeros(0)
     if word not in _NAMES:
         raise LensError(
             f'unknown distortion model {quoted(name)}; known are {", ".join(COEFFICIENTS)} '

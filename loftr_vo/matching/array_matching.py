@@ -15,6 +15,7 @@ from loftr_vo.matching.matches import Matches
 _SMALLEST_SIDE = 16  # pixels: two coarse cells
 
 
+@torch.inference_mode()
 def match_pair(
     model: LoFTR, image0: np.ndarray, image1: np.ndarray, max_size: int | None = None
 ) -> Matches:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the odometry says of one frame."""
+"""The estimate of a frame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class State(enum.Enum):
-    """How the odometry stands after a frame."""
+    """State of the odometry after a frame."""
 
     INITIALISING = 'initialising'
     TRACKING = 'tracking'
@@ -25,7 +25,7 @@ class State(enum.Enum):
 
 
 class Cloud:
-    """Points and how sure they are; made when first asked for, since seldom anyone does.
+    """Points with their confidence, computed when first read, which is seldom.
 
     Args:
         make: returns points (P, 3) and their confidence (P,); called at most once.
@@ -51,38 +51,38 @@ class Cloud:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The pose after one frame, how sure it is, and why.
+    """The pose of a frame, with its covariance and how it was found.
 
     The world is the optical frame of the camera (x right, y down, z forward) at the first frame.
-    Lengths are metres if ``metric``, else in the median depth of what the first keyframe saw.
+    Lengths are metres if ``metric``, else in median depths of the first keyframe's scene.
 
     Attributes:
         stamp: nanoseconds, the frame's.
         state: see ``State``.
-        reason: one short clause: why the state is what it is; never empty when not tracking.
+        reason: one short clause, why the state is so; never empty when not tracking.
         pose: (4, 4) float64, world from camera (maps points in the camera to the world).
         covariance: (6, 6) float64 of (x, y, z, rotation about x, y, z) in world axes, the
             rotation a left perturbation: R_true = exp(r) R.
-        step: the camera's own motion since the frame before; None where it is not known. The poses
-            differ by more than that wherever they are corrected.
+        step: the camera's own motion since the frame before; None where it is not known. Poses
+            also change where they are corrected.
         matches: the matches with the keyframe (keypoints0 in the keyframe), or None.
         inliers: (N,) bool, which of ``matches`` agree with the pose.
         cloud: triangulated cells of the keyframe, in the world; see ``points``.
-        matched_by: what the frame was matched with the keyframe by: network, or tracks.
-        network_frames: pictures that the network has seen until now.
-        parallax: degrees, median over inliers, rotation taken out.
-        keyframe_id: counts the keyframes made so far, from 0.
+        matched_by: how the frame was matched with the keyframe: ``network`` or ``tracks``.
+        network_frames: number of pictures that the network has encoded.
+        parallax: degrees, median over inliers, without the rotation.
+        keyframe_id: number of the keyframe, from 0.
         keyframe_pose: (4, 4) float64, world from keyframe.
         keyframe_image: (H, W) uint8, the keyframe's picture.
         is_keyframe: whether this frame became the keyframe.
-        restarts: new starts made so far because the camera was not found again.
-        scale_carried: whether the scale is only carried over from before a new start.
+        restarts: number of new maps begun because the camera was not located again.
+        scale_carried: whether the scale is only carried over from the map before.
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
         readout_time: seconds in which a rolling shutter reads the rows; 0 for a global one, NaN as
             long as it is not known.
-        scale: whether lengths are metres, how sure that is, and why they are not.
-        timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, which is
-            what the frame before left to do after its estimate, see ``VisualOdometry.finish``.
+        scale: state of the metric scale.
+        timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, the work
+            after the estimate of the frame before, see ``VisualOdometry.finish``.
     """
 
     stamp: int

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the map once a frame's estimate is out: depth update, new keyframe, scale."""
+"""The work on the map after a frame's estimate: depth update, new keyframe, scale."""
 
 from __future__ import annotations
 
@@ -11,62 +11,53 @@ import numpy as np
 from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.keyframe_creation import KeyframeCreation
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
-from loftr_vo.odometry.map.covariance import keyframe_covariance, with_known_scale
+from loftr_vo.odometry.map.covariance import with_known_scale
 from loftr_vo.odometry.map.depth_filter import (
-    propagate_depth,
-    store_filtered_depth,
     update_depth,
 )
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.lucas_kanade_triangulation import triangulate_by_tracking
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.map.tuning import TUNING as MAP_TUNING
 from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe, TrackedFrame
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING as SHUTTER_TUNING
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
-from loftr_vo.odometry.tracking.camera_step import Placement
-from loftr_vo.odometry.tracking.keyframe_matching import MOST_LINKED, KeyframeMatching
 from loftr_vo.odometry.tracking.reference_search import Reference
-from loftr_vo.odometry.tracking.track_completion import complete_tracks
-
-# Radians by which a keyframe's readout rotation must change to be applied; a fiftieth of a pixel.
-_MIN_ROTATION_CHANGE = 1e-4
 
 
 class KeyframeManager:
-    """Makes keyframes and keeps their depths.
+    """Updates the depths of keyframes, makes new ones and refines them.
 
-    A keyframe is made in two parts. The first gives the frame's cells the depths that are known,
-    and the next frame needs it. The second refines it: it looks back at older keyframes, measures
-    the scale and adjusts the window. It takes several steps, and a live camera's frames may come
-    between them.
+    A keyframe is made in two parts. The first, which the next frame needs, gives its cells the
+    known depths (``KeyframeCreation``). The second refines it: its cells are triangulated in older
+    keyframes, the scale is measured and the window adjusted. That takes several steps, and frames
+    of a live camera may come between them.
 
     Args:
         state: of the odometry, which is changed.
         scale: the source of metric scale.
-        keyframe_matching: the network's matches between keyframes.
+        creation: adds keyframes to the map.
         settings: see ``loftr_vo.config``.
         in_steps: whether the second part is left to ``refine_further``, else done at once.
-        wait: whether to wait for the network's matches between keyframes.
     """
 
     def __init__(
         self,
         state: OdometryState,
         scale: MetricScale,
-        keyframe_matching: KeyframeMatching,
+        creation: KeyframeCreation,
         settings: Settings,
         *,
         in_steps: bool,
-        wait: bool,
     ) -> None:
         self._state = state
         self._scale = scale
-        self._keyframe_matching = keyframe_matching
+        self._creation = creation
         self._settings = settings
         self._in_steps = in_steps
-        self._wait = wait
 
     def needs_new_keyframe(self, reference: Reference, resting: bool) -> bool:
         """Whether the frame that was tracked against a reference is to become a keyframe."""
@@ -74,8 +65,8 @@ class KeyframeManager:
         overlap = reference.overlap
         if overlap is None:
             overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
-        worn = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
-        return not resting and (worn or overlap < rules.min_overlap)
+        outdated = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
+        return not resting and (outdated or overlap < rules.min_overlap)
 
     def apply_depth_update(self) -> None:
         """Update the readout time, and the keyframe's depths, with the last motion."""
@@ -86,7 +77,7 @@ class KeyframeManager:
                 update_depth(update.keyframe, update.motion)
 
     def make_pending_keyframe(self, clock: Stopwatch) -> None:
-        """Make the last frame the keyframe, if it is to be, and go on from its refined pose."""
+        """Make the last frame the keyframe, if it is to be, and continue from its refined pose."""
         state = self._state
         pending: PendingKeyframe | None = state.pending_keyframe
         state.pending_keyframe = None
@@ -94,20 +85,16 @@ class KeyframeManager:
             return
         while state.refinement is not None:
             self.refine_further()
-        new = self._make_keyframe(pending.tracked, clock)
-        refinement = self._refine(new, pending.tracked, clock, window=not pending.turning)
+        new = self._creation.keyframe_of(pending.tracked, clock)
+        refinement = self._refine(new, pending.tracked, clock, window=not pending.rotating)
         if self._in_steps:
             state.refinement = refinement
             return
         for _ in refinement:
             pass
         state.pose = new.pose
-        if not pending.turning:
+        if not pending.rotating:
             state.pure_rotation.move_to(state.pose)
-
-    def join_matches(self) -> None:
-        """Take over the network's matches between keyframes, once they are there."""
-        self._keyframe_matching.join(self._settings.geometry, wait=self._wait)
 
     def refine_further(self) -> None:
         """Do one step of refining the newest keyframe, and move the pose along with it."""
@@ -127,32 +114,11 @@ class KeyframeManager:
 
         Args:
             tracked: the frame.
-            clock: told how long it takes.
+            clock: measures the stages.
         """
-        new = self._make_keyframe(tracked, clock)
+        new = self._creation.keyframe_of(tracked, clock)
         for _ in self._refine(new, tracked, clock):
             pass
-        return new
-
-    def _make_keyframe(self, tracked: TrackedFrame, clock: Stopwatch) -> Keyframe:
-        """Make a tracked frame the keyframe, and give its cells the depths that are known."""
-        state, old, motion = self._state, tracked.keyframe, tracked.motion
-        if tracked.matched_by == 'tracks' and state.initialised:
-            motion = complete_tracks(old, tracked.frame, motion, self._settings.geometry)
-        covariance = tracked.covariance
-        if state.initialised:
-            covariance = keyframe_covariance(covariance, old, motion)
-        new = self.add_keyframe(
-            tracked.frame,
-            tracked.encoded,
-            old.reference_depth,
-            tracked.pose,
-            covariance,
-            motion.readout.readout_rotation,
-        )
-        if state.initialised:
-            self._give_depth(new, old, motion, by_tracks=tracked.matched_by == 'tracks')
-            clock.lap('geometry')
         return new
 
     def _refine(
@@ -163,12 +129,11 @@ class KeyframeManager:
         Args:
             new: the keyframe.
             tracked: the frame that it is.
-            clock: told how long it takes.
-            window: whether to adjust the window. Without parallax there is nothing to gain: only
-                what should stay would move.
+            clock: measures the stages.
+            window: whether to adjust the window. Without parallax there is nothing to gain.
         """
         if self._state.initialised:
-            most = MOST_LINKED if tracked.matched_by == 'tracks' else None
+            most = MAP_TUNING.max_linked_cells if tracked.matched_by == 'tracks' else None
             for older in self._older_keyframes():
                 triangulate_by_tracking(new, older, self._settings.geometry, most)
                 yield True
@@ -181,79 +146,20 @@ class KeyframeManager:
             new.update_reference_depth()
             clock.lap('geometry')
 
-    def add_keyframe(
-        self,
-        frame: Frame,
-        encoded: EncodedImage,
-        reference_depth: float,
-        pose: np.ndarray | None = None,
-        covariance: np.ndarray | None = None,
-        readout_rotation: np.ndarray | None = None,
-    ) -> Keyframe:
-        """Add a keyframe without depth to the map; pose and covariance default to the present."""
-        state, shutter = self._state, self._state.readout_time
-        keyframe = Keyframe(
-            number=state.keyframe_count,
-            frame=frame,
-            encoded=encoded,
-            pose=state.pose if pose is None else pose,
-            covariance=state.covariance if covariance is None else covariance,
-            reference_depth=reference_depth,
-            refined=self._settings.geometry.refine_matches,
-            readout_rotation=(
-                shutter.expected_readout_rotation()
-                if readout_rotation is None
-                else readout_rotation
-            ),
-            angular_velocity=shutter.angular_velocity(),
-        )
-        state.keyframe_count += 1
-        state.placement = Placement.of_keyframe(frame.stamp, keyframe.number)
-        state.keyframes.add(keyframe)
-        if len(state.keyframes) == 1 and self._scale.begin(keyframe):
-            keyframe.covariance = with_known_scale(keyframe.covariance)
-            state.keyframes.scale_is_known()
-        return keyframe
-
-    def start_map(self, frame: Frame, encoded: EncodedImage) -> None:
-        """Begin a map with this frame, at the present pose and with the last reference depth."""
-        state = self._state
-        reference_depth = state.keyframe.reference_depth
-        state.refinement = None
-        self._keyframe_matching.forget()
-        if state.initialised:
-            self._scale.put_away()
-        state.keyframes.start_anew(frame.stamp, keep=state.initialised)
-        state.last_tracked, state.initialised = None, False
-        self.add_keyframe(frame, encoded, reference_depth)
-
-    def _give_depth(
-        self, new: Keyframe, old: Keyframe, motion: Motion, *, by_tracks: bool
-    ) -> None:
-        """Give a new keyframe depth from the one before, and link both."""
-        store_filtered_depth(old)
-        agreement_count = old.agreement_count[motion.matches.cells[motion.seen]]
-        propagate_depth(new, *motion.seen_depth(), agreement_count)
-        link = motion.link_to(new)
-        old.links.append(link.thinned(MOST_LINKED) if by_tracks else link)
-        if by_tracks:
-            self._keyframe_matching.start(old, new)
-            self.join_matches()
-
     def _older_keyframes(self) -> list[Keyframe]:
-        """Keyframes before the newest, the newest of them first; none without sub-pixel places."""
+        """Keyframes before the newest, in reverse order; none without sub-pixel refinement."""
         if not self._settings.geometry.refine_matches:
             return []
         return self._state.keyframes.window[-2::-1]
 
     def _refine_window(self) -> None:
-        """Adjust the newest keyframes; the older half of the window is held."""
+        """Adjust the newest keyframes; the older half of the window is held fixed."""
         window = self._state.keyframes.window
         if self._settings.keyframe.refine_window and len(window) > 2:
             try:
                 refine_window(window, fixed=max(1, len(window) // 2))
             except np.linalg.LinAlgError as error:
-                # The window stays as it was; the next estimate says so.
+                # The window is unchanged; the next estimate has the reason.
                 self._state.solver_warning = f'solver: the last keyframes are not refined: {error}'
 
     def _measure_scale(self, new: Keyframe, old: Keyframe) -> None:
@@ -268,18 +174,18 @@ class KeyframeManager:
                 keyframe.covariance = with_known_scale(keyframe.covariance)
             self._state.relocalisation.rescale(factor, shift)
             if first:
-                # Old maps have another unit, and their ratio to this one is unknown.
-                keyframes.forget_old_maps()
-            keyframes.scale_is_known()
+                # Old maps have other units of unknown ratio.
+                keyframes.drop_old_maps()
+            keyframes.mark_scale_known()
         self._scale.finish(new)
 
     def _update_readout_time(self, frame: Frame, keyframe: Keyframe, motion: Motion) -> None:
-        """Update the readout time, and undo the keyframe's readout rotation accordingly."""
+        """Update the readout time, and with it the keyframe's readout rotation."""
         shutter = self._state.readout_time
         rotation = motion.pose_from(keyframe)[:3, :3]
         shutter.follow(frame, rotation, keyframe, motion.readout)
         found = shutter.readout_rotation_at(keyframe.frame.stamp)
         if found is None:
             return
-        if np.abs(found - keyframe.readout_rotation).max() > _MIN_ROTATION_CHANGE:
+        if np.abs(found - keyframe.readout_rotation).max() > SHUTTER_TUNING.min_rotation_change:
             keyframe.set_readout_rotation(found)

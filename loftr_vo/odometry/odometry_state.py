@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the odometry keeps from one frame to the next."""
+"""The state of the odometry from frame to frame."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.odometry.estimate import Cloud
 from loftr_vo.odometry.map.covariance import initial_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.keyframe_store import KeyframeStore
@@ -48,26 +49,26 @@ class TrackedFrame:
 
 @dataclass(frozen=True, eq=False)
 class PendingKeyframe:
-    """The last frame, which is to become the keyframe.
+    """The last frame, if it is to become the keyframe.
 
     Attributes:
         tracked: that frame.
-        turning: whether the camera only rotates there.
+        rotating: whether the camera only rotates there.
     """
 
     tracked: TrackedFrame
-    turning: bool
+    rotating: bool
 
 
 @dataclass(frozen=True, eq=False)
 class PendingDepthUpdate:
-    """A motion that the keyframe's depths are still to be updated with.
+    """The last motion, which the keyframe's depths are to be updated with.
 
     Attributes:
         frame: the frame.
         keyframe: its reference.
         motion: between them.
-        has_parallax: whether it measures depth: the camera moved, and the scale is known.
+        has_parallax: whether it measures depth: the camera moves, and depths are known.
     """
 
     frame: Frame
@@ -81,10 +82,10 @@ class OdometryState:
 
     Attributes:
         keyframes: the local map.
-        relocalisation: the time since the camera was lost, and the pose in ``odom``.
+        relocalisation: the time that the camera is lost, and the pose in ``odom``.
         readout_time: of a rolling shutter.
-        stationary: tells whether the camera stands still.
-        pure_rotation: tells whether it only rotates.
+        stationary: detects a camera at rest.
+        pure_rotation: detects one that only rotates.
         pose: (4, 4), map from camera, the last one, refined by the keyframe's bundle adjustment.
         published_pose: (4, 4), the same as it was published.
         covariance: (7, 7) of ``pose`` and scale, see ``map.covariance``.
@@ -96,9 +97,11 @@ class OdometryState:
         placement: of the last frame against its keyframe, see the class; None while lost.
         pending_keyframe: see the class.
         pending_depth_update: see the class.
-        solver_warning: what failed after the last estimate, for the next one to say.
-        refinement: of the newest keyframe, in steps that are left to do; see ``KeyframeManager``.
+        solver_warning: failure after the last estimate, for the reason of the next one.
+        refinement: remaining steps for the newest keyframe; see ``KeyframeManager``.
         matched_by: ``network`` or ``tracks``, of the last frame; see ``Estimate``.
+        cloud: of the last estimate; its points are made before the map changes.
+        keyframe_milliseconds: time spent on the map since the last estimate.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -120,9 +123,11 @@ class OdometryState:
         self.solver_warning = ''
         self.refinement: Iterator[bool] | None = None
         self.matched_by = 'network'
+        self.cloud = Cloud.empty()
+        self.keyframe_milliseconds = 0.0
 
     def configure(self, settings: Settings) -> None:
-        """Take over changed settings."""
+        """Apply changed settings."""
         self.keyframes.configure(settings.recovery)
         self.relocalisation.configure(settings.recovery)
         self.readout_time.configure(settings.geometry)
@@ -143,10 +148,7 @@ class OdometryState:
         return inverse_transform(pose) @ keyframe.pose
 
     def expected_inliers(self) -> int:
-        """Inliers that a frame should have: as many as the keyframe's best, or the last frame's.
-
-        The last frame's count while the keyframe is new.
-        """
+        """Expected number of inliers: the larger of the keyframe's best and the last frame's."""
         last = 0 if self.last_tracked is None else int(self.last_tracked.motion.inliers.sum())
         return max(self.keyframe.best_inliers, last)
 

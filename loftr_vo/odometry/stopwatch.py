@@ -13,7 +13,7 @@ class Stopwatch:
     """Adds up the time of named stages.
 
     Args:
-        trace: told when they ran.
+        trace: records when they ran.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -22,10 +22,15 @@ class Stopwatch:
         self._since = time.perf_counter()
 
     def lap(self, stage: str) -> None:
-        """Count the time since the last lap to ``stage``."""
+        """Add the time since the last lap to ``stage``."""
         now = time.perf_counter()
         spent = (now - self._since) * 1e3
         self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + spent
-        # The network's own stages are traced where they run; the host only waits for them.
+        # The network's stages are traced where they run; the host only waits for them.
         self._trace.add('geometry' if stage == 'geometry' else 'waiting', self._since, now)
         self._since = now
+
+    @property
+    def total(self) -> float:
+        """Milliseconds of all stages."""
+        return sum(self.milliseconds.values())

@@ -22,6 +22,8 @@ _MODULES = {
     'vo_when_active': 'loftr_vo.ros.when_active',
     'vo_px4': 'loftr_vo.ros.px4_bridge',
 }
+# How the names of ROS 2's packages end, of those that this one imports.
+_ROS_ENDINGS = ('rclpy', '_interfaces', '_msgs', '_srvs')
 
 
 def vo_node() -> int:
@@ -51,8 +53,25 @@ def vo_px4() -> int:
 
 def _run(name: str) -> int:
     end_while_starting()
-    code: int = importlib.import_module(_MODULES[name]).main()
+    try:
+        module = importlib.import_module(_MODULES[name])
+    except ModuleNotFoundError as error:
+        if not (error.name or '').partition('.')[0].endswith(_ROS_ENDINGS):
+            raise
+        print(_without_ros(name, str(error.name)), file=sys.stderr)
+        return 2
+    code: int = module.main()
     return code
+
+
+def _without_ros(name: str, missing: str) -> str:
+    """Return what to do where a module of ROS 2 is missing."""
+    python = f'Python {sys.version_info.major}.{sys.version_info.minor} ({sys.executable})'
+    return (
+        f'{name}: this needs ROS 2, and {python} does not find its module {missing}. Source a ROS '
+        'distribution that is made for this Python (source /opt/ros/jazzy/setup.bash), or install '
+        "ROS 2's Python packages from pip: pip install 'loftr_vo[ros]'"
+    )
 
 
 def _main() -> int:

@@ -128,7 +128,7 @@ def parameter_file() -> str:
 
 
 def markdown_table() -> str:
-    """Return the table of the README: every parameter with its default, explained."""
+    """Return the table of docs/interface.md: every parameter with its default, explained."""
     lines = [
         '| parameter | default | values | run time | meaning |',
         '|---|---|---|---|---|',
@@ -151,7 +151,9 @@ def _main() -> None:
         prog='python -m loftr_vo.ros.parameters',
         description='Print every parameter with its default as a ROS parameter file.',
     )
-    parser.add_argument('--markdown', action='store_true', help="as the README's table instead")
+    parser.add_argument(
+        '--markdown', action='store_true', help='as the table of the documents instead'
+    )
     print(markdown_table() if parser.parse_args().markdown else parameter_file(), end='')
 
 

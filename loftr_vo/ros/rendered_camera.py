@@ -17,7 +17,8 @@ from rclpy.node import Node
 
 from loftr_vo.ros.camera_simulator import CameraSimulator
 from loftr_vo.ros.signals import end_while_starting, ignore_signals, until_a_signal
-from loftr_vo.synthetic.sequence import KINDS, SyntheticSequence
+from loftr_vo.synthetic.places import KINDS
+from loftr_vo.synthetic.sequence import SyntheticSequence
 
 
 class RenderedCamera(Node):

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 import torch
 
-from loftr_vo.synthetic import materials
+from loftr_vo.synthetic import furnishings
 from loftr_vo.synthetic.camera_path import CameraPath
 from loftr_vo.synthetic.scene import Rectangles
 from loftr_vo.synthetic.stage import Stage
@@ -44,7 +44,7 @@ class PasserBy:
         """Put the board on the stage, to be moved by ``place``; the last to join."""
         self._first = stage.surfaces
         size = (self._width, 2.6)
-        picture = stage.paint(materials.rug, size, 200.0)
+        picture = stage.paint(furnishings.rug, size, 200.0)
         right, down = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
         stage.place(picture, np.zeros(3), right, down, size)
 

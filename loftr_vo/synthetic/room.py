@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from loftr_vo.synthetic import materials
+from loftr_vo.synthetic import furnishings, materials
 from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.stage import DOWN, Stage, light
 
@@ -60,18 +60,18 @@ def _walls(stage: Stage) -> None:
     overhead = stage.paint(materials.ceiling, (WIDTH, DEPTH), stage.scale) * 0.85
     stage.place(overhead, -HEIGHT * DOWN, _WEST, _SOUTH, (WIDTH, DEPTH))
     for outward, along, height, size, painter in (
-        (_NORTH, -2.5, 1.55, (0.9, 0.7), materials.painting),
-        (_NORTH, -0.1, 1.6, (1.3, 0.9), materials.painting),
-        (_NORTH, 1.2, 1.75, (0.5, 0.7), materials.poster),
-        (_NORTH, 2.6, 1.02, (0.9, 2.04), materials.door),
-        (_SOUTH, -2.2, 1.6, (1.5, 1.3), materials.window),
-        (_SOUTH, 0.2, 1.6, (0.7, 0.9), materials.poster),
-        (_SOUTH, 2.1, 1.6, (1.5, 1.3), materials.window),
-        (_EAST, -1.7, 1.65, (0.8, 0.6), materials.painting),
-        (_EAST, 0.0, 1.6, (1.0, 1.2), materials.poster),
-        (_EAST, 1.7, 1.75, (0.6, 0.8), materials.painting),
-        (_WEST, -1.5, 1.6, (0.9, 0.9), materials.painting),
-        (_WEST, 1.6, 1.65, (1.2, 0.8), materials.painting),
+        (_NORTH, -2.5, 1.55, (0.9, 0.7), furnishings.painting),
+        (_NORTH, -0.1, 1.6, (1.3, 0.9), furnishings.painting),
+        (_NORTH, 1.2, 1.75, (0.5, 0.7), furnishings.poster),
+        (_NORTH, 2.6, 1.02, (0.9, 2.04), furnishings.door),
+        (_SOUTH, -2.2, 1.6, (1.5, 1.3), furnishings.window),
+        (_SOUTH, 0.2, 1.6, (0.7, 0.9), furnishings.poster),
+        (_SOUTH, 2.1, 1.6, (1.5, 1.3), furnishings.window),
+        (_EAST, -1.7, 1.65, (0.8, 0.6), furnishings.painting),
+        (_EAST, 0.0, 1.6, (1.0, 1.2), furnishings.poster),
+        (_EAST, 1.7, 1.75, (0.6, 0.8), furnishings.painting),
+        (_WEST, -1.5, 1.6, (0.9, 0.9), furnishings.painting),
+        (_WEST, 1.6, 1.65, (1.2, 0.8), furnishings.painting),
     ):
         distance = (DEPTH if outward[2] else WIDTH) / 2 - 0.03
         right = np.cross(DOWN, -outward)
@@ -81,8 +81,8 @@ def _walls(stage: Stage) -> None:
 
 def _furnish(stage: Stage) -> list[tuple[np.ndarray, tuple[float, float], float]]:
     """Add the furniture; return (foot, (width, depth), heading) of what stands on the floor."""
-    wood, cloth, paper = materials.planks, materials.fabric, materials.carton
-    shelf, chest = materials.books, materials.drawers
+    wood, cloth, paper = materials.planks, furnishings.fabric, furnishings.carton
+    shelf, chest = furnishings.books, furnishings.drawers
     quarter = np.pi / 2
     standing = (
         # x, z, (width, height, depth), heading, front, side, top
@@ -118,7 +118,7 @@ def _furnish(stage: Stage) -> list[tuple[np.ndarray, tuple[float, float], float]
 def _floor(stage: Stage, furniture: list[tuple[np.ndarray, tuple[float, float], float]]) -> None:
     """Boards with a rug on them, and shade around what stands there."""
     boards = stage.paint(materials.planks, (WIDTH, DEPTH), stage.scale)
-    carpet = stage.paint(materials.rug, (3.4, 2.4), stage.scale)
+    carpet = stage.paint(furnishings.rug, (3.4, 2.4), stage.scale)
     height, width = boards.shape
     top, left = (height - carpet.shape[0]) // 2, (width - carpet.shape[1]) // 2
     boards[top : top + carpet.shape[0], left : left + carpet.shape[1]] = carpet

@@ -7,13 +7,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import torch
 
 from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
@@ -21,61 +18,20 @@ from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame, RightPicture
 from loftr_vo.odometry.rolling_shutter.model import share_of_readout
-from loftr_vo.synthetic.camera_path import (
-    CameraPath,
-    stopping,
-    swinging,
-    turning,
-)
 from loftr_vo.synthetic.lens import LensView
 from loftr_vo.synthetic.passer_by import PasserBy
-from loftr_vo.synthetic.render import render
-from loftr_vo.synthetic.room import build_room, room_path
+from loftr_vo.synthetic.places import KINDS, PLACES
 from loftr_vo.synthetic.scene import Rectangles
 from loftr_vo.synthetic.sensors import depth_camera, wheel_odometry
-from loftr_vo.synthetic.stage import Stage
-from loftr_vo.synthetic.street import LONGEST_DRIVE, build_street, street_path
-from loftr_vo.synthetic.wall import build_wall, wall_path
+from loftr_vo.synthetic.view import one_thread, part_of, render_in_blocks, render_visible
 
-
-@dataclass(frozen=True)
-class _Place:
-    """A scene, the way of the camera in it, and the seconds that it may last."""
-
-    build: Callable[[np.random.Generator], Stage]
-    path: Callable[[np.random.Generator], CameraPath]
-    longest: float = math.inf
-    baseline: float = 0.12  # metres, of a stereo pair that suits it
-
-
-def _resting_path(rng: np.random.Generator) -> CameraPath:
-    return stopping(room_path(rng), HALT)
-
-
-def _turning_path(rng: np.random.Generator) -> CameraPath:
-    return turning(room_path(rng), HALT, TURN_RATE)
-
-
-def _swinging_path(rng: np.random.Generator) -> CameraPath:
-    return swinging(room_path(rng), rng)
-
-
-HALT = 2.0  # seconds, after which the cameras of ``rest`` and ``turn`` stop
-TURN_RATE = math.radians(40.0)
-_PLACES = {
-    'room': _Place(build_room, room_path),
-    'street': _Place(build_street, street_path, LONGEST_DRIVE, baseline=0.5),
-    'rest': _Place(build_room, _resting_path),
-    'turn': _Place(build_room, _turning_path),
-    'swing': _Place(build_room, _swinging_path),
-    'wall': _Place(build_wall, wall_path),
-}
-KINDS = tuple(_PLACES)
 FIELD_OF_VIEW = 75.0  # degrees, horizontally
+
 _BLUR_SAMPLES = 5
-_BLOCK = 80  # pixels
+
 # Rows that a rolling shutter reads at a time; less than a tenth of a pixel passes meanwhile.
 _ROWS_AT_ONCE = 4
+
 _START = 1_000_000_000  # nanoseconds; a stamp of zero means "unknown" to parts of ROS
 
 
@@ -139,13 +95,15 @@ class SyntheticSequence(Sequence):
         self._lens = LensView(self.camera) if self.camera.distortion.any() else None
         if self._lens and readout:
             raise ValueError('a rolling shutter is rendered without distortion only')
+        # A lens's faces are finer than its picture already.
+        self._supersampling = 1 if self._lens else 2
         self._frames = frames
         self._seed = seed
         self._noise = noise
         self._exposure = exposure
         self._readout = readout
         self._light, self._flicker, self._blur = light, flicker, blur
-        place = _PLACES[kind]
+        place = PLACES[kind]
         # One generator each, so that the path stays when a painter draws more or less.
         stage = place.build(np.random.default_rng([seed, 0]))
         self._path = place.path(np.random.default_rng([seed, 1]))
@@ -190,7 +148,7 @@ class SyntheticSequence(Sequence):
     def frame(self, index: int) -> Frame:
         """Render one frame; its pose is that of the middle of the exposure."""
         time = float(self._times[index])
-        with _one_thread():
+        with one_thread():
             light, depth = self._see(np.eye(4), time)
             if self._exposure:
                 moments = (np.arange(_BLUR_SAMPLES) + 0.5) / _BLUR_SAMPLES - 0.5
@@ -220,7 +178,7 @@ class SyntheticSequence(Sequence):
         if 'stereo' in self.provided:
             time = float(self._times[index])
             left_from_right = np.linalg.inv(self.right_from_left)
-            with _one_thread():
+            with one_thread():
                 image = self._grey(self._see(left_from_right, time)[0], index, 5)
             right = RightPicture(image, self.camera, self.right_from_left)
             frame = dataclasses.replace(frame, right=right)
@@ -245,9 +203,11 @@ class SyntheticSequence(Sequence):
             middle = top + (len(light[rows]) - 1) / 2
             share = float(share_of_readout(np.array(middle), self.camera.height))
             late = time + share * self._readout
-            band = _part_of(self.camera, 0, top, light[rows].shape)
+            band = part_of(self.camera, 0, top, light[rows].shape)
             pose = self._path(late) @ path_from_camera
-            light[rows], depth[rows] = self._see_block(self._scene_at(late), pose, band)
+            light[rows], depth[rows] = render_visible(
+                self._scene_at(late), self._bank, pose, band, self._supersampling
+            )
         return light, depth
 
     def _scene_at(self, time: float) -> Rectangles:
@@ -264,87 +224,11 @@ class SyntheticSequence(Sequence):
         scene = self._scene_at(time)
 
         def view(pose: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-            return self._see_in_blocks(scene, pose, camera)
+            return render_in_blocks(scene, self._bank, pose, camera, self._supersampling)
 
         light, depth = self._lens.see(pose, view) if self._lens else view(pose, self.camera)
         self._seen = pose, light, depth
         return light, depth
-
-    def _see_in_blocks(
-        self, scene: Rectangles, pose: np.ndarray, camera: Camera
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Render a pinhole camera block by block."""
-        light, depth = np.empty((2, camera.height, camera.width), np.float32)
-        for top in range(0, camera.height, _BLOCK):
-            for left in range(0, camera.width, _BLOCK):
-                block = np.s_[top : top + _BLOCK, left : left + _BLOCK]
-                part = _part_of(camera, left, top, light[block].shape)
-                light[block], depth[block] = self._see_block(scene, pose, part)
-        return light, depth
-
-    @torch.no_grad()
-    def _see_block(
-        self, scene: Rectangles, pose: np.ndarray, camera: Camera
-    ) -> tuple[np.ndarray, np.ndarray]:
-        seen = render(
-            in_view(scene, pose, camera),
-            self._bank,
-            torch.from_numpy(pose[None].astype(np.float32)),
-            torch.from_numpy(camera.matrix[None].astype(np.float32)),
-            (camera.height, camera.width),
-            taps=2,
-            # A lens's faces are finer than its picture already.
-            supersampling=1 if self._lens else 2,
-        )
-        return seen.image[0].numpy(), seen.depth[0].numpy()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: on blocks this small, several mostly wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def in_view(scene: Rectangles, pose: np.ndarray, camera: Camera) -> Rectangles:
-    """Return the rectangles of a scene (B = 1) without most of those that a camera cannot see.
-
-    Left out are those seen from behind (the surfaces of a ``Stage`` have one side), and those
-    with all corners beyond one side of the view.
-    """
-    centre = scene.centre[0].double().numpy()
-    reach = (scene.axes * scene.half_size[..., None])[0].double().numpy()  # (P, 2, 3)
-    signs = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
-    corners = centre[:, None] + np.einsum('cs,psx->pcx', signs, reach)  # (P, 4, 3)
-    x, y, z = np.moveaxis((corners - pose[:3, 3]) @ pose[:3, :3], -1, 0)
-    # Half a pixel is seen beyond the centres of the outermost.
-    low, high = camera.undistort(np.array([[-0.5, -0.5], [camera.width, camera.height]]))
-    beyond = [
-        z <= 0,
-        x < low[0] * z,
-        x > high[0] * z,
-        y < low[1] * z,
-        y > high[1] * z,
-    ]
-    outside = np.any([side.all(axis=1) for side in beyond], axis=0)
-    normal = np.cross(reach[:, 0], reach[:, 1])
-    facing = ((centre - pose[:3, 3]) * normal).sum(axis=1) > 0
-    kept = np.flatnonzero(facing & ~outside)
-    # A scene needs a rectangle, which need not be seen.
-    index = torch.from_numpy(kept if kept.size else np.zeros(1, np.int64))
-    names = [entry.name for entry in dataclasses.fields(Rectangles)]
-    return Rectangles(**{name: getattr(scene, name)[:, index] for name in names})
-
-
-def _part_of(camera: Camera, left: int, top: int, size: tuple[int, ...]) -> Camera:
-    """Return the camera that sees the (H, W) pixels right of and below (left, top)."""
-    matrix = camera.matrix.copy()
-    matrix[:2, 2] -= left, top
-    return Camera(size[1], size[0], matrix, camera.distortion_model, camera.distortion)
 
 
 def _camera(size: tuple[int, int]) -> Camera:
@@ -363,7 +247,7 @@ def _check(
         raise ValueError(f'a sequence needs one frame or more, got {frames}')
     if not rate > 0:
         raise ValueError(f'the rate must be positive, got {rate}')
-    longest = _PLACES[kind].longest
+    longest = PLACES[kind].longest
     if (frames - 1) / rate > longest:
         raise ValueError(
             f'the {kind} ends after {longest:g} s: {frames} frames at {rate:g} Hz are too many'

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from loftr_vo.synthetic.materials import Painter
+from loftr_vo.synthetic.brush import Painter
 from loftr_vo.synthetic.scene import Rectangles
 from loftr_vo.synthetic.textures import TextureBank
 

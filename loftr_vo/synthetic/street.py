@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from loftr_vo.synthetic import materials
+from loftr_vo.synthetic import furnishings, materials, street_materials
 from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.painters import fractal_noise
 from loftr_vo.synthetic.stage import (
@@ -104,7 +104,7 @@ def _front(stage: Stage, one: np.ndarray, other: np.ndarray, height: float) -> N
     )
     if outward @ (nearest - middle) < 0:
         outward = -outward
-    stage.upright(materials.facade, middle - DOWN * height / 2, outward, (width, height))
+    stage.upright(street_materials.facade, middle - DOWN * height / 2, outward, (width, height))
 
 
 def _parked(stage: Stage, side: float) -> None:
@@ -115,7 +115,7 @@ def _parked(stage: Stage, side: float) -> None:
         _, heading = centre_line(distance)
         size = (1.8, rng.uniform(1.5, 2.3), rng.uniform(4.0, 5.2))
         foot = _beside(distance, side * (_KERB - 0.95))
-        side_on, end_on = materials.vehicle_side, materials.vehicle_end
+        side_on, end_on = street_materials.vehicle_side, street_materials.vehicle_end
         stage.box(side_on, materials.plaster, foot, size, heading, 80.0, end_on)
         distance += rng.uniform(8.0, 18.0)
 
@@ -124,9 +124,9 @@ def _pavement_things(stage: Stage, side: float) -> None:
     """Advertising pillars, hedges and cartons in front of the houses."""
     rng = stage.rng
     kinds = (
-        (materials.poster, (1.2, 2.3, 0.4)),
-        (materials.hedge, (0.7, 1.1, 3.2)),
-        (materials.carton, (0.8, 0.9, 0.8)),
+        (furnishings.poster, (1.2, 2.3, 0.4)),
+        (street_materials.hedge, (0.7, 1.1, 3.2)),
+        (furnishings.carton, (0.8, 0.9, 0.8)),
         (materials.planks, (0.25, 4.5, 0.25)),
     )
     distance = rng.uniform(2.0, 6.0)
@@ -134,14 +134,14 @@ def _pavement_things(stage: Stage, side: float) -> None:
         painter, size = kinds[int(rng.integers(len(kinds)))]
         foot = _beside(distance, side * (_HOUSES - 1.5))
         heading = centre_line(distance)[1]
-        stage.box(painter, materials.hedge, foot, size, heading, 80.0)
+        stage.box(painter, street_materials.hedge, foot, size, heading, 80.0)
         distance += rng.uniform(6.0, 12.0)
 
 
 def _horizon(stage: Stage) -> None:
     """The sky over far roofs, as panels so far away that they show next to no parallax."""
     far, height, below = 450.0, 420.0, 25.0
-    panorama = stage.paint(materials.sky, (4 * far, height), scale=1.1)
+    panorama = stage.paint(street_materials.sky, (4 * far, height), scale=1.1)
     for outward, view in zip(
         (np.array([0.0, 0.0, -1.0]), np.array([-1.0, 0.0, 0.0])),
         np.split(panorama[:, : panorama.shape[1] // 2 * 2], 2, axis=1),

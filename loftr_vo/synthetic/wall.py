@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loftr_vo.synthetic import materials
+from loftr_vo.synthetic import furnishings, materials
 from loftr_vo.synthetic.camera_path import CameraPath, Tremor, looking_along
 from loftr_vo.synthetic.stage import Stage
 
@@ -22,7 +22,7 @@ def build_wall(rng: np.random.Generator) -> Stage:
     wall = stage.paint(materials.masonry, _SIZE, stage.scale)
     for _ in range(_NOTICES):
         size = (rng.uniform(0.5, 1.1), rng.uniform(0.5, 1.1))
-        painter = (materials.poster, materials.painting)[int(rng.integers(2))]
+        painter = (furnishings.poster, furnishings.painting)[int(rng.integers(2))]
         picture = stage.paint(painter, size, stage.scale)
         top = int(rng.integers(0, wall.shape[0] - picture.shape[0]))
         left = int(rng.integers(0, wall.shape[1] - picture.shape[1]))

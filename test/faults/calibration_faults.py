@@ -68,9 +68,9 @@ def nan_distortion(rig):
     rig.calibrate(d=[0.1, math.nan, 0.0, 0.0, 0.0])
 
 
-@fault(KIND, 'three distortion coefficients', 'camera_info: ', recovers=NEXT)
-def three_coefficients(rig):
-    rig.calibrate(d=[0.1, 0.1, 0.1])
+@fault(KIND, 'more distortion coefficients than the model has', 'takes at most 14', recovers=NEXT)
+def fifteen_coefficients(rig):
+    rig.calibrate(d=[0.1] * 15)
 
 
 @fault(KIND, 'a lens model that nobody knows', 'camera_info: ', recovers=NEXT)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """All faults, and the table of them in docs/reliability.md.
 
-``python test/faults/registry.py`` prints the table.
+``PYTHONPATH=.:test python test/faults/registry.py`` prints the table.
 """
 
+import textwrap
 from collections import Counter
 
 # Imported for what they register, in the order of the table.
@@ -34,7 +35,7 @@ def table():
     """Return the table, with the counts."""
     counts = Counter(fault.kind for fault in REGISTRY)
     of_kinds = ', '.join(f'{KINDS[kind].lower()} {counts[kind]}' for kind in KINDS)
-    lines = [f'{len(REGISTRY)} faults: {of_kinds}.']
+    lines = textwrap.wrap(f'{len(REGISTRY)} faults: {of_kinds}.', 99)
     for kind, title in KINDS.items():
         lines += [
             '',

@@ -14,11 +14,13 @@ from loftr_vo.evaluation import pages
 from loftr_vo.evaluation.batch import result as results
 from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.table_file import write_table
-from loftr_vo.evaluation.table import COLUMNS, format_row
+from loftr_vo.evaluation.table import columns_of, format_row
 from loftr_vo.evaluation.versions import versions
 
 # Of more recordings the worst are shown, so that the page still opens.
 MOST_ROWS = 5000
+# Rows that are laid out when the page opens; the others are when they are scrolled to.
+_AT_ONCE = 100
 _BARS = 30
 # The last bar has all values above this percentile.
 _SHOWN_PERCENT = 98.0
@@ -66,20 +68,22 @@ def render_summary(
         command: the command line.
     """
     shown = _shown(rows)
+    columns = columns_of(rows)
     return pages.render(
         'summary.html.jinja',
         title='Visual odometry: summary',
         count=len({row['sequence'] for row in rows}),
         verdict=_verdict(rows),
         failures=[
-            {'name': _name(row), 'status': row['status'], 'error': row['error']}
+            (_name(row), f'{row["status"]}: {row["error"]}')
             for row in shown
             if row['status'] != results.DONE
         ],
         plots=[plot for name, title in _PLOTS if (plot := _histogram(rows, name, title))],
-        headings=[heading for heading, _, _ in COLUMNS],
-        lines=[_line(row, thumbnails) for row in shown],
+        headings=[heading for heading, _, _ in columns[1:]],
+        lines=[_line(row, columns[1:], thumbnails) for row in shown],
         left_out=len(rows) - len(shown),
+        at_once=_AT_ONCE,
         command=command,
         versions=versions(),
     )
@@ -148,9 +152,13 @@ def _histogram(rows: list[dict[str, Any]], name: str, title: str) -> dict[str, A
     }
 
 
-def _line(row: dict[str, Any], thumbnails: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    texts = format_row(row, COLUMNS)[1:]
-    values = [row.get(name) for _, name, _ in COLUMNS[1:]]
+def _line(
+    row: dict[str, Any],
+    columns: list[tuple[str, str, str]],
+    thumbnails: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    texts = format_row(row, columns)
+    values = [row.get(name) for _, name, _ in columns]
     folder = row.get('folder', '')
     has_report = row['status'] != results.FAILED and folder
     return {

@@ -1,10 +1,37 @@
 // Copyright 2026 The loftr_vo authors
 // SPDX-License-Identifier: Apache-2.0
-// Sorts the table by the column whose heading is chosen; what is not known comes last.
+// Sorts the table by the column whose heading is chosen, filters it by name, and lays out as many
+// of its rows as are scrolled to. What is not known comes last.
 'use strict';
 
+const AT_ONCE = 100;
 const body = document.querySelector('#recordings tbody');
 const headings = [...document.querySelectorAll('#recordings thead th')];
+const filter = document.querySelector('#filter');
+const more = document.querySelector('#more');
+const rows = [...body.rows, ...(more ? more.content.querySelectorAll('tr') : [])];
+let sorted = rows;
+let found = rows;
+
+function show(count) {
+  body.append(...found.slice(body.rows.length, count));
+}
+
+function nearEnd() {
+  return document.querySelector('#end').getBoundingClientRect().top < 2 * window.innerHeight;
+}
+
+function showMore() {
+  while (body.rows.length < found.length && nearEnd()) show(body.rows.length + AT_ONCE);
+}
+
+function update() {
+  const wanted = filter.value.toLowerCase();
+  found = sorted.filter((row) => row.cells[1].textContent.toLowerCase().includes(wanted));
+  document.querySelector('#count').textContent = `${found.length} of ${rows.length}`;
+  body.replaceChildren();
+  show(AT_ONCE);
+}
 
 function valueOf(row, column) {
   const cell = row.cells[column];
@@ -25,8 +52,16 @@ headings.forEach((heading, column) => {
     const ascending = heading.getAttribute('aria-sort') !== 'ascending';
     headings.forEach((each) => each.removeAttribute('aria-sort'));
     heading.setAttribute('aria-sort', ascending ? 'ascending' : 'descending');
-    const rows = [...body.rows].map((row) => [valueOf(row, column), row]);
-    rows.sort((a, b) => compare(a[0], b[0], ascending ? 1 : -1));
-    body.append(...rows.map((pair) => pair[1]));
+    const pairs = sorted.map((row) => [valueOf(row, column), row]);
+    pairs.sort((a, b) => compare(a[0], b[0], ascending ? 1 : -1));
+    sorted = pairs.map((pair) => pair[1]);
+    update();
   });
 });
+
+document.querySelector('.filter').hidden = false;
+document.querySelector('#count').textContent = `${rows.length} of ${rows.length}`;
+filter.addEventListener('input', update);
+window.addEventListener('scroll', showMore, { passive: true });
+window.addEventListener('resize', showMore);
+window.addEventListener('beforeprint', () => show(found.length));

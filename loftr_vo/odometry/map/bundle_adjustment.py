@@ -5,106 +5,33 @@
 A cell of keyframe a, with inverse depth rho along the ray x, is seen in keyframe j in the
 direction of R_j^T (R_a x + rho (p_a - p_j)). All poses (R, p), world from keyframe, and all rho
 are adjusted so that this is where the matches lie (Triggs et al., Bundle Adjustment, 2000). Every
-depth is seen by few poses, so the depths are eliminated first and what is left is small. What the
-frames between two keyframes taught of depth comes in as a weak prior.
+depth is seen by few poses, so the depths are eliminated first and a small system is left. The
+depths filtered from the frames between two keyframes are a weak prior.
 
-Estimating depth and motion one after the other, each taking the other as exact, makes the scale
-shrink where parallax is small (regression dilution); estimating them together does not.
+Estimating depth and motion in turn, each with the other taken as exact, makes the scale shrink
+where parallax is small (regression dilution). Estimating them together does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from scipy.linalg import block_diag
 
 from loftr_vo.geometry.reprojection import (
-    MatchArrays,
     linearise,
     residuals,
     summed_products,
     vector_norms,
 )
-from loftr_vo.geometry.rigid_motion import skew, transform
+from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
-from loftr_vo.odometry.map.keyframe import Keyframe, Link
-from loftr_vo.odometry.pose.pose_refinement import directions_keeping_length, of_length
-
-_ITERATIONS = 8
-_CONVERGED = 1e-4
-
-
-@dataclass(eq=False)
-class _State:
-    """What is adjusted: K poses and the inverse depths of each keyframe's cells."""
-
-    rotations: list[np.ndarray]
-    positions: list[np.ndarray]
-    depths: list[np.ndarray]
-
-    def relative(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rotation (3, 3) and translation (3,), the other keyframe from the anchor."""
-        back = self.rotations[other].T
-        return (
-            back @ self.rotations[anchor],
-            back @ (self.positions[anchor] - self.positions[other]),
-        )
-
-    def relative_by_poses(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
-        """Derivatives (6, 6) of the relative motion by the anchor's and by the other's pose."""
-        back = self.rotations[other].T
-        baseline = skew(self.positions[anchor] - self.positions[other])
-        by_anchor, by_other = np.zeros((2, 6, 6))
-        by_anchor[:3, :3] = by_anchor[3:, 3:] = back
-        by_other[:3, :3] = by_other[3:, 3:] = -back
-        by_other[:3, 3:] = back @ baseline
-        return by_anchor, by_other
-
-
-@dataclass(frozen=True, eq=False)
-class _Track:
-    """Cells of one keyframe of the window, the anchor, seen in another; see ``Link``."""
-
-    anchor: int
-    other: int
-    cells: np.ndarray
-    match_arrays: MatchArrays
-
-
-@dataclass(frozen=True, eq=False)
-class _System:
-    """Normal equations: of F free poses, and by keyframe of their C cells' depths."""
-
-    hessian: np.ndarray  # (6F, 6F)
-    gradient: np.ndarray  # (6F,)
-    pose_depth: list[np.ndarray]  # (6F, C)
-    depth_depth: list[np.ndarray]  # (C,)
-    depth_gradient: list[np.ndarray]  # (C,)
-
-    def without_depths(self) -> tuple[np.ndarray, np.ndarray]:
-        """Hessian and gradient of the poses once the depths are eliminated."""
-        hessian, gradient = self.hessian.copy(), self.gradient.copy()
-        for block, diagonal, slope in zip(
-            self.pose_depth, self.depth_depth, self.depth_gradient, strict=True
-        ):
-            scaled = block / diagonal
-            gradient -= scaled @ slope
-            hessian -= summed_products(scaled, block)
-        return hessian, gradient
-
-
-def _track(anchor: int, rays: np.ndarray, other: int, link: Link) -> _Track:
-    """Return a link as a track; ``rays`` are those of all cells of the anchor.
-
-    A cell at the rim of a lens can lose its ray when the picture is straightened anew.
-    """
-    usable = np.flatnonzero(np.isfinite(rays[link.cells, 0]))
-    cells = link.cells[usable]
-    match_arrays = MatchArrays.of(rays[cells], link.rays1[usable], link.whitening[usable])
-    return _Track(anchor, other, cells, match_arrays)
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.map.window import NormalEquations, WindowState, WindowTrack, window_track
+from loftr_vo.odometry.pose.fixed_length import directions_keeping_length, of_length
 
 
 def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
@@ -112,8 +39,8 @@ def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
 
     Args:
         window: keyframes, the oldest first.
-        fixed: how many of the oldest keep their pose; at least one. With only one, the length of
-            the first baseline is kept too, since nothing else holds the scale.
+        fixed: number of the oldest that keep their pose; at least one. With only one, the length
+            of the first baseline is kept too, since nothing else fixes the scale.
     """
     problem = _Problem(window, fixed)
     problem.solve()
@@ -127,12 +54,12 @@ class _Problem:
         self.free = len(window) - fixed
         number = {id(keyframe): index for index, keyframe in enumerate(window)}
         self.tracks = [
-            _track(number[id(keyframe)], keyframe.rays, number[id(link.other)], link)
+            window_track(number[id(keyframe)], keyframe.rays, number[id(link.other)], link)
             for keyframe in window
             for link in keyframe.links
             if id(link.other) in number
         ]
-        self.state = _State(
+        self.state = WindowState(
             [keyframe.pose[:3, :3].copy() for keyframe in window],
             [keyframe.pose[:3, 3].copy() for keyframe in window],
             [keyframe.inverse_depth.copy() for keyframe in window],
@@ -141,12 +68,12 @@ class _Problem:
     def solve(self) -> None:
         """Levenberg-Marquardt."""
         cost, damping = self._cost(self.state), 1e-4
-        for _ in range(_ITERATIONS):
+        for _ in range(TUNING.window_iterations):
             system = self._normal_equations()
             candidate = self._stepped(system, damping)
             candidate_cost = self._cost(candidate)
             if candidate_cost < cost:
-                converged = cost - candidate_cost < _CONVERGED * cost
+                converged = cost - candidate_cost < TUNING.window_convergence * cost
                 self.state, cost = candidate, candidate_cost
                 damping = max(damping / 10, 1e-8)
                 if converged:
@@ -157,7 +84,7 @@ class _Problem:
                     return
 
     def write_back(self) -> None:
-        """Give the keyframes their poses, depths and variances."""
+        """Write poses, depths and variances to the keyframes."""
         system = self._normal_equations()
         reduced, _ = system.without_depths()
         basis = self._free_directions()
@@ -176,7 +103,7 @@ class _Problem:
         cells = [track.cells for track in self.tracks if track.anchor == index]
         return np.unique(np.concatenate(cells)) if cells else np.empty(0, int)
 
-    def _normal_equations(self) -> _System:
+    def _normal_equations(self) -> NormalEquations:
         size = 6 * self.free
         hessian, gradient = np.zeros((size, size)), np.zeros(size)
         pose_depth = [np.zeros((size, len(depths))) for depths in self.state.depths]
@@ -187,7 +114,7 @@ class _Problem:
         ]
         for track in self.tracks:
             anchor, other, cells = track.anchor, track.other, track.cells
-            linear = linearise(track.match_arrays, *self._where(track, self.state))
+            linear = linearise(track.match_arrays, *self._relative_motion(track, self.state))
             weight = huber_weights(linear.error)
             depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
             depth_gradient[anchor][cells] += weight * np.sum(
@@ -210,9 +137,11 @@ class _Problem:
                 pose_depth[anchor][rows, cells] += by_pose.T @ with_depth
                 for columns, by_second in blocks:
                     hessian[rows, columns] += by_pose.T @ by_relative @ by_second
-        return _System(hessian, gradient, pose_depth, depth_depth, depth_gradient)
+        return NormalEquations(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
-    def _where(self, track: _Track, state: _State) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _relative_motion(
+        self, track: WindowTrack, state: WindowState
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rotation and translation between a track's keyframes, and its cells' depths."""
         return (
             *state.relative(track.anchor, track.other),
@@ -228,12 +157,12 @@ class _Problem:
             np.eye(6 * (self.free - 1)),
         )
 
-    def _stepped(self, system: _System, damping: float) -> _State:
+    def _stepped(self, system: NormalEquations, damping: float) -> WindowState:
         reduced, right = system.without_depths()
         basis = self._free_directions()
         hessian = basis.T @ system.hessian @ basis
         damped = basis.T @ reduced @ basis + damping * np.diag(np.diag(hessian))
-        # Least squares, since a keyframe without links leaves its pose open.
+        # Least squares, since the pose of a keyframe without links is not determined.
         step = basis @ np.linalg.lstsq(damped, -basis.T @ right, rcond=None)[0]
         rotations, positions = list(self.state.rotations), list(self.state.positions)
         for index in range(self.fixed, len(self.window)):
@@ -241,7 +170,7 @@ class _Problem:
             rotations[index] = cv2.Rodrigues(part[3:])[0] @ rotations[index]
             positions[index] = positions[index] + part[:3]
         if self.fixed == 1 and self.free:
-            # A step across the baseline makes it longer, by the second order.
+            # A step across the baseline changes its length in the second order.
             first, before = positions[0], self.state.positions[1]
             positions[1] = first + of_length(positions[1] - first, before - first)
         depths = [
@@ -254,12 +183,12 @@ class _Problem:
                 strict=True,
             )
         ]
-        return _State(rotations, positions, depths)
+        return WindowState(rotations, positions, depths)
 
-    def _cost(self, state: _State) -> float:
+    def _cost(self, state: WindowState) -> float:
         total = 0.0
         for track in self.tracks:
-            error = residuals(track.match_arrays, *self._where(track, state))
+            error = residuals(track.match_arrays, *self._relative_motion(track, state))
             total += float(huber_cost(vector_norms(error)).sum())
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.filtered_depth) ** 2

@@ -1,12 +1,12 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the uncertainty of the pose and of the scale grows from keyframe to keyframe.
+"""The covariance of pose and scale, propagated from keyframe to keyframe.
 
 A covariance here is (7, 7): of position, rotation (as in ``Estimate``) and the logarithm of the
-scale, by which all that is measured against a keyframe is too long. A motion against a keyframe
-adds its own error and, through the scale, one as long as it is itself. When the frame becomes a
-keyframe, its depths come out of this one's with an error in common, which is one step of a random
-walk of the scale. A camera that goes on for long is mostly wrong by this.
+scale, the common factor of all lengths measured against a keyframe. A motion against a keyframe
+adds its own error, and through the scale one in proportion to its length. A frame that becomes a
+keyframe takes its depths from the one before with a common error, which is one step of a random
+walk of the scale. On a long path that is most of the error.
 """
 
 from __future__ import annotations
@@ -17,14 +17,10 @@ from loftr_vo.geometry.rigid_motion import skew, split
 from loftr_vo.matching.lucas_kanade import WINDOW
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
+from loftr_vo.odometry.map.tuning import TUNING
 
-_NEGLIGIBLE_SIGMA = 1e-6  # standard deviation of what defines the world
-# The same of the logarithm of a scale that is carried over to a place not seen before.
-_CARRIED_SCALE_SIGMA = 0.5
-# Neighbouring cells are wrong alike beyond what they share of their windows: perspective and the
-# network's own errors are smooth in the picture. By how much was chosen once, on rendered rooms
-# and streets, so that normalised errors are as large as they should be.
-_CORRELATED_ERRORS = 3.0
+# Standard deviation of what defines the world: small enough, and not singular.
+_NEGLIGIBLE_SIGMA = 1e-6
 
 
 def initial_covariance() -> np.ndarray:
@@ -35,19 +31,19 @@ def initial_covariance() -> np.ndarray:
 def initial_covariance_with_carried_scale() -> np.ndarray:
     """Covariance (7, 7) of the first pose of a map whose scale is the guess of the one before."""
     covariance = initial_covariance()
-    covariance[6, 6] = _CARRIED_SCALE_SIGMA**2
+    covariance[6, 6] = TUNING.carried_scale_sigma**2
     return covariance
 
 
 def pose_covariance(keyframe: Keyframe, motion: Motion, relative: np.ndarray) -> np.ndarray:
     """Covariance (7, 7) of the frame's pose in the world, by first order.
 
-    The keyframe's own uncertainty is carried to the frame, where its rotation and its scale also
-    move the position; the motion's is turned into the world.
+    The keyframe's covariance is propagated to the frame, where errors of its rotation and scale
+    also move the position. The motion's is rotated into the world.
 
     Args:
-        keyframe: with its own covariance.
-        motion: the frame's, from it.
+        keyframe: the frame's reference.
+        motion: of the frame against it.
         relative: (6, 6), their ``relative_covariance``.
     """
     step = motion.pose_from(keyframe)[:3, 3] - keyframe.pose[:3, 3]
@@ -62,7 +58,7 @@ def pose_covariance(keyframe: Keyframe, motion: Motion, relative: np.ndarray) ->
 def relative_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
     """Covariance (6, 6) of the frame's pose relative to the keyframe, in the world's axes."""
     rotation, translation = split(motion.frame_from_keyframe)
-    world_from_frame = keyframe.pose[:3, :3] @ rotation.T  # world from frame
+    world_from_frame = keyframe.pose[:3, :3] @ rotation.T
     by_motion = np.zeros((6, 6))
     by_motion[:3, :3] = -world_from_frame
     by_motion[:3, 3:] = -world_from_frame @ skew(translation)
@@ -74,11 +70,12 @@ def relative_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
 def keyframe_covariance(covariance: np.ndarray, keyframe: Keyframe, motion: Motion) -> np.ndarray:
     """Covariance (7, 7) of a frame that becomes a keyframe; ``covariance`` is the frame's.
 
-    Its depths are as long as those of the keyframe before it, which they are interpolated from,
-    and as the baseline, which they are triangulated with; the surer of both counts more.
+    The scale of its depths follows from those of the keyframe before it, which they are
+    interpolated from, and from the baseline, which they are triangulated with. Both are fused by
+    their information.
     """
     by_baseline = _relative_length_variance(motion)
-    _, rho, variance = motion.seen_depth()
+    _, rho, variance = motion.depth_in_frame()
     by_depth = float(np.mean(variance / rho**2)) / len(rho) if len(rho) else np.inf
     step = 1 / (
         1 / max(by_baseline, _NEGLIGIBLE_SIGMA**2) + 1 / max(by_depth, _NEGLIGIBLE_SIGMA**2)
@@ -89,11 +86,11 @@ def keyframe_covariance(covariance: np.ndarray, keyframe: Keyframe, motion: Moti
 
 
 def with_known_scale(covariance: np.ndarray) -> np.ndarray:
-    """Return a keyframe's covariance (7, 7) once its scale is known from elsewhere."""
-    told = covariance.copy()
-    told[6, :] = told[:, 6] = 0.0
-    told[6, 6] = _NEGLIGIBLE_SIGMA**2
-    return told
+    """Return a keyframe's covariance (7, 7) without that of the scale, which is measured."""
+    known = covariance.copy()
+    known[6, :] = known[:, 6] = 0.0
+    known[6, 6] = _NEGLIGIBLE_SIGMA**2
+    return known
 
 
 def _relative_length_variance(motion: Motion) -> float:
@@ -103,9 +100,9 @@ def _relative_length_variance(motion: Motion) -> float:
 
 
 def correlation_inflation(keyframe: Keyframe) -> float:
-    """How many cells are wrong together: the variance of a mean over many is so much larger.
+    """Factor of a covariance for the correlation of errors between neighbouring cells.
 
-    Lucas-Kanade's windows are larger than cells, so what one sees its neighbours see too.
+    Lucas-Kanade's windows are larger than cells, so that neighbours share pixels.
     """
     cell = 8 * float(keyframe.encoded.image_pixels_per_network_pixel.mean())
-    return _CORRELATED_ERRORS * max(1.0, WINDOW / cell) ** 2
+    return TUNING.correlated_errors * max(1.0, WINDOW / cell) ** 2

@@ -9,21 +9,14 @@ from scipy.spatial import cKDTree
 
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-# By how much the variance of filtered depths grows when they become a prior of bundle adjustment:
-# a part of them comes from matches that it has as links too.
-_FILTERED_DEPTH_INFLATION = 20.0
-_NEIGHBOURS = 4
-# Neighbours whose inverse depths differ by more, relatively, lie on different surfaces.
-_MAX_RELATIVE_SPREAD = 0.15
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 def update_depth(keyframe: Keyframe, motion: Motion) -> None:
-    """Take over the depths that a motion measured.
+    """Update the depths of a keyframe with those of a motion.
 
-    Errors of one match are alike from frame to frame, so many frames from one place do not make a
-    depth as sure as their number says: they do not bring its variance below that of the best
-    single measurement.
+    Errors of a cell's matches are correlated from frame to frame: half of each is the noise of the
+    keyframe's own patch. So the variance never falls below that of the best single measurement.
     """
     inliers = motion.inliers & (motion.inverse_depth > 0)
     cells = motion.matches.cells[inliers]
@@ -31,7 +24,7 @@ def update_depth(keyframe: Keyframe, motion: Motion) -> None:
     keyframe.best_measured_variance[cells] = best
     keyframe.inverse_depth[cells] = motion.inverse_depth[inliers]
     floor = np.maximum(motion.depth_variance[inliers], best)
-    # A frame from the same place measures nothing, and what is known stays known.
+    # A frame without parallax measures nothing, and does not widen what is known.
     keyframe.variance[cells] = np.minimum(keyframe.variance[cells], floor)
     keyframe.agreement_count[motion.matches.cells[~motion.inliers]] = 0
     keyframe.agreement_count[cells] += 1
@@ -41,7 +34,7 @@ def update_depth(keyframe: Keyframe, motion: Motion) -> None:
 def store_filtered_depth(keyframe: Keyframe) -> None:
     """Store the depths filtered until the next keyframe, as a prior for bundle adjustment."""
     keyframe.filtered_depth = keyframe.inverse_depth.copy()
-    keyframe.filtered_variance = _FILTERED_DEPTH_INFLATION * keyframe.variance
+    keyframe.filtered_variance = TUNING.filtered_depth_inflation * keyframe.variance
 
 
 def propagate_depth(
@@ -52,40 +45,40 @@ def propagate_depth(
     agreement_count: np.ndarray | None = None,
     only: np.ndarray | None = None,
 ) -> None:
-    """Interpolate depth at the cells from points that lie between them.
+    """Interpolate depth at a keyframe's cells from points between them.
 
-    A cell takes the mean of its nearest neighbours, weighted by nearness; what they differ by adds
-    to the variance, and where they lie on different surfaces the cell takes none.
+    A cell gets the mean of its nearest neighbours, weighted by the inverse of their distance.
+    Their spread adds to the variance. A cell between different surfaces gets none.
 
     Args:
-        keyframe: whose cells take the depth.
+        keyframe: the keyframe.
         points: (N, 2) pixels of its picture.
-        inverse_depths: (N,), seen from it.
+        inverse_depths: (N,) of the points, in the keyframe.
         variances: (N,).
         agreement_count: (N,) int, see ``Keyframe``.
-        only: (C,) bool, the cells that may take depth; all if not given.
+        only: (C,) bool, cells that may get depth; all if not given.
     """
-    if len(points) < _NEIGHBOURS:
+    if len(points) < TUNING.neighbours:
         return
     pixels = keyframe.encoded.cell_centres() + keyframe.offsets
     cell_size = 8 * keyframe.encoded.image_pixels_per_network_pixel.mean()
     distance, index = cKDTree(points).query(
-        pixels, k=_NEIGHBOURS, distance_upper_bound=1.5 * cell_size
+        pixels, k=TUNING.neighbours, distance_upper_bound=TUNING.neighbour_reach * cell_size
     )
     surrounded = np.isfinite(distance).all(axis=1)
     if only is not None:
         surrounded &= only
     distance, index = distance[surrounded], index[surrounded]
-    weight = 1 / (distance + 0.1 * cell_size)
+    weight = 1 / (distance + TUNING.neighbour_softening * cell_size)
     weight /= weight.sum(axis=1, keepdims=True)
     values = inverse_depths[index]
     mean = np.sum(weight * values, axis=1)
     spread = np.sum(weight * (values - mean[:, None]) ** 2, axis=1)
-    one_surface = np.sqrt(spread) < _MAX_RELATIVE_SPREAD * np.abs(mean)
+    one_surface = np.sqrt(spread) < TUNING.max_relative_spread * np.abs(mean)
     cells = np.flatnonzero(surrounded)[one_surface]
     keyframe.inverse_depth[cells] = mean[one_surface]
     variance = np.sum(weight * variances[index], axis=1) + spread
     keyframe.variance[cells] = variance[one_surface]
     if agreement_count is not None:
-        # Surrounded by cells that agreed, and no longer than the least of them.
+        # The least of the neighbours that it is interpolated from.
         keyframe.agreement_count[cells] = agreement_count[index].min(axis=1)[one_surface]

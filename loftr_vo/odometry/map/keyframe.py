@@ -1,9 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A keyframe: a frame that others are matched to, and the depth of what it sees.
+"""A keyframe: a frame that others are matched with, and the depth of its cells.
 
 LoFTR leaves the first picture's points on its coarse grid, so a cell of the keyframe is the same
-point in every frame matched to it. Depth is kept for each cell, as inverse depth with a variance.
+point in every frame matched with it. Each cell has an inverse depth with a variance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from loftr_vo.config import GeometrySettings
-from loftr_vo.geometry.epipolar import rays_from_points
 from loftr_vo.geometry.matrix2x2 import inverse, whitening
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.imaging.camera import Camera
@@ -28,34 +27,22 @@ from loftr_vo.matching.lucas_kanade import (
 )
 from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.matching.matches import Matches
-from loftr_vo.odometry.pose.pose_refinement import Observations
+from loftr_vo.odometry.map.pixel_rays import PixelRays
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import (
     NO_ROTATION,
-    share_of_readout,
-    straighten_derivatives,
-    to_middle_row,
 )
-
-# A cell's depth counts as known under this relative standard deviation.
-_KNOWN_SIGMA = 0.3
-# Relative standard deviation, of nothing known but the scene's usual depth.
-_UNKNOWN_SIGMA = 10.0
-# The same in the window's refinement, where it only keeps depths finite.
-_LOOSE_SIGMA = 30.0
-# Tangent of the angle from the optical axis, 85 degrees, beyond which no ray is used. There an
-# error of half a pixel of a 190-pixel fisheye (0.15 degrees) changes x/z by 3 %, which is nearly
-# linear still; at 89 degrees it is 15 %, and at 90 there is no x/z.
-_OUTERMOST = 11.43
 
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """M cells of a keyframe seen in another one.
+    """M cells of a keyframe observed in another one.
 
     Attributes:
         other: the other keyframe.
         cells: (M,) int64, each at most once.
-        rays1: (M, 3), where they are seen in the other.
+        rays1: (M, 3), their rays in the other.
         whitening: (M, 2, 2), see ``Observations``.
     """
 
@@ -65,7 +52,7 @@ class Link:
     whitening: np.ndarray
 
     def thinned(self, most: int) -> Link:
-        """Return it with so many cells at most, evenly from among them."""
+        """Return it with at most ``most`` cells, evenly selected."""
         count = len(self.cells)
         if count <= most:
             return self
@@ -75,35 +62,35 @@ class Link:
 
 @dataclass(eq=False)
 class Keyframe:
-    """A keyframe and what is known of it; C is the number of coarse cells.
+    """A keyframe with the depth of its C coarse cells.
 
     Attributes:
         number: counts the keyframes, from 0.
         frame: the frame itself.
         encoded: its features.
         pose: (4, 4), world from keyframe.
-        covariance: (7, 7) of the pose and the scale, see ``uncertainty``.
+        covariance: (7, 7) of the pose and the scale, see ``map.covariance``.
         reference_depth: median depth of the scene, in the odometry's unit.
         refined: whether matches are refined to sub-pixel on the picture.
         texture: around the cells' centres.
-        offsets: (C, 2) pixels, from the cells' centres to the points that they stand for: where
-            matches are refined, the centres of their texture.
+        offsets: (C, 2) pixels, from the cells' centres to their points: the centres of texture
+            where matches are refined, else zero.
         rays: (C, 3), rays of these points, lens distortion and rolling shutter taken out; NaN
             where not usable.
         by_pixel: (C, 2, 2), derivatives of the rays' x and y by the pixel.
-        usable: (C,) bool, whether a cell has a ray that can be computed with, see ``_Rays``; one
-            that has none is never observed and its depth never known.
+        usable: (C,) bool, whether a cell has a usable ray, see ``PixelRays``; one without is never
+            observed and its depth never known.
         inverse_depth: (C,).
         variance: (C,), of the inverse depth.
-        agreement_count: (C,) int, in how many frames in a row the depth agreed with the motion,
-            those of the keyframes before included.
+        agreement_count: (C,) int, in how many consecutive frames the depth agreed with the
+            motion, those of the keyframes before included.
         filtered_depth, filtered_variance: (C,), see ``depth_filter.store_filtered_depth``.
-        best_measured_variance: (C,), of the surest single measurement of the inverse depth.
+        best_measured_variance: (C,), of the best single measurement of the inverse depth.
         best_inliers: most inliers that any frame had with it.
         age: frames matched with it so far.
-        readout_rotation: (3,) radians, see ``rolling_shutter``.
-        angular_velocity: (3,) radians a second, how the camera turns, in its own axes.
-        links: where its cells are seen in other keyframes.
+        readout_rotation: (3,) radians, see ``rolling_shutter.model``.
+        angular_velocity: (3,) radians a second, in the camera's axes.
+        links: observations of its cells in other keyframes.
     """
 
     number: int
@@ -141,18 +128,20 @@ class Keyframe:
         """Recompute the rays for a rotation (3,) during the readout of the rows."""
         self.readout_rotation = readout_rotation
         points = self.encoded.cell_centres() + self.offsets
-        seen = _Rays.of(points, self.frame.camera, readout_rotation)
+        seen = PixelRays.of(points, self.frame.camera, readout_rotation)
         self.rays, self.by_pixel, self.usable = seen.rays, seen.by_pixel, seen.usable
 
     def reset_depth(self, reference_depth: float) -> None:
-        """Know no more than that every cell is somewhere about the usual depth."""
+        """Set all cells to the reference depth, with a variance that hardly weighs."""
         self.reference_depth = reference_depth
         self.inverse_depth = np.full(len(self.rays), 1 / reference_depth)
-        self.variance = np.full(len(self.rays), (_UNKNOWN_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_depth_sigma / reference_depth) ** 2
+        self.variance = np.full(len(self.rays), unknown)
         self.agreement_count = np.zeros(len(self.rays), int)
         self.best_measured_variance = np.full(len(self.rays), np.inf)
         self.filtered_depth = self.inverse_depth.copy()
-        self.filtered_variance = np.full(len(self.rays), (_LOOSE_SIGMA / reference_depth) ** 2)
+        unknown = (TUNING.unknown_prior_sigma / reference_depth) ** 2
+        self.filtered_variance = np.full(len(self.rays), unknown)
 
     def observed(
         self,
@@ -161,11 +150,11 @@ class Keyframe:
         camera: Camera,
         readout_rotation: np.ndarray = NO_ROTATION,
     ) -> tuple[Observations, np.ndarray]:
-        """Join where cells are seen in another picture with what is known of them.
+        """Return observations of cells in another picture, with their depths as a prior.
 
-        All that is computed from matches comes through here, so this is where those are left out
-        that have no ray in one of the pictures (the rim of a fisheye's, a corner that the lens
-        model does not reach), one that the camera's mask covers, or a place that is not finite.
+        This is the only place where matches become observations. So matches without a ray in both
+        pictures are left out here (the rim of a fisheye, a corner that the lens model does not
+        reach), under the camera's mask, or at a position that is not finite.
 
         Args:
             cells: (N,) of this keyframe.
@@ -174,20 +163,20 @@ class Keyframe:
             readout_rotation: (3,) radians, of the other picture.
 
         Returns:
-            The M observations, all finite, and (M,) int64, of which of the N they are.
+            The M observations, all finite, and their indices (M,) int64 among the N.
         """
-        places = located.points + self.offsets.take(cells, axis=0)
-        seen = _Rays.of(places, camera, readout_rotation)
+        points = located.points + self.offsets.take(cells, axis=0)
+        seen = PixelRays.of(points, camera, readout_rotation)
         usable = seen.usable & self.usable.take(cells)
         usable &= np.isfinite(located.information).all(axis=(1, 2))
         kept = np.flatnonzero(usable)
         cells, by_pixel1 = cells.take(kept), seen.by_pixel.take(kept, axis=0)
-        in_pixels = whitening(located.information.take(kept, axis=0))
+        whitening_of_pixels = whitening(located.information.take(kept, axis=0))
         observations = Observations(
             self.rays.take(cells, axis=0),
             seen.rays.take(kept, axis=0),
-            # An error at z = 1 is so many pixels, and these so many standard deviations.
-            in_pixels @ inverse(by_pixel1),
+            # From an error at z = 1 to pixels, and from pixels to standard deviations.
+            whitening_of_pixels @ inverse(by_pixel1),
             self.inverse_depth.take(cells),
             self.variance.take(cells),
             self.by_pixel.take(cells, axis=0),
@@ -198,7 +187,7 @@ class Keyframe:
     def threshold(self, settings: GeometrySettings) -> float:
         """Return ``ransac_threshold`` in pixels of the camera.
 
-        What is not refined on the full picture is as exact as the network's picture is fine.
+        At least a pixel of the network's picture, which limits matches that are not refined.
         """
         return settings.ransac_threshold * max(
             1.0, self.encoded.image_pixels_per_network_pixel.mean()
@@ -206,19 +195,20 @@ class Keyframe:
 
     @property
     def known(self) -> np.ndarray:
-        """(C,) bool, cells whose depth is known well enough to give the scale."""
+        """(C,) bool, cells of known depth, see ``is_known``."""
         return self.usable & is_known(self.inverse_depth, self.variance)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Known cells in the world, (P, 3), and how sure they are, (P,) in [0, 1]."""
+        """Cells of known depth in the world, (P, 3), and their confidence, (P,) in [0, 1]."""
         known = self.known
         depth = 1 / self.inverse_depth[known]
         in_camera = self.rays[known] * depth[:, None]
         relative = np.sqrt(self.variance[known]) * depth
-        return in_camera @ self.pose[:3, :3].T + self.pose[:3, 3], 1 - relative / _KNOWN_SIGMA
+        in_world = in_camera @ self.pose[:3, :3].T + self.pose[:3, 3]
+        return in_world, 1 - relative / TUNING.known_depth_sigma
 
     def move(self, rotation: np.ndarray, translation: np.ndarray, scale: float) -> None:
-        """Put the keyframe and its depths into other coordinates: X' = scale R X + t.
+        """Transform the keyframe and its depths to other coordinates: X' = scale R X + t.
 
         Args:
             rotation: (3, 3).
@@ -236,55 +226,21 @@ class Keyframe:
             variance /= scale**2
 
     def update_reference_depth(self) -> None:
-        """Take the median depth of the known cells, where there are enough to have one."""
+        """Set the reference depth to the median of known depths, if there are enough."""
         known = self.known
-        if known.sum() >= 10:
+        if known.sum() >= TUNING.min_cells_for_median:
             self.reference_depth = float(1 / np.median(self.inverse_depth[known]))
 
 
-@dataclass(frozen=True, eq=False)
-class _Rays:
-    """Rays of N pixels, lens distortion and rolling shutter taken out.
-
-    Attributes:
-        rays: (N, 3), z = 1; NaN where not usable.
-        by_pixel: (N, 2, 2), derivatives of their x and y by the pixel.
-        usable: (N,) bool, whether the lens has a ray there, in front of the camera and not so far
-            out that a pixel at z = 1 has no bounds, and right way round; and the camera's mask
-            leaves the pixel in use.
-    """
-
-    rays: np.ndarray
-    by_pixel: np.ndarray
-    usable: np.ndarray
-
-    @classmethod
-    def of(cls, points: np.ndarray, camera: Camera, readout_rotation: np.ndarray) -> _Rays:
-        """Look along pixels (N, 2) of a picture that turned by ``readout_rotation`` (3,)."""
-        seen = camera.undistort(points)
-        by_pixel = camera.ray_by_pixel(points, seen)
-        share = share_of_readout(points[:, 1], camera.height)
-        rays = rays_from_points(seen)
-        by_pixel = straighten_derivatives(rays, share, readout_rotation, by_pixel, camera.height)
-        rays = to_middle_row(rays, share, readout_rotation)
-        usable = np.sum(rays[:, :2] ** 2, axis=1) < _OUTERMOST**2  # not where it is NaN
-        a, b, c, d = by_pixel.reshape(-1, 4).T
-        determinant = a * d - b * c
-        # A ray beyond where the lens model folds over comes out mirrored.
-        usable &= (determinant > 0) & np.isfinite(determinant)
-        usable &= camera.uses(points)
-        return cls(np.where(usable[:, None], rays, np.nan), by_pixel, usable)
-
-
 def is_known(inverse_depth: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Whether inverse depths (N,) of these variances (N,) are known well enough to be used."""
-    return (inverse_depth > 0) & (variance < (_KNOWN_SIGMA * inverse_depth) ** 2)
+    """Whether inverse depths (N,) of these variances (N,) count as known, (N,) bool."""
+    return (inverse_depth > 0) & (variance < (TUNING.known_depth_sigma * inverse_depth) ** 2)
 
 
 def locate_matches(
     keyframe: Keyframe, frame: Frame, matches: Matches, settings: GeometrySettings
 ) -> LocatedMatches:
-    """Find matches to sub-pixel, or take the network's word where that is set."""
+    """Refine matches to sub-pixel, or return the network's positions where that is set."""
     if not settings.refine_matches:
         return network_locations(matches)
     texture = keyframe.texture.select(matches.cells)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The keyframes that are kept: those in use, and those that a lost camera may see again."""
+"""The keyframes that are kept: those in use, and those of older maps for relocalisation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ import numpy as np
 
 from loftr_vo.config import RecoverySettings
 from loftr_vo.odometry.map.keyframe import Keyframe
-
-# Maps kept besides the one in use: there and back, and one more.
-_OLD_MAPS = 2
-_THUMBNAIL = (16, 12)
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 @dataclass
@@ -23,16 +20,16 @@ class _Map:
     """Keyframes in one system of coordinates, in the order in which they were used.
 
     Attributes:
-        window: those refined together; frames are matched with the last.
+        window: those adjusted together; frames are matched with the last.
         before: those that left the window.
         scale_carried: whether its scale is a guess, carried over from the map before.
-        given_up: nanoseconds, when it was; None while it is in use.
+        archived_at: nanoseconds, when another map replaced it; None while it is in use.
     """
 
     window: list[Keyframe] = field(default_factory=list)
     before: list[Keyframe] = field(default_factory=list)
     scale_carried: bool = False
-    given_up: int | None = None
+    archived_at: int | None = None
 
     @property
     def keyframes(self) -> list[Keyframe]:
@@ -49,7 +46,7 @@ class _Map:
         if keyframe in self.window:
             self.window.remove(keyframe)
         else:
-            # The window stays a chain of neighbours: nothing else would hold it together.
+            # The window stays a chain of neighbours, as bundle adjustment needs it.
             index = self.before.index(keyframe)
             later = self.before[index + 1 :] + self.window
             self.before, self.window = later, self.before[:index]
@@ -58,10 +55,10 @@ class _Map:
 
 
 class KeyframeStore:
-    """A window of keyframes in use, those before it, and what is left of maps given up.
+    """A window of keyframes in use, those before it, and older maps.
 
-    Memory is bounded: a window, as many again before it, and both once more for each of two old
-    maps, which are forgotten after a time.
+    Memory is bounded: a window, as many keyframes before it, and the same for each of two old
+    maps, which are dropped after a time.
     """
 
     def __init__(self, settings: RecoverySettings) -> None:
@@ -100,17 +97,17 @@ class KeyframeStore:
         self._settings = settings
         for each in (self._map, *self._old_maps):
             each.trim(settings.keyframes)
-        self._let_go()
+        self._drop_references()
 
     def add(self, keyframe: Keyframe) -> None:
-        """Make a keyframe the newest, and forget old maps whose time is over."""
+        """Add a keyframe as the newest, and drop old maps after ``recovery.remember`` seconds."""
         self._map.window.append(keyframe)
         self._map.trim(self._settings.keyframes)
         oldest = keyframe.frame.stamp - round(self._settings.remember * 1e9)
-        self._old_maps = [each for each in self._old_maps if (each.given_up or 0) >= oldest]
-        self._let_go()
+        self._old_maps = [each for each in self._old_maps if (each.archived_at or 0) >= oldest]
+        self._drop_references()
 
-    def start_anew(self, stamp: int, keep: bool) -> None:
+    def start_map(self, stamp: int, keep: bool) -> None:
         """Begin a map without keyframes.
 
         Args:
@@ -119,20 +116,20 @@ class KeyframeStore:
         """
         carried = keep or self._map.scale_carried
         if keep and self._settings.remember > 0:
-            self._put_away(stamp)
+            self._archive_map(stamp)
         self._map = _Map(scale_carried=carried)
-        self._let_go()
+        self._drop_references()
 
-    def scale_is_known(self) -> None:
-        """Have the scale of the map in use be no guess any longer."""
+    def mark_scale_known(self) -> None:
+        """Note that the scale of the map in use is measured."""
         self._map.scale_carried = False
 
-    def forget_old_maps(self) -> None:
-        """Forget all maps but the one in use."""
+    def drop_old_maps(self) -> None:
+        """Drop all maps but the one in use."""
         self._old_maps = []
-        self._let_go()
+        self._drop_references()
 
-    def go_back_to(self, keyframe: Keyframe, stamp: int) -> bool:
+    def switch_to(self, keyframe: Keyframe, stamp: int) -> bool:
         """Make a keyframe that is kept the newest again.
 
         Returns:
@@ -142,17 +139,17 @@ class KeyframeStore:
         if changed:
             home = next(each for each in self._old_maps if keyframe in each.keyframes)
             self._old_maps.remove(home)
-            self._put_away(stamp)
-            self._map, home.given_up = home, None
+            self._archive_map(stamp)
+            self._map, home.archived_at = home, None
         self._map.make_newest(keyframe, self._settings.keyframes)
-        self._let_go()
+        self._drop_references()
         return changed
 
     def candidates(self, image: np.ndarray) -> Iterator[Keyframe]:
-        """Keyframes that a lost frame may show: the one most like it, and the next in turn.
+        """Yield candidates for relocalisation: the most similar keyframe, and the next in turn.
 
-        Two a frame, so that a lost camera costs no more than a few matches however much is kept;
-        one that looks alike is found at once, and every other within as many frames.
+        Two a frame, so that the cost is bounded. The similar one is found at once, and every other
+        within as many frames as there are keyframes.
 
         Args:
             image: (H, W) uint8, the frame's picture.
@@ -174,12 +171,14 @@ class KeyframeStore:
     def _chosen(self, keyframes: list[Keyframe], image: np.ndarray) -> Iterator[Keyframe]:
         if not keyframes:
             return
-        seen = _thumbnail(image)
-        alike = max(keyframes, key=lambda each: float(np.sum(seen * self._thumbnail_of(each))))
-        yield alike
+        thumbnail = _thumbnail(image)
+        similar = max(
+            keyframes, key=lambda each: float(np.sum(thumbnail * self._thumbnail_of(each)))
+        )
+        yield similar
         self._round_robin_index += 1
         next_one = keyframes[self._round_robin_index % len(keyframes)]
-        if next_one is not alike:
+        if next_one is not similar:
             yield next_one
 
     def _thumbnail_of(self, keyframe: Keyframe) -> np.ndarray:
@@ -187,12 +186,12 @@ class KeyframeStore:
             self._thumbnails[keyframe.number] = _thumbnail(keyframe.frame.image)
         return self._thumbnails[keyframe.number]
 
-    def _put_away(self, stamp: int) -> None:
-        self._map.given_up = stamp
-        self._old_maps = [*self._old_maps, self._map][-_OLD_MAPS:]
+    def _archive_map(self, stamp: int) -> None:
+        self._map.archived_at = stamp
+        self._old_maps = [*self._old_maps, self._map][-TUNING.max_old_maps :]
 
-    def _let_go(self) -> None:
-        """Drop what refers to keyframes that are kept no longer; it would keep their pictures."""
+    def _drop_references(self) -> None:
+        """Drop references to dropped keyframes, which would keep their pictures in memory."""
         kept = [key for each in (self._map, *self._old_maps) for key in each.keyframes]
         numbers = {keyframe.number for keyframe in kept}
         for keyframe in kept:
@@ -201,8 +200,9 @@ class KeyframeStore:
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
-    """(12, 16) float64 of length one: what a picture shows, whatever its light and contrast."""
-    small = cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64)
-    smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 1.0))
+    """(12, 16) float64 of unit norm: a small picture, without its brightness and contrast."""
+    small = cv2.resize(image, TUNING.thumbnail_size, interpolation=cv2.INTER_AREA)
+    blur = TUNING.thumbnail_blur
+    smooth = np.asarray(cv2.GaussianBlur(small.astype(np.float64), (0, 0), blur))
     contrast = smooth - smooth.mean()
     return contrast / max(float(np.linalg.norm(contrast)), 1e-9)

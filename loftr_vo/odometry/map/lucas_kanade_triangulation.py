@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth for the cells of a new keyframe, from the keyframes before it."""
+"""Triangulation of a new keyframe's cells in older keyframes, located by Lucas-Kanade."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.matching.lucas_kanade import LocatedMatches, locate
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
-from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 from loftr_vo.odometry.rolling_shutter.model import project_row_by_row
-
-# Fewer cells than this in view, and looking back at a keyframe does not pay.
-_FEWEST_IN_VIEW = 20
-_FARTHEST_PREDICTION = 6.0  # pixels; where a cell should be seen must be known to this
 
 
 def triangulate_by_tracking(
@@ -24,21 +22,20 @@ def triangulate_by_tracking(
 ) -> None:
     """Improve the depth of cells seen in an older keyframe too, and link the keyframes.
 
-    Both poses are taken as known. Cells whose depth is known say where they should be seen there;
-    Lucas-Kanade says where they are. The network is not asked: its errors in the keyframe before
-    are those of the match that the pose and the depths are from already, and would only confirm
-    them.
+    Both poses are held fixed. Cells of known depth are projected into the older keyframe and
+    located there by Lucas-Kanade. The network is not used: its errors in the keyframe before are
+    those of the match that pose and depths follow from, which it would only confirm.
 
     Args:
-        keyframe: the new one, with what depth it has.
+        keyframe: the new one.
         older: another one.
         settings: thresholds.
-        most: cells that are looked for, evenly from among them; all where not given.
+        most: number of cells to locate at most, evenly selected; all where not given.
     """
     expected = _expected_matches(keyframe, older)
     if most is not None and len(expected) > most:
         expected = expected.select(np.arange(most) * len(expected) // most)
-    if len(expected) < _FEWEST_IN_VIEW:
+    if len(expected) < TUNING.min_cells_in_view:
         return
     located = locate(
         keyframe.frame.normalised,
@@ -56,14 +53,14 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
     cells = np.flatnonzero(keyframe.known)
     rho = keyframe.inverse_depth[cells]
     points = keyframe.rays[cells] @ rotation.T / rho[:, None] + translation
-    seen = points[:, 2] * rho > 0.1
+    seen = points[:, 2] * rho > TUNING.min_triangulation_depth_ratio
     cells, points, rho = cells[seen], points[seen], rho[seen]
-    # A standard deviation of rho moves the picture of the point by about this much.
+    # Displacement of the projection by a standard deviation of rho, before the division by z.
     moved = np.linalg.norm(translation) * np.sqrt(keyframe.variance[cells])
     by_ray = older.frame.camera.pixel_by_ray(points[:, :2] / points[:, 2:])
     pixels_per_ray = np.sqrt(np.sum(by_ray**2, axis=(1, 2)) / 2)
     sigma = pixels_per_ray * moved / (points[:, 2] * rho)
-    seen = sigma < _FARTHEST_PREDICTION
+    seen = sigma < TUNING.max_prediction_sigma
     cells, points, sigma = cells[seen], points[seen], sigma[seen]
     pixels = project_row_by_row(points, older.frame.camera, older.readout_rotation)
     pixels -= keyframe.offsets[cells]

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two maps that see one place: where one lies in the other, and in what scale."""
+"""Alignment of two maps in which one frame was located: rotation, translation and scale."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from scipy.spatial import cKDTree
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-_MAX_PIXEL_DISTANCE = 8.0  # pixels within which two points of a frame are taken to have one depth
-_FEWEST_SHARED = 15
-# Relative standard deviation that two points as near have beside that of their depths: they are
-# not quite one. Ratios within so many standard deviations of their median agree with it, and so
-# large a share must: else the maps do not show one place, and the median is of anything.
-_NOT_ONE, _AGREES, _SHARE_AGREEING = 0.05, 3.0, 0.5
+from loftr_vo.odometry.map.tuning import TUNING
 
 
 def align_maps(
@@ -26,48 +20,50 @@ def align_maps(
     keyframe: Keyframe,
     motion: Motion,
     other: Keyframe,
-    motion_there: Motion,
+    other_motion: Motion,
 ) -> None:
-    """Move a map to where it lies in another one; nothing where they share too little depth.
+    """Transform a map to another one; nothing happens where they share too little depth.
 
     Args:
         keyframes: of the map to move.
         keyframe: one of them.
-        motion: a frame's, from it.
+        motion: of a frame against it.
         other: a keyframe of the other map.
-        motion_there: the same frame's, from that.
+        other_motion: of the same frame against that.
     """
-    scale = scale_between(motion, motion_there)
+    scale = scale_between(motion, other_motion)
     if scale is None:
         return
     rotation, position = split(motion.pose_from(keyframe))
-    rotation_there, position_there = split(motion_there.pose_from(other))
-    turn = rotation_there @ rotation.T
-    shift = position_there - scale * turn @ position
+    other_rotation, other_position = split(other_motion.pose_from(other))
+    rotation_between = other_rotation @ rotation.T
+    shift = other_position - scale * rotation_between @ position
     for each in keyframes:
-        each.move(turn, shift, scale)
+        each.move(rotation_between, shift, scale)
 
 
-def scale_between(motion: Motion, motion_there: Motion) -> float | None:
-    """Return how many times longer lengths are in the second map, from one frame seen in both.
+def scale_between(motion: Motion, other_motion: Motion) -> float | None:
+    """Return the ratio of lengths in the second map to the first, from one frame in both.
 
-    It is the median ratio of the depths of points of the frame that both maps know; None where
-    they are few, or their ratios contradict each other.
+    It is the median ratio of the depths of points of the frame that are known in both maps; None
+    where they are few, or their ratios contradict each other.
     """
-    pixels, inverse_depth, variance = motion.seen_depth()
-    pixels_there, inverse_depth_there, variance_there = motion_there.seen_depth()
-    if min(len(pixels), len(pixels_there)) < _FEWEST_SHARED:
+    pixels, inverse_depth, variance = motion.depth_in_frame()
+    other_pixels, other_inverse_depth, other_variance = other_motion.depth_in_frame()
+    if min(len(pixels), len(other_pixels)) < TUNING.min_shared_points:
         return None
-    distance, index = cKDTree(pixels_there).query(pixels)
-    shared = distance < _MAX_PIXEL_DISTANCE
-    shared[shared] = inverse_depth_there[index[shared]] > 0
+    distance, index = cKDTree(other_pixels).query(pixels)
+    shared = distance < TUNING.max_shared_distance
+    shared[shared] = other_inverse_depth[index[shared]] > 0
     shared &= inverse_depth > 0
-    if shared.sum() < _FEWEST_SHARED:
+    if shared.sum() < TUNING.min_shared_points:
         return None
-    here, there = inverse_depth[shared], inverse_depth_there[index[shared]]
-    relative_variance = variance[shared] / here**2 + variance_there[index[shared]] / there**2
-    sigma = np.sqrt(relative_variance + _NOT_ONE**2)
-    ratio = here / there
+    depth, other_depth = inverse_depth[shared], other_inverse_depth[index[shared]]
+    relative_variance = (
+        variance[shared] / depth**2 + other_variance[index[shared]] / other_depth**2
+    )
+    sigma = np.sqrt(relative_variance + TUNING.shared_depth_sigma**2)
+    ratio = depth / other_depth
     scale = float(np.median(ratio))
-    agree = np.abs(np.log(ratio / scale)) < _AGREES * sigma
-    return scale if np.mean(agree) > _SHARE_AGREEING else None
+    agree = np.abs(np.log(ratio / scale)) < TUNING.agreeing_sigmas * sigma
+    return scale if np.mean(agree) > TUNING.min_agreeing_ratio else None

@@ -12,21 +12,17 @@ import numpy as np
 from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-)
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
-
-# Of a cell's depth in the keyframe; what is nearer to the frame's camera has no depth there.
-_MIN_DEPTH_RATIO = 1e-3
 
 
 class MotionError(ValueError):
-    """A frame that no motion explains; the message says why.
+    """No motion explains a frame; the message has the reason.
 
     Attributes:
-        agreeing: how many matches agree with one motion, at most; None where that is not the
-            matter.
+        agreeing: largest number of matches that agree with one motion; None where that is not the
+            reason.
     """
 
     def __init__(self, message: str, agreeing: int | None = None) -> None:
@@ -36,21 +32,21 @@ class MotionError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """How a frame lies to its keyframe.
+    """The motion of a frame against its keyframe, and the depths estimated with it.
 
     Attributes:
         frame_from_keyframe: (4, 4).
         covariance: (6, 6) of (translation, rotation), a left perturbation of the rotation.
         matches: N matches, keypoints0 in the keyframe.
         inliers: (N,) bool.
-        inverse_depth: (N,) posterior, seen from the keyframe.
+        inverse_depth: (N,) posterior, in the keyframe.
         depth_variance: (N,).
         measured_variance: (N,), of this measurement of depth alone.
-        observations: what the motion was found from.
-        places: (N, 2) pixels of the frame, where the points are that the cells stand for.
+        observations: what the motion was estimated from.
+        pixels: (N, 2) positions of the cells' points in the frame.
         parallax: degrees, median over inliers.
-        remark: what keeps the depth from being known, else empty.
-        readout: how the camera turned while the frame's rows were read.
+        no_depth_reason: why the depths are not known; empty where they are.
+        readout: the rotation during the readout of the frame.
     """
 
     frame_from_keyframe: np.ndarray
@@ -61,15 +57,15 @@ class Motion:
     depth_variance: np.ndarray
     measured_variance: np.ndarray
     observations: Observations
-    places: np.ndarray
+    pixels: np.ndarray
     parallax: float
-    remark: str
+    no_depth_reason: str
     readout: ReadoutEstimate
 
     @property
     def has_depth(self) -> bool:
         """Whether the length of the translation and the depths are of one scale."""
-        return not self.remark
+        return not self.no_depth_reason
 
     def pose_from(self, keyframe: Keyframe) -> np.ndarray:
         """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
@@ -80,10 +76,10 @@ class Motion:
         return inverse_transform(self.frame_from_keyframe)
 
     @property
-    def seen(self) -> np.ndarray:
+    def with_depth(self) -> np.ndarray:
         """(N,) bool, inliers whose depth is known, and in front of the frame's camera."""
         known = is_known(self.inverse_depth, self.depth_variance)
-        return self.inliers & known & (self._depth_ratio > _MIN_DEPTH_RATIO)
+        return self.inliers & known & (self._depth_ratio > TUNING.min_depth_ratio)
 
     @cached_property
     def _depth_ratio(self) -> np.ndarray:
@@ -92,15 +88,15 @@ class Motion:
         ratio: np.ndarray = self.observations.rays0 @ rotation[2]
         return ratio + self.inverse_depth * translation[2]
 
-    def seen_depth(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``seen`` in the frame: pixels (M, 2), inverse depth there (M,) and its variance (M,)."""
-        chosen = self.seen
+    def depth_in_frame(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels (M, 2) of ``with_depth`` in the frame; inverse depths there (M,); variances."""
+        chosen = self.with_depth
         rotation, _ = split(self.frame_from_keyframe)
         rho, z = self.inverse_depth[chosen], self._depth_ratio[chosen]
         slope = self.observations.rays0[chosen] @ rotation[2] / z**2
-        return self.places[chosen], rho / z, slope**2 * self.depth_variance[chosen]
+        return self.pixels[chosen], rho / z, slope**2 * self.depth_variance[chosen]
 
     def link_to(self, frame: Keyframe) -> Link:
-        """Return where the keyframe's cells are seen in ``frame``, this motion's frame."""
-        seen = self.observations.select(self.inliers)
-        return Link(frame, self.matches.cells[self.inliers], seen.rays1, seen.whitening)
+        """Return the link to ``frame``, which the motion's frame has become."""
+        inliers = self.observations.select(self.inliers)
+        return Link(frame, self.matches.cells[self.inliers], inliers.rays1, inliers.whitening)

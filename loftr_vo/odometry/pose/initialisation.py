@@ -1,16 +1,16 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the camera is followed from the first frame on, while no depth is known.
+"""Monocular initialisation: poses while no depth is known, and the first depths.
 
-All is taken to be somewhere about the usual depth. That is one guess of the whole scene, not one
-for each cell: what is wrong with it, a floor that is nearer than the wall, is wrong for many cells
-alike. If each cell's were weighed as a measurement of its own, they would outvote the matches, and
-have the camera turn and step aside until all lies at one depth. So the prior of all cells together
-counts as much as a few surfaces do.
+All cells are assumed at the median depth. That is a single guess for the whole scene: where it is
+wrong, as on a floor that is nearer than the wall, it is wrong for many cells alike. Weighted as an
+independent measurement of each cell it would outweigh the matches, and the camera would be rotated
+and moved until all points are at one depth. So the priors of all cells together have the weight of
+a few surfaces.
 
-With little parallax several motions explain the matches nearly as well: a step aside for a turn,
-and on a plane the twin of the motion (Longuet-Higgins 1986). So the pose is refined from each, and
-the lowest cost wins.
+With little parallax several motions explain the matches nearly as well: a sideways translation
+looks like a rotation, and a plane has two motions (Longuet-Higgins 1986). So the pose is refined
+from each, and the lowest cost wins.
 """
 
 from __future__ import annotations
@@ -26,50 +26,19 @@ from loftr_vo.geometry.epipolar import (
     inverse_depth,
     parallax,
 )
+from loftr_vo.geometry.robust_cost import RAYLEIGH_MEDIAN
 from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.odometry.map.motion import MotionError
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
-    RefinedPose,
-    complete_depths,
-    deviation_across,
+from loftr_vo.odometry.pose.depth_refinement import deviation_across, refine_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import RefinedPose, complete_depths, refine_pose
+from loftr_vo.odometry.pose.rotation_refinement import (
     fit_rotation,
-    refine_depth,
-    refine_pose,
     refine_rotation,
     rotation_errors,
 )
+from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, planar_motions
-
-# Share of the cost of one motion under which another fits clearly better, and is not the same.
-_CLEAR_COST_RATIO = 0.8
-
-
-_OUTLIER_SIGMAS = 3.0  # standard deviations
-
-
-# Standard deviations, in median; noise alone leaves 1.18, and a turn's perspective adds to it.
-_ROTATION_ONLY_ERROR = 2.0
-
-
-# Cells that must come out in front of both cameras for the first depths to be believed.
-_MIN_IN_FRONT_RATIO = 0.75
-
-
-# Relative standard deviation of the usual depth, and of how many surfaces it is one each.
-_GUESSED_DEPTH_SIGMA, _INDEPENDENT_SURFACES = 0.5, 20
-# Matches that tell one motion from another.
-_SUFFICIENT_MATCHES = 300
-# A turn leaves errors along the epipolar lines, which depths could explain, that are no larger
-# than so many times those across them, which none can.
-_MAX_ANISOTROPY = 2.5
-# It is one, too, where the way is so much shorter than what the turn moves at the usual depth.
-_PURE_ROTATION_RATIO = 0.05
-# The median length of a normal error in two dimensions is so many of its deviations.
-_MEDIAN_LENGTH = 1.1774
-# By how much the length is corrected, at most, to have the median depth the usual one: without
-# parallax the depths are noise.
-_MAX_SCALE_CORRECTION = 2.0
 
 _Start = tuple[np.ndarray, np.ndarray]
 """Rotation (3, 3) and translation (3,), frame from keyframe."""
@@ -84,47 +53,47 @@ def estimate_without_depth(
 ) -> tuple[Observations, RefinedPose]:
     """Find the motion of a frame while no depth is known.
 
-    A turn on the spot is taken for one: depths left free would explain noise by translation.
+    A pure rotation is estimated as such: free depths would explain noise by a translation.
 
     Args:
-        observations: all N matches; what they have for depth is not looked at.
+        observations: all N matches; their depths are ignored.
         two_view: the motion by the essential matrix, and its inliers.
-        expected: where the camera would be if it went on as it went.
+        expected: the predicted motion.
         reference_depth: median depth of the scene, in the odometry's unit.
         threshold: distance of an inlier from its epipolar line, in pixels.
 
     Returns:
-        All observations with the guess of their depths, as sure as they have shown to be; and the
-        pose by the inliers.
+        All observations with the guessed depths and the measured noise; and the pose by the
+        inliers.
     """
     guessed = _at_reference_depth(observations, reference_depth, int(two_view.inliers.sum()))
     inliers = guessed.select(two_view.inliers)
-    turn = refine_rotation(inliers, fit_rotation(inliers)[0])
-    error = rotation_errors(inliers, turn)
-    starts = [(turn, np.zeros(3)), expected]
+    rotation = refine_rotation(inliers, fit_rotation(inliers)[0])
+    error = rotation_errors(inliers, rotation)
+    starts = [(rotation, np.zeros(3)), expected]
     starts += _two_view_starts(inliers, two_view, reference_depth, threshold)
-    few = inliers.select(np.arange(0, len(error), max(1, len(error) // _SUFFICIENT_MATCHES)))
+    few = inliers.select(np.arange(0, len(error), max(1, len(error) // TUNING.sufficient_matches)))
     best = min((refine_pose(few, *start) for start in starts), key=lambda each: each.cost)
     deviation = deviation_across(few, best.rotation, best.translation)
     excess = max(1.0, deviation**2)
     guessed, inliers = guessed.with_inflated_noise(excess), inliers.with_inflated_noise(excess)
     refined = refine_pose(inliers, best.rotation, best.translation)
-    farthest = _PURE_ROTATION_RATIO * reference_depth * angle_of(turn)
-    on_the_spot = np.linalg.norm(best.translation) < farthest
-    if on_the_spot or np.median(error) < _MAX_ANISOTROPY * _MEDIAN_LENGTH * deviation:
-        return guessed, _with_pose(inliers, refined, turn, np.zeros(3))
+    farthest = TUNING.pure_rotation_ratio * reference_depth * angle_of(rotation)
+    is_rotation = np.linalg.norm(best.translation) < farthest
+    if is_rotation or np.median(error) < TUNING.max_anisotropy * RAYLEIGH_MEDIAN * deviation:
+        return guessed, _with_pose(inliers, refined, rotation, np.zeros(3))
     return guessed, _with_median_depth(inliers, refined, reference_depth)
 
 
 def _at_reference_depth(
     observations: Observations, reference_depth: float, count: int
 ) -> Observations:
-    deviation = _GUESSED_DEPTH_SIGMA / reference_depth
+    deviation = TUNING.guessed_depth_sigma / reference_depth
     return replace(
         observations,
         prior=np.full(len(observations.prior), 1 / reference_depth),
         variance=np.full(
-            len(observations.prior), deviation**2 * max(1.0, count / _INDEPENDENT_SURFACES)
+            len(observations.prior), deviation**2 * max(1.0, count / TUNING.independent_surfaces)
         ),
     )
 
@@ -132,7 +101,7 @@ def _at_reference_depth(
 def _two_view_starts(
     inliers: Observations, two_view: TwoView, reference_depth: float, threshold: float
 ) -> list[_Start]:
-    """Motions by the essential matrix and by a homography, of a length that suits the depth."""
+    """Motions by the essential matrix and by a homography, scaled to the median depth."""
     rays0, rays1 = inliers.rays0, inliers.rays1
     starts = []
     for rotation, direction in (
@@ -147,18 +116,17 @@ def _two_view_starts(
 def _with_median_depth(
     inliers: Observations, refined: RefinedPose, reference_depth: float
 ) -> RefinedPose:
-    """Give the translation the length with which the median depth is the usual one.
+    """Scale the translation so that the median depth is the assumed one.
 
-    That is how the first depths are scaled once they are there, so the pose goes on from here. The
-    prior alone makes it too long: near cells and noise pull more than far ones do.
+    The first depths will be scaled in the same way, so the pose will continue from here. The prior
+    alone makes the translation too long: near cells and noise pull more than far ones.
     """
     rho = inverse_depth(inliers.rays0, inliers.rays1, refined.rotation, refined.translation)
-    longer = float(
-        np.clip(reference_depth * np.median(rho), 1 / _MAX_SCALE_CORRECTION, _MAX_SCALE_CORRECTION)
-    )
-    stretch = np.diag([longer] * 3 + [1.0] * 3)
+    most = TUNING.max_scale_correction
+    factor = float(np.clip(reference_depth * np.median(rho), 1 / most, most))
+    stretch = np.diag([factor] * 3 + [1.0] * 3)
     return replace(
-        _with_pose(inliers, refined, refined.rotation, refined.translation * longer),
+        _with_pose(inliers, refined, refined.rotation, refined.translation * factor),
         covariance=stretch @ refined.covariance @ stretch,
     )
 
@@ -166,7 +134,7 @@ def _with_median_depth(
 def _with_pose(
     inliers: Observations, refined: RefinedPose, rotation: np.ndarray, translation: np.ndarray
 ) -> RefinedPose:
-    """Put a pose in place of the refined one, with the depths that suit it."""
+    """Replace the pose of a solution, and compute the depths that fit it."""
     depth = refine_depth(inliers, rotation, translation)
     return replace(
         refined, rotation=rotation, translation=translation, **dataclasses.asdict(depth)
@@ -176,10 +144,10 @@ def _with_pose(
 def resolve_planar_ambiguity(
     observations: Observations, two_view: TwoView, threshold: float
 ) -> TwoView:
-    """Return the motion, or another that fits better where most of what is seen is a plane.
+    """Return the motion, or another one of a plane that fits clearly better.
 
-    Two motions explain a plane. What tells them apart is by how little the rest fits, which is
-    less than what makes an outlier.
+    Two motions explain a plane. Points off the plane distinguish them, by errors that are smaller
+    than the threshold of an outlier.
     """
     inliers = observations.select(two_view.inliers)
     motions = [
@@ -191,7 +159,7 @@ def resolve_planar_ambiguity(
         for motion in motions
     ]
     best = min(fits, key=lambda fit: fit.cost)
-    if best.cost > _CLEAR_COST_RATIO * fits[0].cost:
+    if best.cost > TUNING.clear_cost_ratio * fits[0].cost:
         return two_view
     rays0, rays1 = observations.rays0, observations.rays1
     distance = epipolar_distance(
@@ -203,7 +171,7 @@ def resolve_planar_ambiguity(
 def with_free_depths(
     observations: Observations, rotation: np.ndarray, direction: np.ndarray
 ) -> Observations:
-    """Return the observations with depths that a motion gives, and nothing known of them."""
+    """Return the observations with the depths of a motion as a prior without weight."""
     rho = inverse_depth(observations.rays0, observations.rays1, rotation, direction)
     return replace(observations, prior=rho, variance=np.full(len(rho), 1e6))
 
@@ -211,21 +179,25 @@ def with_free_depths(
 def triangulate_first_depths(
     observations: Observations, two_view: TwoView, reference_depth: float
 ) -> RefinedPose:
-    """Triangulate with nothing known: the scale is such that the median depth is the usual one."""
+    """Triangulate the first depths; the scale gives the median depth its assumed value.
+
+    Raises:
+        MotionError: too many of them are behind the camera.
+    """
     free = with_free_depths(observations, two_view.rotation, two_view.direction)
     refined = refine_pose(
         free.select(two_view.inliers), two_view.rotation, two_view.direction, fixed_length=True
     )
-    # Nothing holds these depths yet, so a single outlier can bend them: once more without.
-    chosen = np.flatnonzero(two_view.inliers)[refined.error < _OUTLIER_SIGMAS]
+    # These depths have no prior, so a single outlier can bias the pose: once more without.
+    chosen = np.flatnonzero(two_view.inliers)[refined.error < TUNING.outlier_sigmas]
     refined = refine_pose(
         free.select(chosen), refined.rotation, refined.translation, fixed_length=True
     )
-    if np.mean(refined.inverse_depth > 0) < _MIN_IN_FRONT_RATIO:
+    if np.mean(refined.inverse_depth > 0) < TUNING.min_in_front_ratio:
         raise MotionError('too few inliers: the first depths do not lie in front of the camera')
     scale = reference_depth * float(np.median(refined.inverse_depth))
     translation = refined.translation * scale
-    # The unit is a depth, so how the depths follow the pose makes the length uncertain.
+    # The unit is a depth, so the depths' derivatives by the pose add to the length's variance.
     to_unit = np.diag([scale] * 3 + [1.0] * 3)
     to_unit[:3] += np.outer(translation, _median_by_pose(refined))
     refined = complete_depths(free, chosen, refined)
@@ -242,13 +214,13 @@ def _median_by_pose(refined: RefinedPose) -> np.ndarray:
     """Derivative (6,) of the logarithm of the median inverse depth by the pose."""
     low, middle, high = np.quantile(refined.inverse_depth, [0.4, 0.5, 0.6])
     near = (refined.inverse_depth >= low) & (refined.inverse_depth <= high)
-    # One cell's derivative would do, were it not for noise.
+    # The mean over many cells, since that of a single one is noisy.
     return np.mean(refined.depth_by_pose[:, near], axis=1) / middle
 
 
 def why_no_depth(inliers: Observations, two_view: TwoView, settings: GeometrySettings) -> str:
-    """Say why nothing can be triangulated; empty where it can."""
-    if np.median(fit_rotation(inliers)[1]) < _ROTATION_ONLY_ERROR:
+    """Return why nothing can be triangulated; empty where it can."""
+    if np.median(fit_rotation(inliers)[1]) < TUNING.rotation_only_error:
         return 'no parallax, the camera rests or only turns: move it sideways to see depth'
     angle = float(np.median(parallax(inliers.rays0, inliers.rays1, two_view.rotation)))
     if angle < settings.min_parallax:

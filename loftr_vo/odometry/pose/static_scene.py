@@ -1,11 +1,11 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whose motion it is, where two compete: the world's at rest, or that of something before it.
+"""The camera's motion where a moving object has more matches than the static scene.
 
-An essential matrix counts matches, and what moves can have more of them: a patterned coat before a
-dull wall. It can even bend the motion so that both agree in part, for a plane agrees with many.
-Depth that is known from before tells them apart: the world's cells have it and have it right,
-since they are the ones that agreed with the motions until now.
+An essential matrix counts matches, and a moving object can have most of them: a patterned coat in
+front of a dull wall. It can even bias the motion so that both agree in part, since a plane agrees
+with many motions. Known depths distinguish the two: cells of the static scene have them, and they
+are correct, since they agreed with the motions until now.
 """
 
 from __future__ import annotations
@@ -17,19 +17,11 @@ import numpy as np
 
 from loftr_vo.geometry.epipolar import by_pixel_coordinates, inverse_depth
 from loftr_vo.geometry.rigid_motion import skew
-from loftr_vo.odometry.pose.pose_refinement import Observations, distance_by_depth, refine_pose
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, threshold_at_unit_depth
-
-# Frames in a row that a cell's depth must have agreed in to bear witness.
-_MIN_AGREEMENTS = 3
-# Of the cells that bear witness: while more agree with the essential matrix, nothing competes.
-_CLEAR_INLIER_RATIO = 0.9
-_FEWEST = 15
-# The motion by depth must explain more of these cells than the other, by this factor.
-_CLEAR_SUPPORT_RATIO = 1.08
-# Known depths are a little wrong: of the essential matrix's threshold.
-DEPTH_THRESHOLD_RATIO = 3.0
-_CONFIDENCE, _ROUNDS = 0.999, 200
 
 
 def prefer_static_scene(
@@ -39,31 +31,31 @@ def prefer_static_scene(
     two_view: TwoView | None,
     threshold: float,
 ) -> TwoView | None:
-    """Return the motion of what is at rest, where another has won the matches.
+    """Return the motion of the static scene, where another has more matches.
 
     Args:
         observations: N matches.
-        known: (N,) bool, whose depth is known.
-        agreement_count: (N,) int, in how many frames in a row the depth agreed. Only cells that
-            did so for several frames vote, if there are enough: for a moment, a moving object can
-            pass for a point at some depth.
-        two_view: by the essential matrix; None if there is none.
+        known: (N,) bool, matches of known depth.
+        agreement_count: (N,) int, in how many consecutive frames the depth agreed. Only cells with
+            several vote, if there are enough: for a moment, a moving object can agree with some
+            depth.
+        two_view: motion by the essential matrix; None if there is none.
         threshold: distance of an inlier from its epipolar line, in pixels.
     """
-    tried = known & (agreement_count >= _MIN_AGREEMENTS)
-    witness = tried if tried.sum() >= _FEWEST else known
-    if witness.sum() < _FEWEST:
+    proven = known & (agreement_count >= TUNING.min_agreements)
+    chosen = proven if proven.sum() >= TUNING.min_voting_cells else known
+    if chosen.sum() < TUNING.min_voting_cells:
         return two_view
-    before = observations.select(witness)
+    voting = observations.select(chosen)
     explained = (
         0
         if two_view is None
-        else _explained_by(two_view, before, DEPTH_THRESHOLD_RATIO * threshold)
+        else _explained_by(two_view, voting, TUNING.depth_threshold_ratio * threshold)
     )
-    if explained > _CLEAR_INLIER_RATIO * len(before.prior):
+    if explained > TUNING.uncontested_ratio * len(voting.prior):
         return two_view
-    found = motion_by_depth(before, DEPTH_THRESHOLD_RATIO * threshold)
-    if found is None or found.support < _CLEAR_SUPPORT_RATIO * explained:
+    found = motion_by_depth(voting, TUNING.depth_threshold_ratio * threshold)
+    if found is None or found.support < TUNING.clear_support_ratio * explained:
         return two_view
     return found.as_two_view(observations, known, threshold)
 
@@ -79,39 +71,39 @@ class MotionByDepth:
     def as_two_view(
         self, observations: Observations, known: np.ndarray, threshold: float
     ) -> TwoView:
-        """Return it with its inliers; cells of known depth must be where that has them."""
+        """Return it with its inliers; cells of known depth must also agree with that."""
         inliers = _epipolar_distance(observations, self.rotation, self.translation) < threshold
         away = distance_by_depth(observations, self.rotation, self.translation)
-        inliers &= ~known | (away < DEPTH_THRESHOLD_RATIO * threshold)
+        inliers &= ~known | (away < TUNING.depth_threshold_ratio * threshold)
         length = max(float(np.linalg.norm(self.translation)), 1e-12)
         return TwoView(self.rotation, self.translation / length, inliers)
 
 
 def motion_by_depth(observations: Observations, threshold: float) -> MotionByDepth | None:
-    """The motion that most cells of known depth agree with (P3P, RANSAC), refined on these.
+    """Return the motion that most cells of known depth agree with (P3P, RANSAC), refined.
 
     Args:
         observations: of cells of known depth.
-        threshold: distance of an inlier from where its depth has it, in pixels.
+        threshold: distance of an inlier from its projection, in pixels.
     """
-    if len(observations.prior) < _FEWEST:
+    if len(observations.prior) < TUNING.min_voting_cells:
         return None
     points = observations.rays0 / observations.prior[:, None]
-    # OpenCV's generator has a constant seed here.
-    found, turn, translation, inliers = cv2.solvePnPRansac(
+    # OpenCV seeds its generator with a constant here.
+    found, rotation, translation, inliers = cv2.solvePnPRansac(
         points,
         np.ascontiguousarray(observations.rays1[:, :2]),
         np.eye(3),
         np.zeros(4),
-        iterationsCount=_ROUNDS,
+        iterationsCount=TUNING.p3p_iterations,
         reprojectionError=threshold_at_unit_depth(threshold, observations.by_pixel),
-        confidence=_CONFIDENCE,
+        confidence=TUNING.p3p_confidence,
         flags=cv2.SOLVEPNP_AP3P,
     )
-    if not found or inliers is None or len(inliers) < _FEWEST:
+    if not found or inliers is None or len(inliers) < TUNING.min_voting_cells:
         return None
     refined = refine_pose(
-        observations.select(inliers[:, 0]), cv2.Rodrigues(turn)[0], translation[:, 0]
+        observations.select(inliers[:, 0]), cv2.Rodrigues(rotation)[0], translation[:, 0]
     )
     away = distance_by_depth(observations, refined.rotation, refined.translation)
     support = int(np.count_nonzero(away < threshold))
@@ -119,7 +111,7 @@ def motion_by_depth(observations: Observations, threshold: float) -> MotionByDep
 
 
 def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> int:
-    """Number of cells of known depth that a motion explains, if its length is what suits them."""
+    """Number of cells of known depth that a motion explains, with its length fitted to them."""
     rotation = two_view.rotation
     length = float(
         np.median(
@@ -133,12 +125,12 @@ def _explained_by(two_view: TwoView, known: Observations, threshold: float) -> i
 def _epipolar_distance(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> np.ndarray:
-    """Distance (N,) in pixels of each match from its epipolar line; of a turn, from its point."""
-    turned = observations.rays0 @ rotation.T
+    """Distance (N,) in pixels from the epipolar lines, or from the points without a baseline."""
+    rotated = observations.rays0 @ rotation.T
     if np.linalg.norm(translation) < 1e-9:
-        away = turned[:, :2] / turned[:, 2:] - observations.rays1[:, :2]
-        return observations.match_arrays.pixels(away.T)
-    line = turned @ skew(translation).T
+        away = rotated[:, :2] / rotated[:, 2:] - observations.rays1[:, :2]
+        return observations.match_arrays.in_pixels(away.T)
+    line = rotated @ skew(translation).T
     across = np.abs(np.sum(line * observations.rays1, axis=1))
     slope = np.hypot(*by_pixel_coordinates(line[:, 0], line[:, 1], observations.by_pixel1))
     distance: np.ndarray = across / np.maximum(slope, 1e-12)

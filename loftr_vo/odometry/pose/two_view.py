@@ -5,9 +5,9 @@
 Points are rays (N, 3) float64, normalised image coordinates (x / z, y / z, 1). A motion (R, t)
 maps the first camera's coordinates to the second's: X1 = R X0 + t.
 
-Matches are as exact as pixels are, and what a pixel is at z = 1 depends on the lens and on where
-in the picture it lies: out in a fisheye's picture it is ten times what it is in the middle. So
-distances are in pixels, by the derivatives of the rays (``RayJacobians``).
+The noise of a match is in pixels, and the size of a pixel at z = 1 depends on the lens and the
+position: near the edge of a fisheye picture it is ten times that in the middle. So distances are
+in pixels, by the derivatives of the rays (``RayJacobians``).
 """
 
 from __future__ import annotations
@@ -23,20 +23,18 @@ from loftr_vo.geometry.epipolar import (
     inverse_depth,
 )
 from loftr_vo.geometry.matrix2x2 import inverse
-from loftr_vo.odometry.pose.pose_refinement import Observations, refine_pose
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import refine_pose
+from loftr_vo.odometry.pose.tuning import TUNING
 
-# The five-point method needs five; USAC wants one more to verify with.
+# The five-point method needs five, and USAC one more to verify with.
 _FEWEST_POINTS = 6
 _MIN_BASELINE = 1e-6
-# The robust fit after USAC: as many points as make it exact enough, and how many standard
-# deviations the threshold is taken for.
-_POLISHED_POINTS = 300
-_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class TwoView:
-    """The motion between two views, up to its length.
+    """The motion between two views, its translation up to the length.
 
     Attributes:
         rotation: (3, 3).
@@ -58,22 +56,22 @@ def essential_motion(
 ) -> TwoView | None:
     """Motion by an essential matrix, robustly (USAC, Raguram et al., PAMI 2013).
 
-    OpenCV's USAC_DEFAULT: USAC_ACCURATE finds the same in fifteen times the time, and
-    USAC_MAGSAC is pulled by gross outliers. It ends in a least-squares fit, which outliers that
-    are left still pull, so a robust one follows. USAC takes one threshold at z = 1 for all
-    matches, the median one; the fit that follows and the inliers have each its own. Which one it
-    takes hardly matters then: of drawn scenes with a third of outliers through a 190-pixel
-    fisheye the rotation's median error is 0.020 degrees with that of the picture's middle, with
-    the median one and with either quartile, and 100 % of the right matches are inliers.
+    OpenCV's USAC_DEFAULT: USAC_ACCURATE finds the same in fifteen times the time, and USAC_MAGSAC
+    is biased by gross outliers. It ends in a least-squares fit, which the remaining outliers bias,
+    so a robust fit follows. USAC takes one threshold at z = 1 for all matches, the median one; the
+    robust fit and the inliers use each match's own. The choice of that one hardly matters: in
+    random scenes with a third of outliers through a 190-pixel fisheye the median error of the
+    rotation is 0.020 degrees with the threshold of the picture's middle, with the median one and
+    with either quartile, and 100 % of the correct matches are inliers.
 
     Args:
         rays0, rays1: (N, 3) matched rays.
         threshold: largest distance of an inlier from its epipolar line, in pixels.
-        by_pixel: what a pixel is.
-        confidence: that the best model was seen.
+        by_pixel: size of a pixel.
+        confidence: of RANSAC, that the best model was tried.
 
     Returns:
-        None where there are too few points or no model that puts them in front of both cameras.
+        None where there are too few points or no model has them in front of both cameras.
     """
     if len(rays0) < _FEWEST_POINTS:
         return None
@@ -90,12 +88,12 @@ def essential_motion(
         return None
     near = mask[:, 0] > 0
     rotation, direction = _in_front(essential, rays0[near], rays1[near])
-    for _ in range(2):  # the second time without the outliers that the first has shown
+    for _ in range(2):  # again without the outliers that the first fit revealed
         agreed = np.flatnonzero(near)
-        some = agreed[:: max(1, len(agreed) // _POLISHED_POINTS)]
+        some = agreed[:: max(1, len(agreed) // TUNING.polish_matches)]
         if len(some) < _FEWEST_POINTS:
             break
-        rotation, direction = _polished(
+        rotation, direction = _robust_fit(
             rays0[some],
             rays1[some],
             rotation,
@@ -109,7 +107,7 @@ def essential_motion(
 
 
 def threshold_at_unit_depth(threshold: float, by_pixel: RayJacobians | None) -> float:
-    """Return a threshold in pixels at z = 1, where there can only be one for all matches."""
+    """Convert a threshold in pixels to one at z = 1 for all matches: by the median pixel."""
     if by_pixel is None:
         return threshold
     a, b, c, d = by_pixel[1].reshape(-1, 4).T
@@ -127,7 +125,7 @@ def planar_motions(
     Args:
         rays0, rays1: (N, 3) matched rays.
         threshold: largest distance of a match on the plane, in pixels.
-        by_pixel: what a pixel is.
+        by_pixel: size of a pixel.
 
     Returns:
         Rotations (3, 3) with unit translations (3,), with most points in front of the camera.
@@ -144,7 +142,7 @@ def planar_motions(
     motions = []
     for rotation, translation in zip(rotations, translations, strict=True):
         length = float(np.linalg.norm(translation))
-        if length < _MIN_BASELINE:  # of the plane's distance: the camera turned
+        if length < _MIN_BASELINE:  # of the plane's distance: the camera rotated
             continue
         direction = translation[:, 0] / length
         if np.mean(inverse_depth(rays0, rays1, rotation, direction) > 0) > 0.5:
@@ -155,7 +153,7 @@ def planar_motions(
 def _in_front(
     essential: np.ndarray, rays0: np.ndarray, rays1: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the four motions of an essential matrix, the one with most points before both cameras."""
+    """Return the motion of an essential matrix with most points in front of both cameras."""
     rotation0, rotation1, direction = cv2.decomposeEssentialMat(essential)
     motions = [
         (rotation, sign * direction[:, 0])
@@ -172,7 +170,7 @@ def _in_front(
     return max(motions, key=points_in_front)
 
 
-def _polished(
+def _robust_fit(
     rays0: np.ndarray,
     rays1: np.ndarray,
     rotation: np.ndarray,
@@ -188,7 +186,7 @@ def _polished(
     free = Observations(
         rays0,
         rays1,
-        to_pixels * (_DEVIATIONS / threshold),
+        to_pixels * (TUNING.threshold_sigmas / threshold),
         inverse_depth(rays0, rays1, rotation, direction),
         np.full(count, 1e6),
     )

@@ -1,3 +1,3 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rows that are read one after the other."""
+"""Rolling shutters: rows that are read one after the other."""

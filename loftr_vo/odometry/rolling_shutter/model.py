@@ -1,13 +1,13 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a rolling shutter does to what a turning camera sees, and how to undo it.
+"""The model of a rolling shutter: rays at the middle row's time, and projection row by row.
 
-Such a camera takes the rows of a picture one after the other, so while it turns it sees each of
-them from another direction. A picture belongs to the moment of its middle row. The *turn* of a
-picture is the rotation vector, in the camera's axes, by which the camera turns from the first row
-to the last; a row that is read a share s of that time after the middle one is seen by a camera
-turned by s times the turn (Forssen, Ringaby: Rectifying Rolling Shutter Video from Hand-held
-Devices, CVPR 2010). Only turning is looked at: it moves all that is seen, and by the most.
+Such a camera reads the rows of a picture one after the other, so each row of a rotating camera has
+another orientation. The pose of a picture is that of its middle row. The *readout rotation* of a
+picture is the rotation vector, in the camera's axes, from the first row to the last. A row read a
+share s of that time after the middle one has the orientation of s times the readout rotation
+(Forssen, Ringaby: Rectifying Rolling Shutter Video from Hand-held Devices, CVPR 2010). The
+translation meanwhile is ignored: its effect is smaller, and about the same in both pictures.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
-# The turn of a picture whose rows are all taken at once.
+# The readout rotation of a global shutter.
 NO_ROTATION = np.zeros(3)
 NO_ROTATION.flags.writeable = False
-# The row that a point is seen in depends on when it is read; each round leaves a tenth or less.
-_ROUNDS = 2
 
 
 def share_of_readout(rows: np.ndarray, height: int) -> np.ndarray:
-    """Time (N,) after the middle row at which rows (N,) of so many are read.
+    """Time (N,) at which rows (N,) are read after the middle one.
 
-    In shares of the time from the first to the last: from -1/2 to 1/2.
+    In shares of the readout time, from -1/2 to 1/2.
     """
     return (rows + 0.5) / height - 0.5
 
 
 def to_middle_row(rays: np.ndarray, share: np.ndarray, readout_rotation: np.ndarray) -> np.ndarray:
-    """Rays (N, 3), z = 1, that a shutter open for all rows at once would have given.
+    """Rotate rays (N, 3), z = 1, to the camera's orientation at the middle row.
 
     Args:
         rays: (N, 3), z = 1, lens distortion taken out.
@@ -44,8 +43,8 @@ def to_middle_row(rays: np.ndarray, share: np.ndarray, readout_rotation: np.ndar
     """
     if not np.any(readout_rotation):
         return rays
-    turned = _rotated(rays, share, readout_rotation)
-    return turned / turned[:, 2:]
+    rotated = _rotate(rays, share, readout_rotation)
+    return rotated / rotated[:, 2:]
 
 
 def straighten_derivatives(
@@ -62,41 +61,41 @@ def straighten_derivatives(
         share: (N,), see ``share_of_readout``.
         readout_rotation: (3,) radians, see above.
         by_pixel: (N, 2, 2), derivatives of ``rays`` by the pixel, see ``Camera.ray_by_pixel``.
-        height: rows of the picture; where a point is seen says when it was, too.
+        height: rows of the picture; the time of a point depends on its row.
     """
     if not np.any(readout_rotation):
         return by_pixel
-    x, y, z = _rotated(rays, share, readout_rotation).T
+    x, y, z = _rotate(rays, share, readout_rotation).T
     moved = np.zeros((len(rays), 3, 2))
     for axis in range(2):
         step = np.zeros_like(rays)
         step[:, :2] = by_pixel[:, :, axis]
-        moved[:, :, axis] = _rotated(step, share, readout_rotation)
+        moved[:, :, axis] = _rotate(step, share, readout_rotation)
     once = np.cross(readout_rotation, rays)
     moved[:, :, 1] += (once + share[:, None] * np.cross(readout_rotation, once)) / height
-    place = np.stack([x / z, y / z], axis=1)
-    derivatives: np.ndarray = (moved[:, :2] - place[:, :, None] * moved[:, 2:]) / z[:, None, None]
+    point = np.stack([x / z, y / z], axis=1)
+    derivatives: np.ndarray = (moved[:, :2] - point[:, :, None] * moved[:, 2:]) / z[:, None, None]
     return derivatives
 
 
 def project_row_by_row(
     points: np.ndarray, camera: Camera, readout_rotation: np.ndarray
 ) -> np.ndarray:
-    """Pixels (N, 2) where points (N, 3) in the camera are seen; see ``Camera.project``."""
+    """Project points (N, 3) in the camera to pixels (N, 2); see ``Camera.project``."""
     pixels = camera.project(points)
     if not np.any(readout_rotation):
         return pixels
-    for _ in range(_ROUNDS):
+    for _ in range(TUNING.projection_rounds):
         share = share_of_readout(pixels[:, 1], camera.height)
-        pixels = camera.project(_rotated(points, -share, readout_rotation))
+        pixels = camera.project(_rotate(points, -share, readout_rotation))
     return pixels
 
 
-def _rotated(vectors: np.ndarray, share: np.ndarray, readout_rotation: np.ndarray) -> np.ndarray:
-    """Vectors (N, 3), each rotated by its share (N,) of a turn (3,).
+def _rotate(vectors: np.ndarray, share: np.ndarray, readout_rotation: np.ndarray) -> np.ndarray:
+    """Rotate vectors (N, 3), each by its share (N,) of a rotation vector (3,).
 
-    Rodrigues' formula to the second order: of a turn by 0.1 rad it leaves 2e-5 rad in the
-    outermost rows, a hundredth of a pixel.
+    Rodrigues' formula to the second order: for 0.1 rad its error is 2e-5 rad in the outermost
+    rows, a hundredth of a pixel.
     """
     once = np.cross(readout_rotation, vectors) * share[:, None]
     return vectors + once + np.cross(readout_rotation, once) * (share / 2)[:, None]
@@ -104,15 +103,15 @@ def _rotated(vectors: np.ndarray, share: np.ndarray, readout_rotation: np.ndarra
 
 @dataclass(frozen=True, eq=False)
 class ReadoutEstimate:
-    """What is known of a frame's rows before its motion is.
+    """The readout rotation of a frame, estimated before its motion.
 
     Attributes:
-        readout_rotation: (3,) radians, to be corrected for.
-        measured: gives the (3,) turn that the picture shows, or None where it is not looked for.
-            While nothing is corrected no pose needs it, and it takes as long as the pose does: so
-            it is asked once the pose is out, before the keyframe learns of this frame.
-        expected: (4, 4) frame from keyframe, a guess.
-        covariance: (6, 6), what the turn adds to that of the pose.
+        readout_rotation: (3,) radians, to be corrected.
+        measured: returns the readout rotation (3,) measured in the picture; None where it is not
+            measured. While nothing is corrected no pose needs it, and it takes as long as a pose:
+            so it is called after the estimate, before the keyframe's depths are updated.
+        expected: (4, 4) predicted motion, frame from keyframe.
+        covariance: (6, 6), to be added to that of the pose for the error of the readout rotation.
     """
 
     readout_rotation: np.ndarray

@@ -1,11 +1,11 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rolling shutters: how long the readout takes, found out while the camera turns.
+"""The readout time of a rolling shutter, estimated while the camera rotates.
 
-While it is not known, nothing is corrected. The turn of each picture is measured all the same
-wherever the camera turns fast enough, and held against how fast it turned: the one is so many
-seconds of the other, the same for all pictures of a camera, and none at all for a global shutter.
-Measured are differences from the keyframe, since a turn that two pictures share is hardly seen.
+Until it is known nothing is corrected. The readout rotation of a picture is its angular velocity
+times the readout time, which is the same for all pictures of a camera, and zero for a global
+shutter. So measured readout rotations are fitted to angular velocities. Only differences from the
+keyframe are measured: a readout rotation that two pictures share is not observable.
 """
 
 from __future__ import annotations
@@ -23,71 +23,54 @@ from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, ReadoutEstimate, share_of_readout
-from loftr_vo.odometry.rolling_shutter.pose_and_turn import (
+from loftr_vo.odometry.rolling_shutter.pose_and_readout import (
     PoseAndReadoutRotation,
     refine_pose_and_readout_rotation,
 )
-
-# Cells of known depth that a turn is measured from.
-_FEWEST = 100
-# Radians a second from which on a camera turns fast enough to learn from it.
-_MIN_ANGULAR_VELOCITY = 0.2
-# Radians of turn that are worth the work once the readout is known: a quarter of a pixel.
-_MIN_ROTATION_TO_CORRECT = 0.001
-# Seconds between pictures, at most, for their poses to tell how fast the camera turns in between.
-_MAX_FRAME_INTERVAL = 0.15
-# How far a turn is from what the last velocity makes of it, as a share of that and in radians.
-_RELATIVE_SIGMA, _SIGMA_AT_REST = 0.5, 0.006
-# Radians; a turn further from what is expected is a solution gone wrong.
-_MAX_DEVIATION = 0.1
-# Standard deviation in radians of a measured turn from the readout times the velocity, the latter
-# being a mean over two frames. Measured with a Kinect in the hand (TUM RGB-D, freiburg1_rpy).
-_SIGMA = 0.004
-# What makes the readout known: measurements; standard deviations that it is away from zero, and
-# seconds. And a global shutter: a standard deviation in seconds.
-_MEASUREMENTS, _SIGNIFICANT, _SHORTEST = 10, 5.0, 0.003
-_GLOBAL_SHUTTER_SIGMA = 0.001
-# Velocities that are remembered: those of as many frames as a keyframe may last.
-_MEMORY = 200
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
-class _Past:
-    """A tracked frame: its stamp, its rotation (3, 3), and what its turn is more than another's.
+class _TrackedRotation:
+    """A tracked frame.
 
     Attributes:
-        change: (3,) radians, None where it was not measured.
-        since: stamp of that other one, its keyframe.
+        stamp: nanoseconds.
+        rotation: (3, 3), world from camera.
+        change: (3,) radians, its readout rotation less that of its keyframe; None where it was not
+            measured.
+        keyframe_stamp: of its keyframe.
     """
 
     stamp: int
     rotation: np.ndarray
     change: np.ndarray | None
-    since: int
+    keyframe_stamp: int
 
 
 class ReadoutTimeEstimator:
-    """Knows the turn of each picture, and learns the readout time from what it sees.
+    """Estimates the readout time, and with it the readout rotation of each picture.
 
     Attributes:
-        seconds: from the first row to the last, below zero where the last comes first; zero for a
-            global shutter and as long as nothing is known.
-        known: whether it is a shutter of known kind.
+        seconds: from the first row to the last, negative where the last is read first; zero for a
+            global shutter and as long as it is not known.
+        known: whether the readout time is known.
     """
 
     def __init__(self, settings: GeometrySettings) -> None:
         self.known = False
         self.seconds = 0.0
-        self._past: deque[_Past] = deque(maxlen=3)
+        self._history: deque[_TrackedRotation] = deque(maxlen=3)
         self._velocities: dict[int, np.ndarray] = {}
-        # Of the measurements: information, the same times seconds, squares, and their number.
+        # Sums over the measurements: information, information times seconds, squares; their
+        # number.
         self._information, self._weighted, self._squared, self._count = 0.0, 0.0, 0.0, 0
         self.configure(settings)
 
     def configure(self, settings: GeometrySettings) -> None:
         """Take over changed settings."""
-        self._given = settings.readout_time >= 0
-        if self._given:
+        self._is_set = settings.readout_time >= 0
+        if self._is_set:
             self.seconds, self.known = settings.readout_time, True
         else:
             self._decide()
@@ -100,14 +83,14 @@ class ReadoutTimeEstimator:
         located: LocatedMatches,
         expected: np.ndarray,
     ) -> ReadoutEstimate:
-        """Return the turn of a frame.
+        """Return the readout rotation of a frame.
 
         Args:
             keyframe: with its cells' depths.
             frame: the frame.
             cells: (N,) of the keyframe, the matched ones.
-            located: where they are in the frame.
-            expected: (4, 4) frame from keyframe, a guess.
+            located: their positions in the frame.
+            expected: (4, 4) predicted motion, frame from keyframe.
         """
         readout_rotation = self.expected_readout_rotation()
         uncorrected = ReadoutEstimate(readout_rotation, lambda: None, expected, np.zeros((6, 6)))
@@ -122,23 +105,23 @@ class ReadoutTimeEstimator:
         fit = fitted()
         if fit is None:
             return uncorrected
-        there = transform(fit.rotation, fit.translation)
+        motion = transform(fit.rotation, fit.translation)
         return ReadoutEstimate(
             fit.readout_rotation,
             lambda: fit.readout_rotation,
-            there,
+            motion,
             fit.covariance_by_readout_rotation,
         )
 
     def expected_readout_rotation(self) -> np.ndarray:
-        """(3,) radians, of a picture that comes now, if the camera goes on turning as it did."""
+        """(3,) radians, of the next picture at the last angular velocity."""
         return self.seconds * self.angular_velocity() if self.seconds else NO_ROTATION
 
     def readout_rotation_at(self, stamp: int) -> np.ndarray | None:
-        """(3,) radians, of an earlier picture by the velocity it had; None if that is not known.
+        """(3,) radians, of an earlier picture by its angular velocity; None if that is not known.
 
-        What a picture shows of its turn is no more than how it differs from its keyframe's. This
-        is without what would add up from keyframe to keyframe.
+        Measured differences to keyframes would accumulate from keyframe to keyframe; this does
+        not.
         """
         velocity = self._velocities.get(stamp)
         return None if velocity is None else self.seconds * velocity
@@ -146,73 +129,73 @@ class ReadoutTimeEstimator:
     def follow(
         self, frame: Frame, rotation: np.ndarray, keyframe: Keyframe, readout: ReadoutEstimate
     ) -> None:
-        """Take note of a tracked frame, and learn from the one before.
+        """Add a tracked frame, and update the readout time with the one before.
 
         Args:
             frame: the frame.
             rotation: (3, 3), world from camera.
-            keyframe: what it was matched with.
-            readout: what was known of it before.
+            keyframe: its reference.
+            readout: as estimated before its motion.
         """
-        if self._past and frame.stamp <= self._past[-1].stamp:
+        if self._history and frame.stamp <= self._history[-1].stamp:
             return
         measured = readout.measured()
         finite = measured is not None and bool(np.isfinite(measured).all())
         change = measured - keyframe.readout_rotation if finite else None
-        self._past.append(_Past(frame.stamp, rotation, change, keyframe.frame.stamp))
-        if len(self._past) < 3 or self._are_apart():
+        self._history.append(_TrackedRotation(frame.stamp, rotation, change, keyframe.frame.stamp))
+        if len(self._history) < 3 or self._has_gap():
             return
-        before, middle, after = self._past
+        before, middle, after = self._history
         self._velocities[middle.stamp] = _velocity(before, after)
-        if len(self._velocities) > _MEMORY:
+        if len(self._velocities) > TUNING.max_velocities:
             del self._velocities[next(iter(self._velocities))]
         self._update(middle)
 
     def interrupt(self) -> None:
-        """Forget how fast the camera turned: what comes next does not follow on what was."""
-        self._past.clear()
+        """Clear the history of rotations, angular velocity included."""
+        self._history.clear()
 
     def _is_wanted(self) -> bool:
-        """Whether the turn of the next picture is to be measured."""
+        """Whether the readout rotation of the next picture is to be measured."""
         speed = float(np.linalg.norm(self.angular_velocity()))
         if self.known:
-            return abs(self.seconds) * speed > _MIN_ROTATION_TO_CORRECT
-        return speed > _MIN_ANGULAR_VELOCITY
+            return abs(self.seconds) * speed > TUNING.min_rotation_to_correct
+        return speed > TUNING.min_angular_velocity
 
     def angular_velocity(self) -> np.ndarray:
-        """(3,) radians a second, between the last two frames; zero where there are none."""
-        if len(self._past) < 2:
+        """(3,) radians a second between the last two frames, in the camera's axes; else zero."""
+        if len(self._history) < 2:
             return np.zeros(3)
-        return _velocity(self._past[-2], self._past[-1])
+        return _velocity(self._history[-2], self._history[-1])
 
-    def _are_apart(self) -> bool:
-        stamps = [past.stamp for past in self._past]
-        return float(np.max(np.diff(stamps))) * 1e-9 > _MAX_FRAME_INTERVAL
+    def _has_gap(self) -> bool:
+        stamps = [each.stamp for each in self._history]
+        return float(np.max(np.diff(stamps))) * 1e-9 > TUNING.max_frame_interval
 
-    def _update(self, frame: _Past) -> None:
-        """Hold a measured turn against the velocity, which is known now."""
-        of_keyframe = self._velocities.get(frame.since)
-        if frame.change is None or of_keyframe is None or self._given:
+    def _update(self, frame: _TrackedRotation) -> None:
+        """Add a measured readout rotation, once the angular velocity on both sides is known."""
+        of_keyframe = self._velocities.get(frame.keyframe_stamp)
+        if frame.change is None or of_keyframe is None or self._is_set:
             return
-        faster = self._velocities[frame.stamp] - of_keyframe
-        self._information += float(faster @ faster) / _SIGMA**2
-        self._weighted += float(faster @ frame.change) / _SIGMA**2
-        self._squared += float(frame.change @ frame.change) / _SIGMA**2
+        difference = self._velocities[frame.stamp] - of_keyframe
+        self._information += float(difference @ difference) / TUNING.measurement_sigma**2
+        self._weighted += float(difference @ frame.change) / TUNING.measurement_sigma**2
+        self._squared += float(frame.change @ frame.change) / TUNING.measurement_sigma**2
         self._count += 1
         self._decide()
 
     def _decide(self) -> None:
-        """See whether the measurements tell what shutter it is."""
-        if self._count < _MEASUREMENTS:
+        """Decide whether the shutter is rolling, global or not known yet."""
+        if self._count < TUNING.min_measurements:
             self.known, self.seconds = False, 0.0
             return
         seconds = self._weighted / self._information
-        # Where they contradict each other by more than they should, the mean is less sure by as
-        # much (Birge, The Calculation of Errors by the Method of Least Squares, 1932).
-        apart = (self._squared - seconds * self._weighted) / (3 * self._count - 1)
-        sigma = math.sqrt(max(1.0, apart) / self._information)
-        rolling = abs(seconds) > max(_SIGNIFICANT * sigma, _SHORTEST)
-        self.known = rolling or sigma < _GLOBAL_SHUTTER_SIGMA
+        # Where they scatter by more than their variance, that of the mean is scaled (Birge, The
+        # Calculation of Errors by the Method of Least Squares, 1932).
+        scatter = (self._squared - seconds * self._weighted) / (3 * self._count - 1)
+        sigma = math.sqrt(max(1.0, scatter) / self._information)
+        rolling = abs(seconds) > max(TUNING.min_significance * sigma, TUNING.min_readout_time)
+        self.known = rolling or sigma < TUNING.global_shutter_sigma
         self.seconds = seconds if rolling else 0.0
 
 
@@ -225,12 +208,12 @@ def _fit(
     readout_rotation: np.ndarray,
 ) -> PoseAndReadoutRotation | None:
     """Fit pose and readout rotation near an expected one (3,); None where that fails."""
-    witnesses = keyframe.known[cells] & located.tracked
-    if witnesses.sum() < _FEWEST:
+    chosen = keyframe.known[cells] & located.tracked
+    if chosen.sum() < TUNING.min_cells:
         return None
-    cells, located = cells[witnesses], located.select(witnesses)
+    cells, located = cells[chosen], located.select(chosen)
     observations, kept = keyframe.observed(cells, located, frame.camera)
-    if len(kept) < _FEWEST:
+    if len(kept) < TUNING.min_cells:
         return None
     rows = (located.points[:, 1] + keyframe.offsets[cells, 1])[kept]
     try:
@@ -239,14 +222,13 @@ def _fit(
             share_of_readout(rows, frame.camera.height),
             start,
             readout_rotation,
-            _SIGMA_AT_REST + _RELATIVE_SIGMA * float(np.linalg.norm(readout_rotation)),
+            TUNING.sigma_at_rest + TUNING.relative_sigma * float(np.linalg.norm(readout_rotation)),
         )
     except np.linalg.LinAlgError:
-        # The cells do not tell pose and turn apart; the pose by itself may still be found.
+        # Pose and readout rotation are not distinguishable; the pose alone may still be.
         return None
-    near = bool(
-        np.linalg.norm(fit.readout_rotation - readout_rotation) < _MAX_DEVIATION
-    )  # not where it is NaN
+    deviation = np.linalg.norm(fit.readout_rotation - readout_rotation)
+    near = bool(deviation < TUNING.max_deviation)  # False where it is NaN
     return fit if near and np.isfinite(fit.covariance_by_readout_rotation).all() else None
 
 
@@ -254,7 +236,7 @@ def _readout_rotation_of(fit: PoseAndReadoutRotation | None) -> np.ndarray | Non
     return None if fit is None else fit.readout_rotation
 
 
-def _velocity(first: _Past, last: _Past) -> np.ndarray:
-    """(3,) radians a second in the camera's axes, in the mean between two frames."""
-    turned = rotation_vector(first.rotation.T @ last.rotation)
-    return turned / ((last.stamp - first.stamp) * 1e-9)
+def _velocity(first: _TrackedRotation, last: _TrackedRotation) -> np.ndarray:
+    """(3,) mean angular velocity between two frames, radians a second, in the camera's axes."""
+    rotation = rotation_vector(first.rotation.T @ last.rotation)
+    return rotation / ((last.stamp - first.stamp) * 1e-9)

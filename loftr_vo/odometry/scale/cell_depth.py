@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Depth in metres for a keyframe's cells: compared with the odometry's own, and taken over."""
+"""Measured depth of a keyframe's cells in metres: compared with that by motion, and fused."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.scale_filter import Reading
-
-# Cells that make a reading.
-FEWEST = 20
-# Neighbouring cells err alike, so that many of them tell no more than their number over this.
-_ALIKE = 9.0
-# What each keyframe's reading has for itself, however many cells make it.
-_LEAST_SIGMA = 0.003
-# Depths that differ by more standard deviations do not belong to one surface.
-_CONSISTENT = 3.0
+from loftr_vo.odometry.scale.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,53 +33,53 @@ class CellDepth:
 
 
 class NoReading(ValueError):
-    """A source has nothing to say of a keyframe; the message says why."""
+    """A source has no reading at a keyframe; the message has the reason."""
 
 
 class NotYet(NoReading):
-    """Nothing is wrong; it only takes a little more before there is something to say."""
+    """Nothing is wrong, but more measurements are needed for a reading."""
 
 
 def compare(keyframe: Keyframe, measured: CellDepth) -> Reading:
-    """Return how the odometry's depths relate to the measured ones: the median of their ratios.
+    """Return the median ratio of the measured depths to those by motion.
 
     Raises:
-        NoReading: too few cells have both.
+        NoReading: too few cells have both depths.
     """
     both = keyframe.known[measured.cells]
-    if both.sum() < FEWEST:
+    if both.sum() < TUNING.min_cells:
         raise NoReading(f'only {both.sum()} cells with depth by motion to compare with')
     cells = measured.cells[both]
-    wanted, found = measured.inverse_depth[both], keyframe.inverse_depth[cells]
-    ratio = found / wanted  # = metres over units
-    # In terms of what was measured: a weight that leans on `found` would pull the median to it.
+    metric, by_motion = measured.inverse_depth[both], keyframe.inverse_depth[cells]
+    ratio = by_motion / metric  # metres in a unit
+    # Weighted by the measured depth: weights that depend on ``by_motion`` would bias the median.
     typical = np.median(ratio)
     variance = keyframe.variance[cells] / typical**2 + measured.variance[both]
-    middle = _weighted_median(ratio, wanted**2 / variance)
-    spread = 1.4826 * float(np.median(np.abs(ratio - middle))) / middle
-    sigma = 1.2533 * spread / np.sqrt(both.sum() / _ALIKE)
-    return Reading(float(np.log(middle)), max(_LEAST_SIGMA, float(sigma)))
+    middle = _weighted_median(ratio, metric**2 / variance)
+    spread = SIGMA_PER_MAD * float(np.median(np.abs(ratio - middle))) / middle
+    sigma = MEDIAN_SIGMA * spread / np.sqrt(both.sum() / TUNING.correlated_cells)
+    return Reading(float(np.log(middle)), max(TUNING.min_reading_sigma, float(sigma)))
 
 
 def overwrite_depth(keyframe: Keyframe, measured: CellDepth) -> None:
-    """Join measured depth with what a keyframe has, which must be in metres by now.
+    """Fuse measured depth with that of a keyframe, whose unit must be a metre.
 
-    Where both are known and contradict each other, the cell keeps its own: a depth sensor sees
+    Where both are known and contradict each other, the cell keeps its own: a depth sensor measures
     the wrong one of two surfaces more often than many frames do.
     """
     cells = measured.cells
     own, variance = keyframe.inverse_depth[cells], keyframe.variance[cells]
     total = variance + measured.variance
-    apart = (own - measured.inverse_depth) ** 2 > _CONSISTENT**2 * total
-    taken = ~(keyframe.known[cells] & apart)
+    contradicting = (own - measured.inverse_depth) ** 2 > TUNING.consistent_sigmas**2 * total
+    fused = ~(keyframe.known[cells] & contradicting)
     weight = variance / total
     keyframe.inverse_depth[cells] = np.where(
-        taken, own + weight * (measured.inverse_depth - own), own
+        fused, own + weight * (measured.inverse_depth - own), own
     )
-    keyframe.variance[cells] = np.where(taken, weight * measured.variance, variance)
-    # For the refinement of the window, which then knows metres at its newest end too.
+    keyframe.variance[cells] = np.where(fused, weight * measured.variance, variance)
+    # A metric prior for the newest keyframe of bundle adjustment.
     keyframe.filtered_depth[cells] = measured.inverse_depth
-    keyframe.filtered_variance[cells] = measured.variance * _ALIKE
+    keyframe.filtered_variance[cells] = measured.variance * TUNING.correlated_cells
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scale from the height of the camera: the ground's plane in the depth of the cells below.
+"""Scale from the height of the camera: the ground plane in the depths of the cells below.
 
 A plane with normal n at distance h from the camera has n . X = h. With X = x / rho, x the ray of a
-cell and rho its inverse depth, that is rho = (n / h) . x: linear in what is sought. A camera that
-keeps its height moves along the ground, which tells the plane's tilt in the direction of motion.
+cell and rho its inverse depth, that is rho = (n / h) . x, linear in the unknown n / h. A camera of
+constant height moves parallel to the ground, which constrains the tilt in the direction of motion.
 """
 
 from __future__ import annotations
@@ -14,42 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.robust_cost import SIGMA_PER_MAD
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import NoReading
 from loftr_vo.odometry.scale.scale_filter import Reading
-
-# Sine of the angle under the horizon from which a cell may show the ground.
-_BELOW = math.sin(math.radians(4.0))
-# The camera's tilt against how it is mounted, at most, and its standard deviation; once known,
-# against what it was. Tilt and height are hard to tell apart, so that the less the tilt is open
-# the surer is the height.
-_TILT, _TILT_SIGMA = math.radians(25.0), math.radians(10.0)
-_TILT_CHANGE, _TILT_CHANGE_SIGMA = math.radians(5.0), math.radians(1.0)
-# The same of the way against the ground: slopes, and how a mount sways.
-_SLOPE, _SLOPE_SIGMA = math.radians(6.0), math.radians(1.5)
-_FEWEST = 25
-# Least share of the cells below the horizon that the ground must have.
-_SHARE = 0.25
-# Beyond so many standard deviations a cell is no part of the plane.
-_CONSISTENT = 2.5
-# Relative standard deviation of a cell's inverse depth at the least: ground is uneven, and the
-# depth of near ground, which fast motion smears, is the least sure of all.
-_UNEVEN = 0.06
-# With this share of as many cells lower than a plane, it is a table or a pavement.
-_LOWER = 0.3
-_TRIALS, _ROUNDS = 200, 5
-# By which the standard deviation of cells shrinks in one round, at most.
-_SHARPEST = 0.6
-_LARGEST_SIGMA = 0.1
-# Of one reading: ground is uneven, and springs give way.
-_LEAST_SIGMA = 0.04
-# How much the tilt goes with each new plane.
-_SMOOTHING = 0.2
+from loftr_vo.odometry.scale.tuning import GROUND, TUNING
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """The ground as a keyframe has it.
+    """The ground plane in a keyframe.
 
     Attributes:
         normal: (3,) unit vector in the camera, down.
@@ -63,7 +37,7 @@ class Plane:
 
 
 class GroundScale:
-    """Reads the scale off the ground.
+    """Measures the scale by the ground plane.
 
     Args:
         camera_height: of the camera over the ground, in metres.
@@ -76,39 +50,40 @@ class GroundScale:
         self._down: np.ndarray | None = None
 
     def reading(self, keyframe: Keyframe, after: Keyframe) -> Reading:
-        """Return what the ground under a keyframe says.
+        """Return the scale by the ground plane in a keyframe.
 
         Args:
-            keyframe: whose cells have depth.
-            after: the next one; the way between them is along the ground.
+            keyframe: with its cells' depths.
+            after: the next one; the motion between them is parallel to the ground.
 
         Raises:
-            NoReading: no ground is seen, or not surely.
+            NoReading: no ground is found, or its height is too uncertain.
         """
-        way = keyframe.pose[:3, :3].T @ (after.pose[:3, 3] - keyframe.pose[:3, 3])
-        ahead = way / max(float(np.linalg.norm(way)), 1e-12)
+        step = keyframe.pose[:3, :3].T @ (after.pose[:3, 3] - keyframe.pose[:3, 3])
+        ahead = step / max(float(np.linalg.norm(step)), 1e-12)
         if self._down is None:
-            plane = fit_ground(keyframe, Tilt(self._mounted, ahead, _TILT, _TILT_SIGMA))
+            tilt = Tilt(self._mounted, ahead, GROUND.max_tilt, GROUND.tilt_sigma)
+            plane = fit_ground(keyframe, tilt)
             self._down = plane.normal
         else:
-            tilt = Tilt(self._down, ahead, _TILT_CHANGE, _TILT_CHANGE_SIGMA)
+            tilt = Tilt(self._down, ahead, GROUND.max_tilt_change, GROUND.tilt_change_sigma)
             plane = fit_ground(keyframe, tilt)
-            down = (1 - _SMOOTHING) * self._down + _SMOOTHING * plane.normal
+            down = (1 - GROUND.smoothing) * self._down + GROUND.smoothing * plane.normal
             self._down = down / np.linalg.norm(down)
         return Reading(
-            math.log(self._camera_height / plane.height), max(_LEAST_SIGMA, plane.sigma)
+            math.log(self._camera_height / plane.height), max(GROUND.min_sigma, plane.sigma)
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Tilt:
-    """What is known of the ground's normal before it is seen.
+    """The prior of the ground's normal.
 
     Attributes:
-        down: (3,) unit vector, the normal to expect.
-        ahead: (3,) unit vector along the ground; zero where nothing is known of that.
+        down: (3,) unit vector, the expected normal.
+        ahead: (3,) unit vector parallel to the ground; zero where that is not known.
         most: radians by which the normal may differ from ``down``.
-        sigma: standard deviation of that.
+        sigma: radians, standard deviation of that.
     """
 
     down: np.ndarray
@@ -118,7 +93,7 @@ class Tilt:
 
     @property
     def normal(self) -> np.ndarray:
-        """(3,) the normal to expect by both."""
+        """(3,) expected normal by both."""
         level = self.down - (self.down @ self.ahead) * self.ahead
         return level / np.linalg.norm(level)
 
@@ -126,51 +101,52 @@ class Tilt:
         """Whether planes (N, 3), normal / h each, may be the ground; (N,) bool."""
         length = np.linalg.norm(planes, axis=1)
         upright = planes @ self.down > np.cos(self.most) * length
-        return upright & (np.abs(planes @ self.ahead) < np.sin(_SLOPE) * length)
+        return upright & (np.abs(planes @ self.ahead) < np.sin(GROUND.max_slope) * length)
 
     def rows(self, length: float) -> np.ndarray:
-        """(R, 3) whose products with normal / h are to be zero, in standard deviations.
+        """(R, 3) constraints: their products with normal / h are zero, in standard deviations.
 
         Args:
             length: of normal / h.
         """
         across = np.linalg.svd(self.normal[None])[2][1:] / self.sigma
-        return np.vstack([across, self.ahead / _SLOPE_SIGMA]) / length
+        return np.vstack([across, self.ahead / GROUND.slope_sigma]) / length
 
 
 def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
-    """Find the lowest plane that many cells agree on.
+    """Find the ground plane: robustly, level within its prior, with hardly anything below it.
 
     Args:
-        keyframe: whose cells have depth.
-        tilt: what is known of its normal.
+        keyframe: with its cells' depths.
+        tilt: prior of the normal.
 
     Raises:
         NoReading: there is none.
     """
     down = tilt.normal
-    steep = keyframe.rays @ down > _BELOW * np.linalg.norm(keyframe.rays, axis=1)
+    steep = keyframe.rays @ down > GROUND.min_depression * np.linalg.norm(keyframe.rays, axis=1)
     seen = np.flatnonzero(steep & keyframe.known)
-    if len(seen) < _FEWEST:
+    if len(seen) < GROUND.min_cells:
         raise NoReading(f'only {len(seen)} cells with depth below the horizon')
     rays, rho = keyframe.rays[seen], keyframe.inverse_depth[seen]
-    sigma = np.sqrt(keyframe.variance[seen] + (_UNEVEN * rho) ** 2)
+    sigma = np.sqrt(keyframe.variance[seen] + (GROUND.roughness * rho) ** 2)
     scaled = _most_agreeing(rays, rho, sigma, tilt)
-    for _ in range(_ROUNDS):
+    for _ in range(GROUND.rounds):
         error = (rho - rays @ scaled) / sigma
-        inliers = np.abs(error) < _CONSISTENT
-        # Good depth makes the ground sharp, and then what stands on it is no part of it.
-        sigma = sigma * np.clip(1.4826 * np.median(np.abs(error[inliers])), _SHARPEST, 1.0)
-        inliers = np.abs(rho - rays @ scaled) < _CONSISTENT * sigma
-        if inliers.sum() < max(_FEWEST, _SHARE * len(seen)):
+        inliers = np.abs(error) < GROUND.inlier_sigmas
+        # With good depth the plane is sharp, and what stands on it is left out.
+        measured = SIGMA_PER_MAD * np.median(np.abs(error[inliers]))
+        sigma = sigma * np.clip(measured, GROUND.min_sigma_factor, 1.0)
+        inliers = np.abs(rho - rays @ scaled) < GROUND.inlier_sigmas * sigma
+        if inliers.sum() < max(GROUND.min_cells, GROUND.min_ground_ratio * len(seen)):
             raise NoReading(
                 f'only {inliers.sum()} of {len(seen)} cells below the horizon are level'
             )
         level = tilt.rows(float(np.linalg.norm(scaled)))
         scaled, covariance = _least_squares(rays[inliers], rho[inliers], sigma[inliers], level)
-    error = (rho - rays @ scaled) / (_UNEVEN * rho)
-    # Under the ground there is nothing, so cells that are seen there make it a table.
-    if np.sum(error < -2 * _CONSISTENT) > _LOWER * inliers.sum():
+    error = (rho - rays @ scaled) / (GROUND.roughness * rho)
+    # Nothing is below the ground; cells below mean that the plane is a table.
+    if np.sum(error < -2 * GROUND.inlier_sigmas) > GROUND.max_below_ratio * inliers.sum():
         raise NoReading('more is seen below the lowest plane than on it')
     length = float(np.linalg.norm(scaled))
     normal = scaled / length
@@ -178,23 +154,23 @@ def fit_ground(keyframe: Keyframe, tilt: Tilt) -> Plane:
     relative = float(np.sqrt(normal @ covariance @ normal)) / length
     if not tilt.allows(scaled[None]).all():
         raise NoReading('the ground is tilted more than a camera is')
-    if relative > _LARGEST_SIGMA:
+    if relative > GROUND.max_sigma:
         raise NoReading(f'the height over the ground is known to {relative:.0%} only')
     return Plane(normal, 1 / length, relative)
 
 
 def _most_agreeing(rays: np.ndarray, rho: np.ndarray, sigma: np.ndarray, tilt: Tilt) -> np.ndarray:
     """MSAC over level planes through one cell and tilted ones through three; (3,) normal / h."""
-    # A constant seed: the same frames give the same trajectory.
+    # A constant seed, so that the same frames give the same trajectory.
     rng = np.random.default_rng(0)
-    triples = rng.integers(0, len(rays), (_TRIALS, 3))
+    triples = rng.integers(0, len(rays), (GROUND.trials, 3))
     matrices = rays[triples]  # (T, 3, 3)
     usable = np.abs(np.linalg.det(matrices)) > 1e-6
     tilted = np.linalg.solve(matrices[usable], rho[triples[usable]][..., None])[..., 0]
     tilted = tilted[tilt.allows(tilted)]
     level = (rho / (rays @ tilt.normal))[triples[:, :1]] * tilt.normal
     planes = np.concatenate([level, tilted])
-    error = np.minimum(np.abs(rho - planes @ rays.T) / sigma, _CONSISTENT)
+    error = np.minimum(np.abs(rho - planes @ rays.T) / sigma, GROUND.inlier_sigmas)
     best: np.ndarray = planes[np.argmin(np.sum(error**2, axis=1))]
     return best
 
@@ -205,9 +181,9 @@ def _least_squares(
     """Fit normal / h, (3,), and its covariance (3, 3)."""
     weighted = rays / sigma[:, None]
     freedom = max(len(rho) - 3, 1)
-    # Neighbouring cells err alike; see `cell_depth`.
-    information = weighted.T @ weighted / 9.0
+    # Errors of neighbouring cells are correlated.
+    information = weighted.T @ weighted / TUNING.correlated_cells
     covariance = np.linalg.inv(information + level.T @ level)
-    solution = covariance @ (weighted.T @ (rho / sigma) / 9.0)
+    solution = covariance @ (weighted.T @ (rho / sigma) / TUNING.correlated_cells)
     excess = float(np.sum((weighted @ solution - rho / sigma) ** 2)) / freedom
     return solution, covariance * max(1.0, excess)

@@ -1,10 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scale of the odometry by whichever source is set.
+"""The metric scale of the odometry by the source that is set.
 
-The odometry works in a unit of its own. At each new keyframe the source is asked how many metres
-that is, and the world is rescaled about the present pose: `odom` goes on from where it is, and
-moves by metres from then on (REP 105).
+The odometry has a unit of its own. At each new keyframe the source measures it in metres, and the
+world is rescaled about the present pose: ``odom`` continues from where it is, in metres (REP 105).
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale import depth_image, stereo
 from loftr_vo.odometry.scale.cell_depth import (
-    FEWEST,
     CellDepth,
     NoReading,
     NotYet,
@@ -31,26 +29,21 @@ from loftr_vo.odometry.scale.cell_depth import (
 from loftr_vo.odometry.scale.ground_plane import GroundScale
 from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter
 from loftr_vo.odometry.scale.status import ScaleStatus
+from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
-
-# Relative standard deviation that all readings of a source have in common: calibration, the
-# wheels' size, the height measured with a tape.
-_COMMON = {'depth': 0.005, 'stereo': 0.005, 'odometry': 0.01, 'camera_height': 0.015}
-# Relative standard deviation of the scale over a new start, which keeps the usual depth.
-_NEW_START = 0.3
 
 
 class MetricScale:
-    """Keeps the odometry's unit a metre.
+    """Keeps the odometry's unit at a metre.
 
     Args:
         settings: the source and what it needs.
         geometry: thresholds of matching.
         matcher: for the right picture.
-        base_from_camera: (4, 4), how the camera is mounted; None: at the base, looking forward.
+        base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
 
     Raises:
-        SettingError: the source needs a setting that is not there.
+        SettingError: a setting that the source needs is missing.
     """
 
     def __init__(
@@ -73,20 +66,20 @@ class MetricScale:
         self.reset()
 
     def configure(self, settings: ScaleSettings, geometry: GeometrySettings) -> None:
-        """Take over settings that may change at run time."""
+        """Apply settings that may change at run time."""
         self._settings = settings
         self._geometry = geometry
 
     def mount(self, base_from_camera: np.ndarray) -> None:
-        """Say how the camera is mounted, (4, 4); what is known so far is kept."""
+        """Set the mounting of the camera, (4, 4); the scale is kept."""
         self._mounting = base_from_camera
         self._make_source()
 
     def reset(self) -> None:
-        """Forget everything."""
-        self._running = ScaleFilter()
+        """Return to the state without any reading."""
+        self._filter = ScaleFilter()
         self._variance_of_old_maps = 0.0
-        self._told: int | None = None
+        self._last_reading_stamp: int | None = None
         self._reason = ''
         self._position = np.zeros(3)
         self._position_error = np.zeros(3)
@@ -100,22 +93,26 @@ class MetricScale:
 
     @property
     def sigma(self) -> float:
-        """Relative standard deviation of a length in metres; infinite if that is unknown."""
-        return math.sqrt(self._running.variance + _COMMON.get(self.source, 0.0) ** 2)
+        """Relative standard deviation of lengths in metres; infinite without a reading."""
+        return math.sqrt(self._filter.variance + TUNING.common_sigma.get(self.source, 0.0) ** 2)
 
     @property
     def metric(self) -> bool:
-        """Whether lengths are metres, as surely as is asked for."""
+        """Whether lengths are metres, within ``scale.max_sigma``."""
         return self.sigma <= self._settings.max_sigma
 
     @property
     def known(self) -> bool:
-        """Whether the source has told at all."""
+        """Whether there was a reading."""
         return math.isfinite(self.sigma)
 
     def status(self, stamp: int) -> ScaleStatus:
-        """Say how the scale stands at a time in nanoseconds."""
-        age = math.inf if self._told is None else (stamp - self._told) * 1e-9
+        """Return the state of the scale at a time in nanoseconds."""
+        age = (
+            math.inf
+            if self._last_reading_stamp is None
+            else (stamp - self._last_reading_stamp) * 1e-9
+        )
         reason = self._reason
         if not self.known:
             reason = f'scale not known yet: {reason}' if reason else 'scale not known yet'
@@ -129,84 +126,84 @@ class MetricScale:
             self._position_error.copy(),
         )
 
-    def listen(self, frame: Frame) -> None:
-        """Take what other sensors said, of each frame."""
+    def add_measurements(self, frame: Frame) -> None:
+        """Add the measurements of other sensors that came with a frame."""
         self._wheels.add(frame.wheels)
 
     def begin(self, keyframe: Keyframe) -> bool:
-        """Give depth to a keyframe that has none, and that no other belongs to.
+        """Give depth to the first keyframe of a map, if the source measures depth.
 
         Returns:
-            Whether its unit is a metre by that.
+            Whether its unit is a metre now.
         """
         self.interrupt()
-        self._running.drift(_NEW_START)
+        self._filter.drift(TUNING.new_start_sigma)
         if self.source not in ('depth', 'stereo'):
             return False
         try:
             measured = self._cell_depth(keyframe)
-            usual = _median_depth(measured)
+            depth = _median_depth(measured)
         except NoReading as error:
             self._reason = str(error)
             return False
-        self._take_note(keyframe, usual / keyframe.reference_depth, self.known)
-        self._running.variance = 0.0
-        keyframe.reset_depth(usual)
+        self._note_reading(keyframe, depth / keyframe.reference_depth, self.known)
+        self._filter.variance = 0.0
+        keyframe.reset_depth(depth)
         overwrite_depth(keyframe, measured)
         return True
 
-    def put_away(self) -> None:
-        """Have the map in use kept as an old one: its scale is as sure as it is now."""
-        self._variance_of_old_maps = max(self._variance_of_old_maps, self._running.variance)
+    def archive_map(self) -> None:
+        """Note the variance of the scale of a map that is kept as an old one."""
+        self._variance_of_old_maps = max(self._variance_of_old_maps, self._filter.variance)
 
-    def go_back(self) -> None:
-        """Have an old map in use again: its scale is no surer than the least sure of them was."""
-        self.put_away()
-        self._running.variance = self._variance_of_old_maps
+    def return_to_old_map(self) -> None:
+        """Return to an old map; its scale has the largest variance of any of them."""
+        self.archive_map()
+        self._filter.variance = self._variance_of_old_maps
 
     def follow(
         self,
         stamp: int,
         pose: np.ndarray,
-        shown: np.ndarray,
+        position: np.ndarray,
         reference_depth: float,
         is_continuous: bool,
     ) -> None:
-        """Take the pose of a frame.
+        """Add the pose of a frame.
 
         Args:
             stamp: nanoseconds.
             pose: (4, 4), map from camera.
-            shown: (3,) the camera in ``odom``.
+            position: (3,) of the camera in ``odom``.
             reference_depth: of the scene, in the present unit.
-            is_continuous: whether lengths from the frame before to this one are in one unit.
+            is_continuous: whether the frame before was in the same unit.
         """
         if self.known:
-            self._position_error = self._position_error + self.sigma * (shown - self._position)
-        self._position = shown
+            self._position_error = self._position_error + self.sigma * (position - self._position)
+        self._position = position
         if not is_continuous:
             self.interrupt()
         elif self.source == 'odometry':
             self._wheels.follow(stamp, pose, reference_depth)
 
     def interrupt(self) -> None:
-        """Have the way torn: the camera is lost."""
+        """Interrupt the path: the camera is lost."""
         self._wheels.interrupt()
 
     def measure(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> float | None:
-        """Ask the source at a new keyframe.
+        """Measure the scale at a new keyframe.
 
         Args:
             keyframe: the new one.
-            before: the one before it, whose cells have learnt their depth.
-            has_depth: whether depth by motion is known at all.
+            before: the one before it, with its depths updated.
+            has_depth: whether any depth by motion is known.
 
         Returns:
-            The factor by which all lengths are to be rescaled; None if the source is silent.
+            The factor by which all lengths are to be multiplied; None without a reading.
         """
         if self.source == 'none':
             return None
-        self._running.drift()
+        self._filter.drift()
         try:
             reading = self._read(keyframe, before, has_depth)
         except NotYet as error:
@@ -217,7 +214,7 @@ class MetricScale:
             self._reason = str(error)
             return None
         known = self.known
-        factor = self._running.correct(reading)
+        factor = self._filter.correct(reading)
         if factor is None:
             off = math.expm1(reading.log_ratio)
             self._reason = f'the last reading is {off:+.0%} off, and left out'
@@ -225,18 +222,18 @@ class MetricScale:
         if not known:
             # Maps in another unit are forgotten.
             self._variance_of_old_maps = 0.0
-        self._take_note(keyframe, factor, known)
+        self._note_reading(keyframe, factor, known)
         self._wheels.rescale(factor)
         return factor
 
-    def _take_note(self, keyframe: Keyframe, factor: float, known: bool) -> None:
-        self._told, self._reason = keyframe.frame.stamp, ''
+    def _note_reading(self, keyframe: Keyframe, factor: float, known: bool) -> None:
+        self._last_reading_stamp, self._reason = keyframe.frame.stamp, ''
         if not known:
-            # The way until here was told in another unit, and `odom` does not jump to mend it.
+            # The path until here is in another unit, and ``odom`` does not jump to correct it.
             self._position_error = (factor - 1) * self._position
 
     def finish(self, keyframe: Keyframe) -> None:
-        """Give a new keyframe, rescaled by now, the depth that was measured in metres."""
+        """Fuse the measured depth into the new keyframe, which is rescaled by now."""
         if self._measured is not None and self.metric:
             overwrite_depth(keyframe, self._measured)
             keyframe.update_reference_depth()
@@ -252,9 +249,9 @@ class MetricScale:
         self._measured = self._cell_depth(keyframe)
         if has_depth:
             return compare(keyframe, self._measured)
-        # Everything is taken to be at the usual depth, and so the unit is what that is.
-        usual = _median_depth(self._measured)
-        return Reading(math.log(usual / keyframe.reference_depth), 0.01)
+        # All cells are assumed at the reference depth, so the median depth gives the unit.
+        depth = _median_depth(self._measured)
+        return Reading(math.log(depth / keyframe.reference_depth), TUNING.first_reading_sigma)
 
     def _cell_depth(self, keyframe: Keyframe) -> CellDepth:
         if self.source == 'depth':
@@ -263,6 +260,6 @@ class MetricScale:
 
 
 def _median_depth(measured: CellDepth) -> float:
-    if len(measured) < FEWEST:
+    if len(measured) < TUNING.min_cells:
         raise NoReading(f'only {len(measured)} cells have measured depth')
     return float(1 / np.median(measured.inverse_depth))

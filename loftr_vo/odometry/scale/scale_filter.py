@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scale as a running estimate: readings in, corrections out, and how sure it is by now."""
+"""A Kalman filter of the metric scale: readings in, corrections out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Relative standard deviation by which the odometry's unit drifts from one keyframe to the next;
-# on rendered and real sequences it is 0.1 to 0.5 %.
-DRIFT = 0.005
-# A reading further off than this is an outlier, in standard deviations ...
-_GATE = 3.5
-# ... unless so many in a row agree with each other, within their uncertainties.
+from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
+from loftr_vo.odometry.scale.tuning import TUNING
+
+# Consecutive outliers that replace the estimate if they agree within their uncertainties.
 _MIN_CONSISTENT_READINGS = 5
 # The 99th percentile of chi squared with four degrees of freedom: five readings and their mean.
 _AGREEMENT = 13.28
@@ -22,12 +20,11 @@ _AGREEMENT = 13.28
 
 @dataclass(frozen=True)
 class Reading:
-    """What a source says once.
+    """One measurement of the scale by a source.
 
     Attributes:
         log_ratio: natural logarithm of the metres in the odometry's present unit.
-        sigma: standard deviation of it; what all readings of the source have in common is not
-            in it.
+        sigma: its standard deviation, without the error that all readings of a source share.
     """
 
     log_ratio: float
@@ -37,7 +34,7 @@ class Reading:
 class ScaleFilter:
     """A Kalman filter of one number: the logarithm of the metres in the present unit.
 
-    Its mean is always zero, because whoever asks rescales the world by each correction.
+    Its mean is always zero, because the caller rescales the world by each correction.
 
     Attributes:
         variance: of the logarithm; infinite before the first reading.
@@ -47,8 +44,8 @@ class ScaleFilter:
         self.variance = math.inf
         self._refused: deque[Reading] = deque(maxlen=_MIN_CONSISTENT_READINGS)
 
-    def drift(self, sigma: float = DRIFT) -> None:
-        """Be less sure, as after one more keyframe."""
+    def drift(self, sigma: float = TUNING.drift) -> None:
+        """Add the variance of one more keyframe."""
         self.variance += sigma**2
 
     def correct(self, reading: Reading) -> float | None:
@@ -56,7 +53,8 @@ class ScaleFilter:
         if math.isinf(self.variance):
             self.variance = reading.sigma**2
             return math.exp(reading.log_ratio)
-        if abs(reading.log_ratio) > _GATE * math.hypot(math.sqrt(self.variance), reading.sigma):
+        sigma = math.hypot(math.sqrt(self.variance), reading.sigma)
+        if abs(reading.log_ratio) > TUNING.gate_sigmas * sigma:
             self._refused.append(reading)
             joint = (
                 agreement(self._refused)
@@ -65,7 +63,7 @@ class ScaleFilter:
             )
             if joint is None:
                 return None
-            # So many agree that it is the estimate that is wrong, by about as much.
+            # So many agree that the estimate is wrong, by about as much.
             reading = joint
             self.variance += reading.log_ratio**2
         self._refused.clear()
@@ -75,17 +73,17 @@ class ScaleFilter:
 
 
 def agreement(readings: Sequence[Reading]) -> Reading | None:
-    """Return what five readings say together; None where they contradict each other.
+    """Return the weighted mean of five readings; None where they contradict each other.
 
-    They do where their distances from their weighted mean, over their standard deviations, are
-    larger than chance makes them in one of a hundred cases. The unit drifts from one to the next.
+    They do where the chi squared of their distances from the mean exceeds its 99th percentile. The
+    drift of the unit between readings is part of their variance.
     """
-    weights = [1 / (reading.sigma**2 + DRIFT**2) for reading in readings]
+    weights = [1 / (reading.sigma**2 + TUNING.drift**2) for reading in readings]
     total = sum(weights)
     pairs = list(zip(weights, readings, strict=True))
     mean = sum(weight * reading.log_ratio for weight, reading in pairs) / total
-    apart = sum(weight * (reading.log_ratio - mean) ** 2 for weight, reading in pairs)
-    return None if apart > _AGREEMENT else Reading(mean, 1 / math.sqrt(total))
+    chi_squared = sum(weight * (reading.log_ratio - mean) ** 2 for weight, reading in pairs)
+    return None if chi_squared > _AGREEMENT else Reading(mean, 1 / math.sqrt(total))
 
 
 def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:
@@ -96,10 +94,9 @@ def robust_mean(values: list[float], least_sigma: float) -> tuple[float, float]:
         least_sigma: of the result, however well they agree.
     """
     ordered = sorted(values)
-    middle = _median(ordered)
-    spread = 1.4826 * _median(sorted(abs(value - middle) for value in values))
-    # A median's standard deviation is 1.2533 times a mean's.
-    return middle, max(least_sigma, 1.2533 * spread / math.sqrt(len(values)))
+    median = _median(ordered)
+    spread = SIGMA_PER_MAD * _median(sorted(abs(value - median) for value in values))
+    return median, max(least_sigma, MEDIAN_SIGMA * spread / math.sqrt(len(values)))
 
 
 def _median(ordered: list[float]) -> float:

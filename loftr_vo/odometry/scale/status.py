@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the scale, to be told with every estimate."""
+"""The state of the metric scale, part of every estimate."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class ScaleStatus:
-    """How long the unit of length is, and how sure that is.
+    """The state of the metric scale.
 
     Attributes:
         source: ``scale.source``.
         metric: whether lengths are metres.
         sigma: relative standard deviation of a length; infinite where it is not known.
-        age: seconds since the source last told; infinite if it never did.
-        reason: why it told nothing of late; empty where it did.
-        refused: what of it was refused because it cannot be, and how often; see ``plausible``.
-        position_error: (3,) in the world, how far the position is off if every length was too long
-            by one standard deviation. Its outer product is part of the pose's covariance.
+        age: seconds since the last reading; infinite without one.
+        reason: why the last keyframe gave no reading; empty where it did.
+        refused: implausible measurements that were refused, and how many; see ``plausible``.
+        position_error: (3,) in the world, error of the position if all lengths are too long by one
+            standard deviation. Its outer product is part of the pose's covariance.
     """
 
     source: str = 'none'

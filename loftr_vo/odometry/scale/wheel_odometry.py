@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Scale from another odometry: the length of the same way by both."""
+"""Scale from another odometry: the ratio of the lengths of the same stretch of the path."""
 
 from __future__ import annotations
 
@@ -24,66 +24,47 @@ from loftr_vo.imaging.frame import BasePose
 from loftr_vo.imaging.stamp_gate import AGREEING, StampGate, Succession
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading, robust_mean
-
-# A stretch ends when the camera has moved by this share of the scene's usual depth: its length is
-# then sure to a few percent.
-_STRETCH = 0.03
-# Seconds after which a camera that hardly moves begins a new one.
-_LONGEST = 5.0
-# Metres; wheels that turned less stood still.
-_STANDING = 0.005
-# Radians, and share of the turn, by which the turns of both may differ before one has slipped.
-_TURN, _TURN_SHARE = 0.1, 0.3
-# Seconds between two poses of the other odometry beyond which nothing is known in between.
-_GAP = 0.5
-# Stretches that make a reading: the first one has nothing to be checked against.
-_FIRST, _NEXT = 8, 5
-# Of a reading, however well its stretches agree.
-_LEAST_SIGMA = 0.005
-# Stretches that disagree by more have no scale in common.
-_LARGEST_SIGMA = 0.15
-# Poses kept to interpolate between, and stretches kept that wait for them.
-_KEPT_POSES, _KEPT_STRETCHES = 5000, 50
+from loftr_vo.odometry.scale.tuning import TUNING
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """A way of the camera: start and end in nanoseconds, length in units, turn in radians."""
+    """A part of the path: start and end in nanoseconds, length in units, rotation in radians."""
 
     start: int
     end: int
     length: float
-    turn: float
+    rotation: float
 
 
 class WheelScale:
-    """Compares lengths of stretches of the way.
+    """Compares the lengths of stretches of the path.
 
     Poses of the other odometry may come late: a stretch waits for them.
 
     Args:
-        base_from_camera: (4, 4); in a turn the camera goes another way than the base.
-        refusals: counts poses that cannot be.
+        base_from_camera: (4, 4); in a curve the camera and the base move by different lengths.
+        refusals: counts implausible poses.
     """
 
     def __init__(self, base_from_camera: np.ndarray, refusals: Refusals | None = None) -> None:
         self._base_from_camera = base_from_camera
         self._refusals = refusals or Refusals()
         self._stamps = StampGate()
-        self._aside: list[BasePose] = []
-        self._poses: deque[BasePose] = deque(maxlen=_KEPT_POSES)
-        self._waiting: deque[_Stretch] = deque(maxlen=_KEPT_STRETCHES)
+        self._unreachable: list[BasePose] = []
+        self._poses: deque[BasePose] = deque(maxlen=TUNING.max_poses)
+        self._waiting: deque[_Stretch] = deque(maxlen=TUNING.max_stretches)
         self._log_ratios: list[float] = []
         self._start: tuple[int, np.ndarray] | None = None
-        self._trouble = ''
+        self._problem = ''
         self._has_read = False
 
     def add(self, poses: Iterable[BasePose]) -> None:
-        """Take poses of the other odometry.
+        """Add poses of the other odometry.
 
-        One that is not after the last is left out, and so is one that nothing on wheels reaches
-        from there. Where several in a row are reached from each other, the other odometry has
-        begun anew, and what was before it is forgotten.
+        A pose that is not later than the last is left out, and so is one that no vehicle reaches
+        from there. If several consecutive ones are reachable from each other, the other odometry
+        was restarted, and the poses before are dropped.
         """
         for pose in poses:
             if not (POSITION.holds(pose.pose[:3, 3]) and is_rotation(pose.pose[:3, :3])):
@@ -92,70 +73,70 @@ class WheelScale:
             last = self._stamps.last
             how = self._stamps.judge(pose.stamp)
             if how is Succession.REFUSED:
-                # Some odometries repeat a pose, which is nothing to be told.
+                # Some odometries repeat a pose, which is not worth a report.
                 self._refusals.add('wheel stamp', int(pose.stamp != last))
             elif how is Succession.JUMP:
-                self._begin_anew([pose])
+                self._restart([pose])
             elif not self._poses or _reaches(self._poses[-1], pose):
-                self._aside.clear()
+                self._unreachable.clear()
                 self._poses.append(pose)
             else:
-                self._put_aside(pose)
+                self._add_unreachable(pose)
 
-    def _put_aside(self, pose: BasePose) -> None:
-        """Keep a pose that is not reached from the last, until others go on from it."""
+    def _add_unreachable(self, pose: BasePose) -> None:
+        """Keep a pose that is not reachable from the last, until others continue from it."""
         self._refusals.add('wheel step')
-        if self._aside and not _reaches(self._aside[-1], pose):
-            self._aside.clear()
-        self._aside.append(pose)
-        if len(self._aside) == AGREEING:
-            self._begin_anew(self._aside)
+        if self._unreachable and not _reaches(self._unreachable[-1], pose):
+            self._unreachable.clear()
+        self._unreachable.append(pose)
+        if len(self._unreachable) == AGREEING:
+            self._restart(self._unreachable)
 
-    def _begin_anew(self, poses: list[BasePose]) -> None:
-        self._poses = deque(poses, maxlen=_KEPT_POSES)
-        self._aside = []
+    def _restart(self, poses: list[BasePose]) -> None:
+        self._poses = deque(poses, maxlen=TUNING.max_poses)
+        self._unreachable = []
 
     def follow(self, stamp: int, pose: np.ndarray, reference_depth: float) -> None:
-        """Take one more pose of the camera, (4, 4) in the present unit."""
+        """Add a pose of the camera, (4, 4) in the present unit."""
         if self._start is None:
             self._start = stamp, pose
             return
         start, before = self._start
         moved = inverse_transform(before) @ pose
         length = float(np.linalg.norm(moved[:3, 3]))
-        if length >= _STRETCH * reference_depth:
-            self._waiting.append(_Stretch(start, stamp, length, _turn_of(moved)))
-        elif (stamp - start) * 1e-9 < _LONGEST:
+        if length >= TUNING.stretch_ratio * reference_depth:
+            self._waiting.append(_Stretch(start, stamp, length, _rotation_angle(moved)))
+        elif (stamp - start) * 1e-9 < TUNING.max_stretch_seconds:
             return
         self._start = stamp, pose
 
     def interrupt(self) -> None:
-        """Have the way torn: the camera was lost."""
+        """Drop the stretch that has begun: the camera was lost."""
         self._start = None
 
     def rescale(self, factor: float) -> None:
-        """Have the unit changed: lengths are ``factor`` times as much from now on."""
+        """Change the unit: lengths are multiplied by ``factor``."""
         self._waiting = deque(
             (replace(stretch, length=stretch.length * factor) for stretch in self._waiting),
-            maxlen=_KEPT_STRETCHES,
+            maxlen=TUNING.max_stretches,
         )
         self._log_ratios = [ratio - math.log(factor) for ratio in self._log_ratios]
         # The pose at which the stretch began is in the old unit.
         self._start = None
 
     def reading(self) -> Reading:
-        """Return what the stretches since the last reading say.
+        """Return the median ratio of the stretches since the last reading.
 
         Raises:
             NoReading: they are too few, or disagree.
         """
         self._measure_waiting()
-        needed = _NEXT if self._has_read else _FIRST
+        needed = TUNING.next_stretches if self._has_read else TUNING.first_stretches
         if len(self._log_ratios) < needed:
             raise self._missing(needed)
-        middle, sigma = robust_mean(self._log_ratios, _LEAST_SIGMA)
-        if sigma > _LARGEST_SIGMA:
-            # The older half goes, so that a slip is forgotten.
+        middle, sigma = robust_mean(self._log_ratios, TUNING.min_wheel_sigma)
+        if sigma > TUNING.max_wheel_sigma:
+            # The older half is dropped, and a slip with it.
             del self._log_ratios[: len(self._log_ratios) // 2]
             raise NoReading('the other odometry and the camera do not go the same way: slip?')
         self._log_ratios.clear()
@@ -165,8 +146,8 @@ class WheelScale:
     def _missing(self, needed: int) -> NoReading:
         if not self._poses:
             return NoReading('no odometry has come')
-        if self._trouble:
-            return NoReading(self._trouble)
+        if self._problem:
+            return NoReading(self._problem)
         return NotYet(f'{len(self._log_ratios)} of {needed} stretches of the way compared')
 
     def _measure_waiting(self) -> None:
@@ -174,30 +155,31 @@ class WheelScale:
             stretch = self._waiting.popleft()
             try:
                 self._log_ratios.append(self._log_ratio(stretch))
-                self._trouble = ''
+                self._problem = ''
             except NoReading as error:
-                self._trouble = str(error)
+                self._problem = str(error)
         if self._waiting and self._poses:
             late = (self._waiting[-1].end - self._poses[-1].stamp) * 1e-9
-            if late > _GAP:
-                self._trouble = f'the other odometry is {late:.1f} s behind the pictures'
+            if late > TUNING.max_pose_gap:
+                self._problem = f'the other odometry is {late:.1f} s behind the pictures'
 
     def _log_ratio(self, stretch: _Stretch) -> float:
         base = inverse_transform(self._at(stretch.start)) @ self._at(stretch.end)
         camera = inverse_transform(self._base_from_camera) @ base @ self._base_from_camera
         length = float(np.linalg.norm(camera[:3, 3]))
-        if length < _STANDING:
+        if length < TUNING.min_wheel_distance:
             raise NoReading('the camera moves and the other odometry stands still')
-        turn = _turn_of(camera)
-        if abs(turn - stretch.turn) > _TURN + _TURN_SHARE * max(turn, stretch.turn):
+        rotation = _rotation_angle(camera)
+        relative = TUNING.max_rotation_difference_ratio * max(rotation, stretch.rotation)
+        if abs(rotation - stretch.rotation) > TUNING.max_rotation_difference + relative:
             raise NoReading('the other odometry turns otherwise than the camera: slip?')
         return math.log(length / stretch.length)
 
     def _at(self, stamp: int) -> np.ndarray:
-        """Interpolate to a time.
+        """Interpolate the other odometry at a time.
 
         Raises:
-            NoReading: nothing is known near it.
+            NoReading: there are no poses near it.
         """
         after = bisect.bisect_left(self._poses, stamp, key=lambda pose: pose.stamp)
         if after == len(self._poses) or (after == 0 and self._poses[0].stamp != stamp):
@@ -206,15 +188,15 @@ class WheelScale:
         if late.stamp == stamp:
             return late.pose
         early = self._poses[after - 1]
-        if (late.stamp - early.stamp) * 1e-9 > _GAP:
+        if (late.stamp - early.stamp) * 1e-9 > TUNING.max_pose_gap:
             raise NoReading('the other odometry has gaps')
         return _between(early, late, (stamp - early.stamp) / (late.stamp - early.stamp))
 
 
 def _reaches(early: BasePose, late: BasePose) -> bool:
-    """Whether a robot can be at the later pose after the earlier one."""
-    way = float(np.linalg.norm(late.pose[:3, 3] - early.pose[:3, 3]))
-    return SPEED.holds(way / ((late.stamp - early.stamp) * 1e-9))
+    """Whether a robot can move from the earlier pose to the later one."""
+    distance = float(np.linalg.norm(late.pose[:3, 3] - early.pose[:3, 3]))
+    return SPEED.holds(distance / ((late.stamp - early.stamp) * 1e-9))
 
 
 def _between(early: BasePose, late: BasePose, share: float) -> np.ndarray:
@@ -223,5 +205,5 @@ def _between(early: BasePose, late: BasePose, share: float) -> np.ndarray:
     return transform(rotation, (1 - share) * early.pose[:3, 3] + share * late.pose[:3, 3])
 
 
-def _turn_of(motion: np.ndarray) -> float:
+def _rotation_angle(motion: np.ndarray) -> float:
     return float(Rotation.from_matrix(motion[:3, :3]).magnitude())

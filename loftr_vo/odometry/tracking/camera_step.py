@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The camera's own motion from one frame to the next, for its velocity.
 
-Differences of published poses are no velocity: they also move where a map is corrected, where the
-pose glides back after a loss, and where the unit of length changes. So both frames are compared
-as one keyframe has them, in its present unit. Where no keyframe has both, nothing is said.
+Differences of published poses are not the velocity: they also change where a map is corrected,
+where the pose is blended back after a loss, and where the unit of length changes. So the poses of
+both frames against one keyframe are compared, in its present unit. Without such a keyframe there
+is no step.
 """
 
 from __future__ import annotations
@@ -15,26 +16,17 @@ import numpy as np
 
 from loftr_vo.geometry.rigid_motion import inverse_transform, skew
 from loftr_vo.geometry.rotation import rotate_covariance
-
-# Share of the variance of a pose against a keyframe that the frame has for itself. The next pose
-# against the same keyframe has the rest too: the keyframe's half of the errors of matches, and
-# those of its depths.
-_OWN = 0.15
-# The same of a step from the keyframe itself: what adds up from keyframe to keyframe is no error
-# of one. Both were chosen once, on rendered rooms and streets (seeds 5 and 6), covered lenses and
-# returns among them: 85 % of 229 normalised errors are inside their 95 % bounds, 7 % above; with
-# 0.35 and 1, as before, 71 % were, and nearly all others below.
-_FROM_KEYFRAME = 0.35
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
 class CameraStep:
-    """How the camera moved since the frame before.
+    """The motion of the camera since the frame before.
 
     Attributes:
         seconds: between the two frames.
         motion: (4, 4), the frame before from this one: maps points.
-        covariance: (6, 6) of the way and of the turn (left perturbation), in the axes of this
+        covariance: (6, 6) of translation and rotation (left perturbation), in the axes of this
             frame's camera.
     """
 
@@ -44,20 +36,20 @@ class CameraStep:
 
     @property
     def way(self) -> np.ndarray:
-        """(3,) from the camera before to this one, in the axes of this one."""
+        """(3,) translation from the camera before to this one, in the axes of this one."""
         return np.asarray(self.motion[:3, :3].T @ self.motion[:3, 3])
 
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a frame is, as a keyframe has it.
+    """The pose of a frame against a keyframe.
 
     Attributes:
         stamp: nanoseconds, the frame's.
         keyframe: number of the keyframe.
         pose: (4, 4), keyframe from frame.
         covariance: (6, 6) of the pose, in the keyframe's axes, the keyframe taken as exact.
-        has_depth: whether the length of the way is measured; guessed otherwise.
+        has_depth: whether the length of the translation is measured; it is guessed otherwise.
     """
 
     stamp: int
@@ -68,7 +60,7 @@ class Placement:
 
     @classmethod
     def of_keyframe(cls, stamp: int, number: int) -> Placement:
-        """Return where a keyframe itself is: exactly there."""
+        """Return that of the keyframe itself, exact."""
         return cls(stamp, number, np.eye(4), np.zeros((6, 6)), True)
 
     @property
@@ -80,7 +72,7 @@ class Placement:
 def step_between(
     before: Placement | None, now: Placement, scale_deviation: float
 ) -> CameraStep | None:
-    """Return the motion between two frames of one keyframe; None where they are not.
+    """Return the motion between two frames; None if they have no keyframe in common.
 
     Args:
         before, now: consecutive frames.
@@ -89,17 +81,17 @@ def step_between(
     if before is None or before.keyframe != now.keyframe or now.stamp <= before.stamp:
         return None
     if not before.is_keyframe and before.has_depth != now.has_depth:
-        # One length is measured and the other guessed: they have no unit in common.
+        # One length is measured and the other guessed, so their units differ.
         return None
     motion = inverse_transform(before.pose) @ now.pose
     if before.is_keyframe:
-        covariance = _FROM_KEYFRAME * now.covariance
+        covariance = TUNING.own_error_ratio_from_keyframe * now.covariance
     else:
-        covariance = _OWN * (before.covariance + now.covariance)
-    way = now.pose[:3, 3] - before.pose[:3, 3]
+        covariance = TUNING.own_error_ratio * (before.covariance + now.covariance)
+    translation = now.pose[:3, 3] - before.pose[:3, 3]
     by_pose = np.eye(6)
-    by_pose[:3, 3:] = skew(way)  # the way is seen from a camera that is turned as ``now`` says
+    by_pose[:3, 3:] = skew(translation)  # it is rotated into the axes of ``now``
     covariance = by_pose @ covariance @ by_pose.T
-    covariance[:3, :3] += scale_deviation**2 * np.outer(way, way)
+    covariance[:3, :3] += scale_deviation**2 * np.outer(translation, translation)
     seconds = (now.stamp - before.stamp) * 1e-9
     return CameraStep(seconds, motion, rotate_covariance(covariance, now.pose[:3, :3].T))

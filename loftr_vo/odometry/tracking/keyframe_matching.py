@@ -1,11 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network between consecutive keyframes, off the path of the frames.
+"""Matches between consecutive keyframes by the network, in its own thread.
 
-Where frames are followed by tracks, no pose waits for the network. A new keyframe is encoded and
-matched with the one before in the network's own thread, and what comes of it joins when it is
-there: depth for cells that no track gave any, in what Lucas-Kanade cannot follow above all, and a
-fuller link between both keyframes. Their poses are taken as they are.
+Where frames are tracked, no pose waits for the network. A new keyframe is matched with the one
+before in the network's thread. The result gives depth to cells that were not tracked, above all
+those with little texture, and a link with more cells. The poses of both keyframes are held fixed.
 """
 
 from __future__ import annotations
@@ -19,49 +18,47 @@ from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.odometry.map.depth_filter import propagate_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, Link, is_known, locate_matches
-from loftr_vo.odometry.pose.pose_refinement import excess_variance, inlier_mask, refine_depth
-
-# Cells that link two keyframes where frames are followed by tracks: the window's refinement and
-# the look back at older keyframes have to be done between two pictures.
-MOST_LINKED = 1000
+from loftr_vo.odometry.map.tuning import TUNING
+from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 
 
 @dataclass(frozen=True, eq=False)
-class _Started:
+class _PendingPair:
     older: Keyframe
     keyframe: Keyframe
     matches: PendingMatches
 
 
 class KeyframeMatching:
-    """Has the network match each new keyframe with the one before it.
+    """Matches each new keyframe with the one before it.
 
     Args:
-        matcher: returns what does the work.
+        matcher: returns the network.
     """
 
     def __init__(self, matcher: Callable[[], Matcher]) -> None:
         self._matcher = matcher
-        self._started: _Started | None = None
+        self._started: _PendingPair | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether there is something that has not joined."""
+        """Whether there are matches that were not joined yet."""
         return self._started is not None
 
     def start(self, older: Keyframe, keyframe: Keyframe) -> None:
-        """Have two keyframes matched, unless the network is still at the two before."""
+        """Start matching two keyframes, unless the last two are still being matched."""
         if self._started is not None and not self._started.matches.ready:
             return
         matches = self._matcher().match(older.encoded, keyframe.encoded)
-        self._started = _Started(older, keyframe, matches)
+        self._started = _PendingPair(older, keyframe, matches)
 
     def join(self, settings: GeometrySettings, *, wait: bool) -> None:
-        """Take over what the network found.
+        """Add the matches of the last pair to the map, if they are ready.
 
         Args:
             settings: thresholds.
-            wait: whether to wait for it; else it is left for later where it is not there yet.
+            wait: whether to wait for them.
         """
         started = self._started
         if started is None or not (wait or started.matches.ready):
@@ -72,14 +69,14 @@ class KeyframeMatching:
             join_matches(started.older, started.keyframe, matches, settings)
 
     def forget(self) -> None:
-        """Drop what was started."""
+        """Drop the pending pair."""
         self._started = None
 
 
 def join_matches(
     older: Keyframe, keyframe: Keyframe, matches: Matches, settings: GeometrySettings
 ) -> None:
-    """Give cells of unknown depth what matches tell, and link both keyframes by them.
+    """Give depth to cells of unknown depth by matches, and link both keyframes by them.
 
     Args:
         older: the keyframe before.
@@ -100,17 +97,17 @@ def join_matches(
     cells, seen = matches.cells[good], observations.select(good)
     older.links = [link for link in older.links if link.other is not keyframe]
     link = Link(keyframe, cells, seen.rays1, seen.whitening)
-    older.links.append(link.thinned(MOST_LINKED))
+    older.links.append(link.thinned(TUNING.max_linked_cells))
     known = good & is_known(refined.inverse_depth, refined.depth_variance)
     rotation, translation = motion
     rho = refined.inverse_depth[known]
-    turned_z = observations.rays0[known] @ rotation[2]
-    z = turned_z + rho * translation[2]
+    rotated_z = observations.rays0[known] @ rotation[2]
+    z = rotated_z + rho * translation[2]
     propagate_depth(
         keyframe,
         (located.points + older.offsets.take(matches.cells, axis=0))[known],
         rho / z,
-        (turned_z / z**2) ** 2 * refined.depth_variance[known],
+        (rotated_z / z**2) ** 2 * refined.depth_variance[known],
         older.agreement_count[matches.cells[known]],
         only=~keyframe.known,
     )

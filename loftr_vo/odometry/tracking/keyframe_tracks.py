@@ -1,14 +1,14 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Cells of a keyframe followed from frame to frame without the network.
+"""Tracks of a keyframe's cells between keyframes, without the network.
 
-Between two pictures of a video little changes, and known depths tell nearly all of it. So a few
-hundred cells are followed from the last frame by pyramidal Lucas-Kanade (Bouguet 2001) and give a
-first pose; with it, depth predicts every other cell to within a pixel or two, those included that
-the last frame did not see. From there ``lucas_kanade.locate`` finds them in the frame, from the
-keyframe's own picture, forward and backward, so that nothing drifts from frame to frame.
+Between two pictures of a video little changes, and known depths predict nearly all of it. Some
+cells are tracked from the last frame by pyramidal Lucas-Kanade (Bouguet 2001) and give a first
+pose. With it, depth predicts all others to a pixel or two, those included that the last frame did
+not see. ``lucas_kanade.locate`` then finds them from the keyframe's own picture, forwards and
+backwards, so that nothing drifts from frame to frame.
 
-What comes out are ``Matches`` as the network's are, and all that follows is the same.
+The result is ``Matches``, as by the network, and all later steps are the same.
 """
 
 from __future__ import annotations
@@ -18,304 +18,176 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from loftr_vo.geometry.matrix2x2 import largest_eigenvalue
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.keyframe import Keyframe, is_known
-from loftr_vo.odometry.map.motion import Motion
-from loftr_vo.odometry.pose.pose_refinement import (
-    approach_by_depth,
-    distance_by_depth,
+from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
+from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.tracking.tracked_cells import (
+    TrackedCells,
+    as_matches,
+    evenly,
+    in_image,
+    moved_pixels,
+    projected,
+    trackable,
 )
-from loftr_vo.odometry.rolling_shutter.model import (
-    project_row_by_row,
-)
+from loftr_vo.odometry.tracking.tuning import TUNING
 
-# Cells that are followed, of known depth and of unknown.
-_MOST_KNOWN, _MOST_UNKNOWN = 500, 300
-# Share of a new keyframe's cells whose depth must be known.
-_CARRIED = 0.4
-# Cells that the first pose is found from, at most and at least.
-_WITNESSES, _FEWEST_WITNESSES = 120, 40
-# Share of them that must agree with it, and to how many pixels.
-_AGREEING, _AGREEING_PIXELS = 0.6, 3.0
-_WINDOW, _LEVELS = 15, 3
-_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.05)
-_WITNESS_SIGMA = 0.5  # pixels
-# Pixels along an axis, standard deviation of where a cell is predicted. As the prior of what
-# Lucas-Kanade finds it hardly counts; it bounds how far from there it may be found.
-_PREDICTED_SIGMA = 2.0
-# Per square pixel; what is flatter than this in every direction cannot be followed.
-_LEAST_TEXTURE = 25.0
-# Cells that must be found, at least, and as a share of those that should be in view.
-_FEWEST_FOLLOWED, _LEAST_FOLLOWED = 300, 0.6
-_LEAST_DEPTH = 0.1  # of a point ahead of the camera, in units of its depth in the keyframe
+_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, TUNING.iterations, TUNING.least_step)
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """Where cells should be in a frame.
+    """Predicted positions of cells in a frame.
 
     Attributes:
-        matches: the cells that are to be followed, keypoints1 near where they are.
-        in_view: share of the keyframe's cells that could be followed which the frame sees.
+        matches: the cells to locate, keypoints1 their predicted positions.
+        in_view: share of the keyframe's trackable cells of known depth that are in view.
     """
 
     matches: Matches
     in_view: float
 
 
-@dataclass(frozen=True, eq=False)
-class TrackedCells:
-    """N cells of a keyframe where the last frame saw them.
-
-    Attributes:
-        frame: the last frame.
-        frame_from_keyframe: (4, 4).
-        cells: (N,) of the keyframe.
-        places: (N, 2) pixels of the last frame, where the cells' centres are.
-        inverse_depth: (N,), seen from the keyframe.
-    """
-
-    frame: Frame
-    frame_from_keyframe: np.ndarray
-    cells: np.ndarray
-    places: np.ndarray
-    inverse_depth: np.ndarray
-
-    @classmethod
-    def by(cls, frame: Frame, motion: Motion) -> TrackedCells:
-        """Return the inliers of a frame's motion."""
-        inliers = np.flatnonzero(motion.inliers)
-        return cls(
-            frame,
-            motion.frame_from_keyframe,
-            motion.matches.cells.take(inliers),
-            motion.matches.keypoints1.take(inliers, axis=0).astype(np.float64),
-            motion.inverse_depth.take(inliers),
-        )
-
-    @classmethod
-    def in_itself(cls, keyframe: Keyframe) -> TrackedCells:
-        """Return all cells of a keyframe in its own picture."""
-        cells = np.arange(len(keyframe.rays))
-        places = keyframe.encoded.cell_centres()
-        return cls(keyframe.frame, np.eye(4), cells, places, keyframe.inverse_depth)
-
-    def select(self, chosen: np.ndarray) -> TrackedCells:
-        """Return the cells that the mask or the indices ``chosen`` name."""
-        return TrackedCells(
-            self.frame,
-            self.frame_from_keyframe,
-            self.cells[chosen],
-            self.places[chosen],
-            self.inverse_depth[chosen],
-        )
-
-
 def predict_matches(
     keyframe: Keyframe,
-    seen: TrackedCells,
+    tracked: TrackedCells,
     frame: Frame,
     expected: np.ndarray,
     readout_rotation: np.ndarray,
 ) -> Predicted | None:
     """Predict where cells of the keyframe are in a frame, near enough to be located there.
 
-    More cells than make a pose exact are not followed: of known depth so many, since the others
-    are found by it at any time, and of unknown depth so many.
+    Only as many cells are selected as a pose needs. Others of known depth can be projected at any
+    time (``track_completion``).
 
     Args:
         keyframe: the keyframe.
-        seen: its cells in the last frame.
+        tracked: its cells in the last frame.
         frame: the frame.
-        expected: (4, 4) frame from keyframe if the camera goes on as it went.
+        expected: (4, 4) predicted motion, frame from keyframe.
         readout_rotation: (3,) radians, of the frame, see ``rolling_shutter.model``.
 
     Returns:
         None where too few cells of known depth agree on a motion.
     """
-    textured = followable(keyframe)
-    seen = seen.select(textured.take(seen.cells))
-    known = is_known(seen.inverse_depth, keyframe.variance.take(seen.cells))
-    if np.count_nonzero(known) < _FEWEST_WITNESSES:
-        return _predicted_by_pixels(keyframe, seen, frame, expected, readout_rotation)
-    witnesses = seen.select(_some(np.flatnonzero(known), _WITNESSES))
-    pose = _approached(keyframe, witnesses, frame, expected, readout_rotation)
+    textured = trackable(keyframe)
+    tracked = tracked.select(textured.take(tracked.cells))
+    known = is_known(tracked.inverse_depth, keyframe.variance.take(tracked.cells))
+    if np.count_nonzero(known) < TUNING.min_pose_cells:
+        return _predicted_by_pixels(keyframe, tracked, frame, expected, readout_rotation)
+    pose_cells = tracked.select(evenly(np.flatnonzero(known), TUNING.max_pose_cells))
+    pose = _initial_pose(keyframe, pose_cells, frame, expected, readout_rotation)
     if pose is None:
         return None
-    of_depth = _some(np.flatnonzero(known), _MOST_KNOWN)
-    of_none = _some(np.flatnonzero(~known), _MOST_KNOWN + _MOST_UNKNOWN - len(of_depth))
-    chosen = np.concatenate([of_depth, of_none])
-    again = textured & keyframe.known
-    visible = _inside(
-        projected(keyframe, np.flatnonzero(again), frame, pose, readout_rotation), frame
+    of_known = evenly(np.flatnonzero(known), TUNING.max_known_cells)
+    most = TUNING.max_known_cells + TUNING.max_unknown_cells
+    of_unknown = evenly(np.flatnonzero(~known), most - len(of_known))
+    chosen = np.concatenate([of_known, of_unknown])
+    others_known = textured & keyframe.known
+    in_view = in_image(
+        projected(keyframe, np.flatnonzero(others_known), frame, pose, readout_rotation), frame
     )
-    followed = seen.select(chosen)
-    again[np.flatnonzero(again)[~visible]] = False
-    again[followed.cells] = False
-    missing = max(0, _MOST_KNOWN - np.count_nonzero(known))
-    others = _some(np.flatnonzero(again), missing)
+    selected = tracked.select(chosen)
+    others_known[np.flatnonzero(others_known)[~in_view]] = False
+    others_known[selected.cells] = False
+    missing = max(0, TUNING.max_known_cells - np.count_nonzero(known))
+    others = evenly(np.flatnonzero(others_known), missing)
     matches = as_matches(
         keyframe,
         frame,
-        np.concatenate([followed.cells, others]),
+        np.concatenate([selected.cells, others]),
         np.concatenate(
             [
-                _moved(keyframe, followed, frame, pose, readout_rotation),
+                moved_pixels(keyframe, selected, frame, pose, readout_rotation),
                 projected(keyframe, others, frame, pose, readout_rotation),
             ]
         ),
     )
-    return Predicted(matches, float(np.mean(visible)) if len(visible) else 0.0)
+    return Predicted(matches, float(np.mean(in_view)) if len(in_view) else 0.0)
 
 
 def _predicted_by_pixels(
     keyframe: Keyframe,
-    seen: TrackedCells,
+    tracked: TrackedCells,
     frame: Frame,
     expected: np.ndarray,
     readout_rotation: np.ndarray,
 ) -> Predicted:
-    """Predict by following cells from the last frame, while no depth tells where they are."""
-    followed = seen.select(_some(np.argsort(seen.cells), _MOST_KNOWN + _MOST_UNKNOWN))
-    found, places = _followed(keyframe, followed, frame, expected, readout_rotation)
-    matches = as_matches(keyframe, frame, followed.cells[found], places[found])
-    return Predicted(matches, len(matches) / max(len(followed.cells), 1))
+    """Predict by tracking cells from the last frame, while no depth is known."""
+    most = TUNING.max_known_cells + TUNING.max_unknown_cells
+    selected = tracked.select(evenly(np.argsort(tracked.cells), most))
+    found, pixels = _track(keyframe, selected, frame, expected, readout_rotation)
+    matches = as_matches(keyframe, frame, selected.cells[found], pixels[found])
+    return Predicted(matches, len(matches) / max(len(selected.cells), 1))
 
 
 def depth_was_carried(keyframe: Keyframe) -> bool:
-    """Whether a new keyframe has depth for cells enough to be followed from its first frame on.
+    """Whether enough cells of a new keyframe have depth to be tracked from its first frame on.
 
-    After something hid most of the view it has not, and the network sees more of it.
+    They have not after an occlusion of most of the view; then the network matches the next frame.
     """
-    cells = followable(keyframe)
+    cells = trackable(keyframe)
     known = np.count_nonzero(cells & keyframe.known)
-    return bool(known >= _CARRIED * np.count_nonzero(cells))
+    return bool(known >= TUNING.min_carried_ratio * np.count_nonzero(cells))
 
 
-def followable(keyframe: Keyframe) -> np.ndarray:
-    """(C,) bool, cells with texture enough to be followed."""
-    textured = largest_eigenvalue(keyframe.texture.information) > _LEAST_TEXTURE
-    usable: np.ndarray = textured & keyframe.usable
-    return usable
-
-
-def _some(indices: np.ndarray, most: int) -> np.ndarray:
-    """Of indices (N,) so many at most, evenly from among them."""
-    if len(indices) <= most:
-        return indices
-    return indices[np.arange(most) * len(indices) // most]
-
-
-def _approached(
+def _initial_pose(
     keyframe: Keyframe,
-    witnesses: TrackedCells,
+    pose_cells: TrackedCells,
     frame: Frame,
     expected: np.ndarray,
     readout_rotation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Rotation and translation, frame from keyframe, that cells of known depth agree on."""
-    found, places = _followed(keyframe, witnesses, frame, expected, readout_rotation)
-    if found.sum() < _FEWEST_WITNESSES:
+    found, pixels = _track(keyframe, pose_cells, frame, expected, readout_rotation)
+    if found.sum() < TUNING.min_pose_cells:
         return None
-    witnesses, places = witnesses.select(found), places[found]
-    count = len(places)
-    information = np.broadcast_to(np.eye(2) / _WITNESS_SIGMA**2, (count, 2, 2))
-    located = LocatedMatches(places, information, np.ones(count, bool))
+    pose_cells, pixels = pose_cells.select(found), pixels[found]
+    count = len(pixels)
+    information = np.broadcast_to(np.eye(2) / TUNING.track_sigma**2, (count, 2, 2))
+    located = LocatedMatches(pixels, information, np.ones(count, bool))
     observations, kept = keyframe.observed(
-        witnesses.cells, located, frame.camera, readout_rotation
+        pose_cells.cells, located, frame.camera, readout_rotation
     )
-    if len(kept) < _FEWEST_WITNESSES:
+    if len(kept) < TUNING.min_pose_cells:
         return None
-    observations = replace(observations, prior=witnesses.inverse_depth.take(kept))
+    observations = replace(observations, prior=pose_cells.inverse_depth.take(kept))
     rotation, translation = approach_by_depth(observations, *split(expected))
-    away = distance_by_depth(observations, rotation, translation)
-    agreeing = np.count_nonzero(away < _AGREEING_PIXELS)
-    return (rotation, translation) if agreeing >= _AGREEING * len(away) else None
+    distance = distance_by_depth(observations, rotation, translation)
+    agreeing = np.count_nonzero(distance < TUNING.agreeing_pixels)
+    return (
+        (rotation, translation) if agreeing >= TUNING.min_agreeing_ratio * len(distance) else None
+    )
 
 
-def _followed(
+def _track(
     keyframe: Keyframe,
-    seen: TrackedCells,
+    tracked: TrackedCells,
     frame: Frame,
     expected: np.ndarray,
     readout_rotation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Follow cells from the last frame; return (N,) whether, and (N, 2) pixels where."""
-    start = _moved(keyframe, seen, frame, split(expected), readout_rotation)
-    start = np.where(np.isfinite(start), start, seen.places)
+    """Track N cells from the last frame; return whether they are found, and pixels (N, 2)."""
+    start = moved_pixels(keyframe, tracked, frame, split(expected), readout_rotation)
+    start = np.where(np.isfinite(start), start, tracked.pixels)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
-        seen.frame.normalised,
+        tracked.frame.normalised,
         frame.normalised,
-        np.array(seen.places[:, None], np.float32, order='C'),
+        np.array(tracked.pixels[:, None], np.float32, order='C'),
         np.array(start[:, None], np.float32, order='C'),
-        winSize=(_WINDOW, _WINDOW),
-        maxLevel=_LEVELS,
+        winSize=(TUNING.window, TUNING.window),
+        maxLevel=TUNING.levels,
         criteria=_CRITERIA,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
-        minEigThreshold=1e-4,
+        minEigThreshold=TUNING.least_eigenvalue,
     )
     return found[:, 0] > 0, moved[:, 0].astype(np.float64)
 
 
-def _moved(
-    keyframe: Keyframe,
-    seen: TrackedCells,
-    frame: Frame,
-    pose: tuple[np.ndarray, np.ndarray],
-    readout_rotation: np.ndarray,
-) -> np.ndarray:
-    """Pixels (N, 2) of seen cells after a motion: where they were, and what depth adds."""
-    before = split(seen.frame_from_keyframe)
-    rho = seen.inverse_depth
-    return (
-        seen.places
-        + projected(keyframe, seen.cells, frame, pose, readout_rotation, rho)
-        - projected(keyframe, seen.cells, frame, before, readout_rotation, rho)
-    )
-
-
-def projected(
-    keyframe: Keyframe,
-    cells: np.ndarray,
-    frame: Frame,
-    pose: tuple[np.ndarray, np.ndarray],
-    readout_rotation: np.ndarray,
-    rho: np.ndarray | None = None,
-) -> np.ndarray:
-    """Pixels (N, 2) where depth has the centres of cells; NaN behind the camera."""
-    rho = keyframe.inverse_depth.take(cells) if rho is None else rho
-    rotation, translation = pose
-    points = keyframe.rays.take(cells, axis=0) @ rotation.T + rho[:, None] * translation
-    points[points[:, 2] < _LEAST_DEPTH] = np.nan
-    pixels = project_row_by_row(points, frame.camera, readout_rotation)
-    return pixels - keyframe.offsets.take(cells, axis=0)
-
-
-def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, places: np.ndarray) -> Matches:
-    """Make matches of cells (N,) and where they should be (N, 2), if the frame sees that."""
-    inside = np.flatnonzero(_inside(places, frame))
-    cells, places = cells[inside], places[inside]
-    count = len(cells)
-    return Matches(
-        keyframe.encoded.cell_centres().take(cells, axis=0).astype(np.float32),
-        places.astype(np.float32, order='C'),
-        np.ones(count, np.float32),
-        np.full(count, np.sqrt(2) * _PREDICTED_SIGMA, np.float32),
-        cells,
-    )
-
-
-def _inside(places: np.ndarray, frame: Frame) -> np.ndarray:
-    height, width = frame.image.shape
-    x, y = places.T
-    inside: np.ndarray = (x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)
-    return inside
-
-
-def enough_tracked(followed: int, tried: int) -> bool:
-    """Whether so many cells, of those that should be in view, do without the network."""
-    return followed >= max(_FEWEST_FOLLOWED, _LEAST_FOLLOWED * tried)
+def enough_tracked(tracked: int, tried: int) -> bool:
+    """Whether so many cells, of those that should be in view, are enough for a pose."""
+    return tracked >= max(TUNING.min_tracked, TUNING.min_tracked_ratio * tried)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How the camera moved lately, and what motion it may be trusted with from there."""
+"""The motion model: constant velocity, and bounds of what a camera can do."""
 
 from __future__ import annotations
 
@@ -11,24 +11,15 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import inverse_transform, skew, transform
 from loftr_vo.geometry.rotation import angle_of, rotation_vector
-
-# Tracked frames that the velocity is taken over: one step is noisy, a second is history.
-_MAX_POSES = 4
-# What a camera may do in the time since it was last seen, in multiples of its last speed. A jump
-# is told from motion by the second, which also has to allow for a start from rest.
-_MAX_SPEED_RATIO = 3.0
-_JUMP_SPEED_RATIO = 10.0
-# The same beyond any speed: in usual depths a second, and radians a second; a jump, per frame.
-_MAX_SPEED_AT_REST = (0.05, 0.35)
-_JUMP_AT_REST = (0.25, 0.5)
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class MotionModel:
-    """Remembers the last tracked poses, (4, 4) each, world from camera."""
+    """Keeps the last tracked poses, (4, 4) each, world from camera."""
 
     def __init__(self) -> None:
-        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=_MAX_POSES)
-        self._twist: np.ndarray | None = None  # of these poses, once it was asked for
+        self._poses: deque[tuple[int, np.ndarray]] = deque(maxlen=TUNING.max_poses)
+        self._twist: np.ndarray | None = None  # of these poses, computed when needed
 
     @property
     def last_stamp(self) -> int:
@@ -37,29 +28,29 @@ class MotionModel:
 
     @property
     def known(self) -> bool:
-        """Whether there are poses enough to have a speed."""
+        """Whether there are enough poses for a velocity."""
         return len(self._poses) > 1
 
     def add_pose(self, stamp: int, pose: np.ndarray) -> None:
-        """Remember where the camera was at a tracked frame."""
-        # Two frames of one stamp have no speed between them.
+        """Add the pose of a tracked frame."""
+        # Two frames of one stamp have no velocity between them.
         if not self._poses or stamp > self._poses[-1][0]:
             self._poses.append((stamp, pose))
             self._twist = None
 
     def rescale(self, scale: float, shift: np.ndarray) -> None:
-        """Have lengths in another unit: X' = scale X + shift, (3,)."""
+        """Convert the poses to another unit: X' = scale X + shift, (3,)."""
         self._poses = deque(
             [
                 (stamp, transform(pose[:3, :3], scale * pose[:3, 3] + shift))
                 for stamp, pose in self._poses
             ],
-            maxlen=_MAX_POSES,
+            maxlen=TUNING.max_poses,
         )
         self._twist = None
 
     def interrupt(self) -> None:
-        """Forget the poses, and the velocity with them; what comes next does not follow on."""
+        """Clear the pose history, velocity included."""
         self._poses.clear()
         self._twist = None
 
@@ -74,25 +65,25 @@ class MotionModel:
         return self._twist
 
     def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
-        """Return the pose after ``seconds`` more of the last velocity."""
+        """Return the pose after ``seconds`` at the last velocity."""
         return pose @ _exponential(self.twist() * seconds)
 
     def reaches(self, step: np.ndarray, seconds: float, reference_depth: float) -> bool:
-        """Whether a motion (4, 4) may have happened unseen in ``seconds``."""
+        """Whether a camera can have made a motion (4, 4) unseen in ``seconds``."""
         return self._within(
             step,
             seconds,
-            _MAX_SPEED_RATIO,
-            np.array(_MAX_SPEED_AT_REST) * seconds,
+            TUNING.max_speed_ratio,
+            np.array(TUNING.max_speed_at_rest) * seconds,
             reference_depth,
         )
 
     def is_jump(self, step: np.ndarray, seconds: float, reference_depth: float) -> bool:
-        """Whether a motion (4, 4) from one frame to the next is a jump of the camera."""
+        """Whether no camera makes a motion (4, 4) from one frame to the next."""
         if not self.known:
             return False
         return not self._within(
-            step, seconds, _JUMP_SPEED_RATIO, np.array(_JUMP_AT_REST), reference_depth
+            step, seconds, TUNING.jump_speed_ratio, np.array(TUNING.jump_at_rest), reference_depth
         )
 
     def _within(
@@ -115,22 +106,19 @@ class MotionModel:
 
 def _exponential(twist: np.ndarray) -> np.ndarray:
     """(4, 4) motion of a constant velocity (6,) after one unit of time."""
-    turn = twist[3:]
-    return transform(Rotation.from_rotvec(turn).as_matrix(), _left_jacobian(turn) @ twist[:3])
+    vector = twist[3:]
+    return transform(Rotation.from_rotvec(vector).as_matrix(), _left_jacobian(vector) @ twist[:3])
 
 
 def _logarithm(motion: np.ndarray) -> np.ndarray:
     """(6,) constant velocity that makes a motion (4, 4) in one unit of time."""
-    turn = rotation_vector(motion[:3, :3])
-    return np.concatenate([np.linalg.solve(_left_jacobian(turn), motion[:3, 3]), turn])
+    vector = rotation_vector(motion[:3, :3])
+    return np.concatenate([np.linalg.solve(_left_jacobian(vector), motion[:3, 3]), vector])
 
 
-def _left_jacobian(turn: np.ndarray) -> np.ndarray:
-    """(3, 3), what turning by ``turn`` on the way makes of a straight translation.
-
-    It is the mean rotation on the way, the left Jacobian of SO(3).
-    """
-    angle, cross = float(np.linalg.norm(turn)), skew(turn)
+def _left_jacobian(vector: np.ndarray) -> np.ndarray:
+    """(3, 3) left Jacobian of SO(3): the mean rotation during one by ``vector``, (3,)."""
+    angle, cross = float(np.linalg.norm(vector)), skew(vector)
     if angle < 1e-6:
         return np.eye(3) + cross / 2
     first, second = (1 - np.cos(angle)) / angle**2, (angle - np.sin(angle)) / angle**3

@@ -1,8 +1,8 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which keyframe a frame is tracked against, and the motion between them.
+"""The search for a keyframe that a frame can be tracked against, and the motion between them.
 
-Nothing here changes the map or the state: what a search finds is applied by ``VisualOdometry``.
+Nothing here changes the map or the state; ``ReferenceChoice`` and ``PoseUpdate`` do.
 """
 
 from __future__ import annotations
@@ -22,19 +22,9 @@ from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.odometry_state import OdometryState
 from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
 from loftr_vo.odometry.stopwatch import Stopwatch
-from loftr_vo.odometry.tracking.keyframe_tracks import (
-    TrackedCells,
-    enough_tracked,
-    followable,
-    predict_matches,
-)
-
-# While a new map is tracked, the old ones are searched in one frame out of these.
-_OLD_MAP_INTERVAL = 3
-# A place counts as recognised with so many inliers, in multiples of what a pose needs or as a
-# share of the keyframe's best, and with such a share of the matches: two rooms may have the same
-# door.
-_MIN_INLIER_FACTOR, _MIN_INLIERS_OF_BEST, _MIN_INLIER_RATIO = 2, 0.5, 0.5
+from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
+from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, trackable
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +35,7 @@ class Reference:
         keyframe: the keyframe.
         motion: of the frame.
         matched_by: ``network`` or ``tracks``.
-        overlap: share of the keyframe's cells that the frame sees, by tracks; else None.
+        overlap: share of the keyframe's cells in view, by tracks; None by the network.
     """
 
     keyframe: Keyframe
@@ -54,10 +44,10 @@ class Reference:
     overlap: float | None = None
 
     def inliers_of_all(self) -> int:
-        """Inliers that there would be if all cells had been tracked, and not a part of them."""
+        """Number of inliers; by tracks, extrapolated to all trackable cells."""
         if self.overlap is None:
             return int(self.motion.inliers.sum())
-        return round(self.overlap * np.count_nonzero(followable(self.keyframe)))
+        return round(self.overlap * np.count_nonzero(trackable(self.keyframe)))
 
 
 class ReferenceSearch:
@@ -65,7 +55,7 @@ class ReferenceSearch:
 
     Args:
         state: of the odometry; it is read only.
-        prefetch: where matches come from.
+        prefetch: gives matches by the network.
         settings: thresholds.
     """
 
@@ -80,7 +70,8 @@ class ReferenceSearch:
         """Return the motion of a frame against a keyframe.
 
         Raises:
-            MotionError: no motion explains the matches, or none that the camera can have made.
+            MotionError: no motion explains the matches, or only one that the camera cannot have
+                made.
         """
         matches = self._prefetch.matches(keyframe.encoded, frame)
         clock.lap('match')
@@ -101,10 +92,10 @@ class ReferenceSearch:
         Args:
             tracked: cells of the keyframe in the last frame.
             frame: the frame.
-            clock: told the time that each stage takes.
+            clock: measures the stages.
 
         Returns:
-            None where too few cells are found, or do not agree: the network is needed.
+            None where too few cells are found or agree, so that the network is needed.
         """
         keyframe, shutter = self._state.keyframe, self._state.readout_time
         predicted = predict_matches(
@@ -143,10 +134,10 @@ class ReferenceSearch:
         located: LocatedMatches,
         clock: Stopwatch,
     ) -> Motion:
-        """Return the motion that matches lead to.
+        """Return the motion by matches.
 
         Raises:
-            MotionError: they do not agree, or on a motion that no camera makes.
+            MotionError: none explains them, or only one that no camera makes.
         """
         expected = self._state.predicted_motion(keyframe, frame)
         try:
@@ -162,7 +153,7 @@ class ReferenceSearch:
     def first_match(
         self, candidates: Iterable[Keyframe], frame: Frame, clock: Stopwatch
     ) -> Reference | None:
-        """Return the motion against the first of the candidates that has one."""
+        """Return the first motion that is found against one of the candidates."""
         for candidate in candidates:
             try:
                 return self.match(candidate, frame, clock)
@@ -171,16 +162,16 @@ class ReferenceSearch:
         return None
 
     def old_map(self, frame: Frame, keyframe: Keyframe, clock: Stopwatch) -> Reference | None:
-        """Return the motion against a keyframe of an old map, if the frame shows its place.
+        """Return the motion against a keyframe of an old map, if the frame is located there.
 
         Args:
             frame: tracked against ``keyframe``.
-            keyframe: of the present map, or of an old one: then there is nothing to find.
-            clock: told the time that it takes.
+            keyframe: of the present map; for one of an old map there is no search.
+            clock: measures the stages.
         """
         state = self._state
         in_old_map = not any(keyframe is each for each in state.keyframes.of_map)
-        due = state.frame_count % _OLD_MAP_INTERVAL == 0
+        due = state.frame_count % TUNING.old_map_interval == 0
         if in_old_map or state.relocalisation.lost or not due:
             return None
         for candidate in state.keyframes.old_candidates(frame.image):
@@ -196,7 +187,7 @@ class ReferenceSearch:
     def _reject_jump(self, keyframe: Keyframe, frame: Frame, motion: Motion) -> None:
         """Reject a motion that no camera makes between two frames.
 
-        The frame is lost then, and relocalisation takes the next one up.
+        The frame is lost, and the next one is relocalised.
 
         Raises:
             MotionError: it is such a motion.
@@ -209,15 +200,15 @@ class ReferenceSearch:
             raise MotionError('jump: the camera is elsewhere all at once')
 
     def _reject_uncertain_place(self, keyframe: Keyframe, motion: Motion) -> None:
-        """Reject a place that may only look like the keyframe's.
+        """Reject a place that may only look similar to the keyframe's.
 
         Raises:
-            MotionError: too few matches agree to be sure.
+            MotionError: too few matches agree.
         """
         count, total = int(motion.inliers.sum()), len(motion.inliers)
-        wanted = _MIN_INLIER_FACTOR * self._settings.min_inliers
-        wanted = min(wanted, round(_MIN_INLIERS_OF_BEST * keyframe.best_inliers))
-        if count < wanted or count < _MIN_INLIER_RATIO * total:
+        wanted = TUNING.place_inlier_factor * self._settings.min_inliers
+        wanted = min(wanted, round(TUNING.place_inliers_of_best * keyframe.best_inliers))
+        if count < wanted or count < TUNING.place_inlier_ratio * total:
             raise MotionError(
                 f'too few inliers: {count} of {total} matches agree, which is not sure to be the '
                 'place it looks like',

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of the pose while the camera is lost, and when it is found."""
+"""Loss and relocalisation: the pose while the camera is lost, and when it is located again."""
 
 from __future__ import annotations
 
@@ -10,26 +10,21 @@ from loftr_vo.config import RecoverySettings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.odometry.tracking.motion_model import MotionModel
 from loftr_vo.odometry.tracking.odom_frame import OdomFrame
-
-# Growth of the standard deviation while lost, in usual depths and radians a second. A prediction
-# is better than that at first: its error is an acceleration's.
-_LOST_DRIFT = 0.5
-# Time lost is never taken to be less, in seconds.
-_SHORTEST = 0.1
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class Relocalisation:
-    """Keeps the time since the camera was lost, and carries the pose over that time.
+    """Keeps how long the camera is lost, and the pose in ``odom`` meanwhile.
 
-    All poses are (4, 4), world from camera, in the map; ``shown`` is where they are in ``odom``.
+    All poses are (4, 4), world from camera, in the map; ``to_odom`` converts them.
 
     Attributes:
         since: nanoseconds of the first frame lost; None while the camera is not.
-        restarts: new starts made so far.
+        restarts: number of new maps begun after a loss.
     """
 
     def __init__(self, settings: RecoverySettings) -> None:
-        """Start where the camera is not lost."""
+        """Start with a camera that is not lost."""
         self._settings = settings
         self._motion_model = MotionModel()
         self._odom_frame = OdomFrame()
@@ -47,11 +42,11 @@ class Relocalisation:
 
     @property
     def silent(self) -> bool:
-        """Whether nothing is to be published of the pose now."""
+        """Whether the pose is not to be published now."""
         return self.lost and self._settings.policy == 'silent'
 
     def lose(self, stamp: int, pose: np.ndarray, seconds: float) -> np.ndarray:
-        """Go through one more frame without a motion; return the pose to go on with.
+        """Note a frame without a motion; return the pose held or predicted for it.
 
         Args:
             stamp: nanoseconds, the frame's.
@@ -59,75 +54,75 @@ class Relocalisation:
             seconds: since the frame before.
         """
         self.since = stamp if self.since is None else self.since
-        # What was right for a moment is no guess for long: then the pose is held.
-        if self._settings.policy == 'predict' and not self.is_over(stamp):
+        # A prediction is good for a moment only; after that the pose is held.
+        if self._settings.policy == 'predict' and not self.restart_is_due(stamp):
             return self._motion_model.predict(pose, seconds)
         return pose
 
-    def is_over(self, stamp: int) -> bool:
-        """Whether it is time for a new start."""
+    def restart_is_due(self, stamp: int) -> bool:
+        """Whether the camera is lost for longer than ``recovery.restart_after``."""
         return self._seconds_lost(stamp) > self._settings.restart_after
 
-    def start_anew(self, covariance: np.ndarray) -> None:
-        """Go on in a new map, from the same pose.
+    def restart(self, covariance: np.ndarray) -> None:
+        """Continue in a new map, from the same pose.
 
         Args:
-            covariance: (6, 6) of the pose in ``odom``, which stays in all poses from here on.
+            covariance: (6, 6) of the pose in ``odom``, which all later poses have too.
         """
         self.since = None
         self.restarts += 1
-        self._odom_frame.settle(covariance)
+        self._odom_frame.keep_map(covariance)
         self._motion_model.interrupt()
 
     def rescale(self, scale: float, shift: np.ndarray) -> None:
-        """Have the map in another unit: X' = scale X + shift, (3,)."""
+        """Convert the motion model to another unit: X' = scale X + shift, (3,)."""
         self._motion_model.rescale(scale, shift)
 
-    def is_jump(self, pose: np.ndarray, there: np.ndarray, seconds: float, depth: float) -> bool:
-        """Whether a camera at ``pose`` cannot be ``there`` a frame later; see ``MotionModel``."""
-        step = inverse_transform(pose) @ there
+    def is_jump(self, pose: np.ndarray, other: np.ndarray, seconds: float, depth: float) -> bool:
+        """Whether a step between two poses is a jump, see ``MotionModel``; never while lost."""
+        step = inverse_transform(pose) @ other
         return not self.lost and self._motion_model.is_jump(step, seconds, depth)
 
     def predict(self, pose: np.ndarray, seconds: float) -> np.ndarray:
-        """Return the pose (4, 4) after ``seconds`` more of the last velocity; held while lost."""
+        """Return the pose (4, 4) after ``seconds`` at the last velocity; held while lost."""
         return pose if self.lost else self._motion_model.predict(pose, seconds)
 
-    def find(
+    def relocalise(
         self,
         stamp: int,
         pose: np.ndarray,
-        found: np.ndarray,
+        pose_found: np.ndarray,
         covariance: np.ndarray,
         depth: float,
         other_map: bool,
     ) -> None:
-        """Have the pose in ``odom`` go on from where it stands (REP 105).
+        """Continue the pose in ``odom`` from where it is (REP 105), once the camera is located.
 
         Args:
             stamp: nanoseconds, the frame's.
-            pose: what it was taken to be until now.
-            found: what it is.
+            pose: assumed until now.
+            pose_found: as located.
             covariance: (6, 6) of the former in ``odom``.
-            depth: the usual one.
-            other_map: whether ``found`` is in a map that has nothing to do with the last one.
+            depth: median depth of the scene.
+            other_map: whether ``pose_found`` is in another map, unrelated to the last one.
         """
         silent, self.since = self.silent, None
-        shown = self._odom_frame.to_odom(pose)
-        step = inverse_transform(pose) @ found
+        in_odom = self._odom_frame.to_odom(pose)
+        step = inverse_transform(pose) @ pose_found
         seconds = (stamp - self._motion_model.last_stamp) * 1e-9
         if other_map or not self._motion_model.reaches(step, seconds, depth):
-            self._odom_frame.stay(shown, found, covariance)
+            self._odom_frame.move_map(in_odom, pose_found, covariance)
             self._motion_model.interrupt()
         elif not silent:
-            self._odom_frame.glide_from(shown, found)
+            self._odom_frame.blend_from(in_odom, pose_found)
 
-    def follow(self, stamp: int, pose: np.ndarray, seconds: float, depth: float) -> None:
-        """Take note of a frame that is tracked; see ``OdomFrame.glide``."""
-        self._odom_frame.glide(pose, self._motion_model.twist(), seconds, depth)
+    def add_tracked(self, stamp: int, pose: np.ndarray, seconds: float, depth: float) -> None:
+        """Add the pose of a tracked frame, ``seconds`` after the one before."""
+        self._odom_frame.blend(pose, self._motion_model.twist(), seconds, depth)
         self._motion_model.add_pose(stamp, pose)
 
-    def shown(self, pose: np.ndarray) -> np.ndarray:
-        """Return where a pose in the map is in ``odom``."""
+    def to_odom(self, pose: np.ndarray) -> np.ndarray:
+        """Convert a pose in the map to ``odom``."""
         return self._odom_frame.to_odom(pose)
 
     @property
@@ -141,9 +136,9 @@ class Relocalisation:
         """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
         total = self._odom_frame.covariance_of(pose, covariance)
         if self.lost:
-            seconds = max(self._seconds_lost(stamp), _SHORTEST)
+            seconds = max(self._seconds_lost(stamp), TUNING.min_seconds_lost)
             growth = min(seconds, seconds**2) if self._settings.policy == 'predict' else seconds
-            drift = _LOST_DRIFT * growth * np.array([depth, depth, depth, 1.0, 1.0, 1.0])
+            drift = TUNING.lost_drift * growth * np.array([depth, depth, depth, 1.0, 1.0, 1.0])
             total += np.diag(drift**2)
         return total
 

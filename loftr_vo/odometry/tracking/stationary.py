@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A resting camera has a resting pose, and one that turns on the spot stays on it."""
+"""Detection of a camera at rest and of pure rotation, for which pose or position is held."""
 
 from __future__ import annotations
 
@@ -10,34 +10,23 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.rigid_motion import transform
+from loftr_vo.geometry.robust_cost import HUBER, RAYLEIGH_MEDIAN
 from loftr_vo.geometry.rotation import angle_of
 from loftr_vo.odometry.map.covariance import relative_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
-
-_FEWEST_SHARED = 20
-_CLEAR_DISPLACEMENT = 3.0  # pixels that three matches of four move by at least, and noise does not
-# A turn on the spot: the way from it is this much shorter than what the turn moves at the usual
-# depth, and is nothing but error: so many standard deviations at most.
-_PURE_ROTATION_RATIO = 0.05
-# The same once it turns and has turned away from all depth, where the position is a guess anyway.
-_PURE_ROTATION_RATIO_WITHOUT_DEPTH = 0.5
-_ENTER_SIGMAS = 6.0
-# And to go on turning, since the depths that a turn hands on from keyframe to keyframe get worse.
-_LEAVE_SIGMAS = 12.0
-_MIN_ROTATION = 0.005  # radians
-_HUBER = 1.345  # standard deviations
-_ROUNDS = 3
+from loftr_vo.odometry.pose.tuning import TUNING as POSE_TUNING
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 
 class StationaryDetector:
-    """Compares each frame with the one at which the camera may have come to rest.
+    """Detects a camera at rest, by the displacement of the matches.
 
-    The comparison is with the first frame of the rest, not with the last one: a camera that creeps
-    leaves it sooner or later, so slow motion is followed in small steps and never swallowed.
+    A frame is compared with the first one of the rest, not with the last: a camera that creeps
+    leaves it sooner or later, so slow motion is followed in small steps.
 
-    What counts is what the matches move by together: each by itself is as noisy as the picture is
-    dim or dull, and would have a camera move that stands still.
+    The displacement is that of an affine model of all matches. Single matches are noisy in a dim
+    or dull picture.
     """
 
     def __init__(self) -> None:
@@ -48,14 +37,14 @@ class StationaryDetector:
     def settle(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray, threshold: float
     ) -> tuple[np.ndarray, bool]:
-        """Return the pose to go on with, and whether the camera rests.
+        """Return the pose to continue with, and whether the camera rests.
 
         Args:
-            keyframe: what the motion is relative to.
-            motion: the frame's.
+            keyframe: reference of the motion.
+            motion: of the frame.
             pose: (4, 4), world from frame, by that motion.
-            threshold: pixels that the matches of a resting camera move at most, in median and
-                noise left out.
+            threshold: largest median displacement of the matches at rest, in pixels, without
+                noise.
         """
         if (
             keyframe is self._keyframe
@@ -67,74 +56,75 @@ class StationaryDetector:
         return pose, False
 
     def move(self, step: np.ndarray) -> None:
-        """Have the world moved by ``step``, (4, 4)."""
+        """Move the held pose by ``step``, (4, 4), in the world."""
         self._pose = step @ self._pose
 
 
 class PureRotationDetector:
-    """Holds the position of a camera that only turns.
+    """Detects pure rotation, and holds the position meanwhile.
 
-    A turn shows no parallax, so what position it seems to have is error alone; keyframe after
-    keyframe of it would add up. As with rest, the comparison is with where the turn began.
+    A pure rotation shows no parallax, so a change of position is error alone, which would
+    accumulate from keyframe to keyframe. As at rest, a frame is compared with the one where the
+    rotation began.
     """
 
     def __init__(self) -> None:
         self._start: np.ndarray | None = None
-        self._turning = False
+        self._rotating = False
 
     def settle(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray
     ) -> tuple[np.ndarray, bool]:
-        """Return the pose to go on with, and whether the camera turns on the spot.
+        """Return the pose to continue with, and whether the camera only rotates.
 
         Args:
-            keyframe: what the motion is relative to.
-            motion: the frame's.
+            keyframe: reference of the motion.
+            motion: of the frame.
             pose: (4, 4), world from frame, by that motion.
         """
         start, self._start = self._start, pose
-        turning, self._turning = self._turning, False
+        rotating, self._rotating = self._rotating, False
         if start is None:
             return pose, False
-        way = start[:3, 3] - pose[:3, 3]
+        offset = start[:3, 3] - pose[:3, 3]
         angle = angle_of(start[:3, :3].T @ pose[:3, :3])
-        share = (
-            _PURE_ROTATION_RATIO_WITHOUT_DEPTH
-            if turning and not motion.has_depth
-            else _PURE_ROTATION_RATIO
+        ratio = (
+            TUNING.pure_rotation_ratio_without_depth
+            if rotating and not motion.has_depth
+            else POSE_TUNING.pure_rotation_ratio
         )
-        farthest = share * min(angle, 1.0) * keyframe.reference_depth
-        if angle < _MIN_ROTATION or np.linalg.norm(way) > farthest:
+        farthest = ratio * min(angle, 1.0) * keyframe.reference_depth
+        if angle < TUNING.min_rotation or np.linalg.norm(offset) > farthest:
             return pose, False
         covariance = relative_covariance(keyframe, motion)
         of_position, with_rotation = covariance[:3, :3], covariance[3:, :3]
-        by_information = np.linalg.solve(of_position, way)
-        limit = _LEAVE_SIGMAS if turning else _ENTER_SIGMAS
-        if way @ by_information > limit**2:
+        by_information = np.linalg.solve(of_position, offset)
+        limit = TUNING.leave_rotation_sigmas if rotating else TUNING.enter_rotation_sigmas
+        if offset @ by_information > limit**2:
             return pose, False
-        # What the position is known to be corrects the rotation, as far as both go together.
+        # Conditioning of a normal distribution: the held position corrects the rotation.
         correction = Rotation.from_rotvec(with_rotation @ by_information).as_matrix()
-        self._start, self._turning = start, True
+        self._start, self._rotating = start, True
         return transform(correction @ pose[:3, :3], start[:3, 3]), True
 
     def move_to(self, pose: np.ndarray) -> None:
-        """Take over a pose (4, 4) that was corrected after the frame."""
+        """Replace the last pose (4, 4) by one that was refined after the frame."""
         self._start = pose
 
 
 def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
-    """Pixels by which the matches move together from one frame to another, in median.
+    """Median displacement in pixels of an affine model of the matches between two frames.
 
     Args:
-        first, now: both frames' motions against one keyframe.
-        cells: of the keyframe.
+        first, now: motions of both frames against one keyframe.
+        cells: number of cells of the keyframe.
     """
     before, after = np.flatnonzero(first.inliers), np.flatnonzero(now.inliers)
     match_at = np.full(cells, -1)
     match_at[first.matches.cells.take(before)] = before
     partner = match_at.take(now.matches.cells.take(after))
     shared = np.flatnonzero(partner >= 0)
-    if len(shared) < _FEWEST_SHARED:
+    if len(shared) < TUNING.min_shared_matches:
         return np.inf
     before, after = partner.take(shared), after.take(shared)
     there = now.matches.keypoints1.take(after, axis=0).astype(np.float64)
@@ -142,31 +132,30 @@ def _common_displacement(first: Motion, now: Motion, cells: int) -> float:
     quarter = len(difference) // 4
     x, y = difference.T
     least = math.sqrt(np.partition(x * x + y * y, quarter)[quarter])
-    if least > _CLEAR_DISPLACEMENT:
+    if least > TUNING.clear_displacement:
         return least
     points = now.matches.keypoints0.take(after, axis=0)
     return float(np.median(_affine_displacement(points, difference)))
 
 
 def _affine_displacement(points: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """Pixels (N,) by which points move, as far as it is one affine motion of them all.
+    """Displacement (N,) of points in pixels, by an affine model of them all.
 
-    A turn, a step aside or ahead are one, to first order and for a scene of one depth. The fit is
-    robust (Huber's weights, with the errors' own scale).
+    Rotations and translations are affine to first order, for a scene of one depth. The fit is
+    robust (Huber's weights, their scale from the median error).
 
     Args:
-        points: (N, 2) pixels of the keyframe, free of noise.
-        difference: (N, 2) where they are, less where they were.
+        points: (N, 2) pixels of the keyframe, without noise.
+        difference: (N, 2) displacements with noise, in pixels.
     """
     centred = (points - points.mean(axis=0)) / max(float(points.std()), 1e-6)
     design = np.column_stack([centred, np.ones(len(points))])
     weight = np.ones(len(points))
-    for _ in range(_ROUNDS):
+    for _ in range(TUNING.affine_rounds):
         root = np.sqrt(weight)[:, None]
         motion = np.linalg.lstsq(root * design, root * difference, rcond=None)[0]
         error = np.linalg.norm(difference - design @ motion, axis=1)
-        # The median length of a normal error in two dimensions is 1.1774 of its deviation.
-        limit = _HUBER * float(np.median(error)) / 1.1774
+        limit = HUBER * float(np.median(error)) / RAYLEIGH_MEDIAN
         weight = np.minimum(1.0, limit / np.maximum(error, 1e-9))
     length: np.ndarray = np.linalg.norm(design @ motion, axis=1)
     return length

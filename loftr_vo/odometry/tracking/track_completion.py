@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""All that a keyframe has in common with a frame, once a pose by some of its cells is known.
+"""Matches of all of a keyframe's cells with a frame whose pose is known by some of them.
 
-A pose needs a few hundred cells, a new keyframe the depth of all. So the others are looked for
-when the frame becomes the keyframe, with the pose held: where their depth has them, and those of
-no depth where that of the nearest cell that has one would.
+A pose needs a few hundred cells, a new keyframe the depths of all. So the others are located when
+the frame becomes the keyframe, with the pose held fixed: at the projection by their depth, or by
+that of the nearest cell of known depth.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.depth_filter import update_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
 from loftr_vo.odometry.map.motion import Motion
-from loftr_vo.odometry.pose.pose_refinement import (
-    Observations,
+from loftr_vo.odometry.pose.depth_refinement import (
     excess_variance,
-    inlier_mask,
+    measured_variance,
     refine_depth,
 )
-from loftr_vo.odometry.tracking.keyframe_tracks import as_matches, followable, projected
+from loftr_vo.odometry.pose.observations import Observations
+from loftr_vo.odometry.pose.pose_refinement import inlier_mask
+from loftr_vo.odometry.tracking.tracked_cells import as_matches, projected, trackable
 
 _Arrays = TypeVar('_Arrays', Matches, Observations)
 
@@ -36,17 +37,17 @@ _Arrays = TypeVar('_Arrays', Matches, Observations)
 def complete_tracks(
     keyframe: Keyframe, frame: Frame, motion: Motion, settings: GeometrySettings
 ) -> Motion:
-    """Return the motion with all cells of the keyframe that can be followed to the frame.
+    """Return the motion with all trackable cells of the keyframe that are found in the frame.
 
-    The keyframe learns the depth of those that are new.
+    The keyframe's depths are updated with the new ones.
 
     Args:
-        keyframe: the keyframe, which has learnt from the motion.
+        keyframe: the keyframe, updated with the motion already.
         frame: the frame.
         motion: between them, by tracks of some cells.
         settings: thresholds.
     """
-    left = followable(keyframe)
+    left = trackable(keyframe)
     left[motion.matches.cells] = False
     cells = np.flatnonzero(left)
     if not len(cells) or not keyframe.known.any():
@@ -74,26 +75,21 @@ def complete_tracks(
         inliers=inlier_mask(refined, keyframe.threshold(settings)),
         inverse_depth=refined.inverse_depth,
         depth_variance=refined.depth_variance,
-        measured_variance=_measured(refined.depth_variance, observations.variance),
+        measured_variance=measured_variance(refined.depth_variance, observations.variance),
         observations=observations,
-        places=located.points + keyframe.offsets.take(matches.cells, axis=0),
+        pixels=located.points + keyframe.offsets.take(matches.cells, axis=0),
     )
     update_depth(keyframe, others)
     return _joined(motion, others)
 
 
 def nearest_depths(keyframe: Keyframe, cells: np.ndarray) -> np.ndarray:
-    """Inverse depths (N,) of cells, each its own where known, else that of the nearest known."""
+    """Inverse depths (N,) of cells: their own where known, else that of the nearest known cell."""
     known = keyframe.known
     centres = keyframe.encoded.cell_centres()
     nearest = cKDTree(centres[known]).query(centres[cells])[1]
     depths = np.flatnonzero(known)[nearest]
     return keyframe.inverse_depth[np.where(known[cells], cells, depths)]
-
-
-def _measured(posterior: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Variances (N,) of the measurements that led from a prior variance to the posterior's."""
-    return 1 / np.maximum(1 / posterior - 1 / prior, 1e-12)
 
 
 def _joined(first: Motion, second: Motion) -> Motion:
@@ -106,12 +102,12 @@ def _joined(first: Motion, second: Motion) -> Motion:
         inverse_depth=np.concatenate([first.inverse_depth, second.inverse_depth]),
         depth_variance=np.concatenate([first.depth_variance, second.depth_variance]),
         measured_variance=np.concatenate([first.measured_variance, second.measured_variance]),
-        places=np.concatenate([first.places, second.places]),
+        pixels=np.concatenate([first.pixels, second.pixels]),
     )
 
 
 def _all_fields(kind: type[_Arrays], first: _Arrays, second: _Arrays) -> _Arrays:
-    """Return an object whose arrays are those of both, one after the other."""
+    """Concatenate the arrays of two objects, field by field."""
     return kind(
         *(
             np.concatenate([getattr(first, entry.name), getattr(second, entry.name)])

@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pose of a frame together with how its camera turned while a rolling shutter read the rows.
+"""The pose of a frame together with its readout rotation.
 
-A turn moves each row by another amount, which no pose can do, so both are seen in one picture:
-nine unknowns, and cells of known depth by the hundred. No gyroscope is needed, and no guess of how
-the camera moved between two pictures.
+A readout rotation displaces each row by another amount, which no pose does. So both are observable
+in one picture: nine unknowns, and hundreds of cells of known depth. No gyroscope is needed, and no
+assumption on the motion between two pictures.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ import numpy as np
 
 from loftr_vo.geometry.linear_solve import solve
 from loftr_vo.geometry.reprojection import MatchArrays, linearise, summed_products
-from loftr_vo.odometry.pose.pose_refinement import Observations, approaching_weights
+from loftr_vo.odometry.pose.known_depth_refinement import approaching_weights
+from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import to_middle_row
-
-_ITERATIONS = 10
-# A step of fewer standard deviations is the last.
-_NEGLIGIBLE = 0.3
+from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +29,9 @@ class PoseAndReadoutRotation:
     Attributes:
         rotation: (3, 3), frame from keyframe, at the middle row.
         translation: (3,), frame from keyframe.
-        readout_rotation: (3,) radians, see ``rolling_shutter``.
-        covariance: (9, 9) of (translation, rotation, turn); of the rotation, a left perturbation.
+        readout_rotation: (3,) radians, see ``model``.
+        covariance: (9, 9) of (translation, rotation, readout rotation); of the rotation, a left
+            perturbation.
     """
 
     rotation: np.ndarray
@@ -42,13 +41,13 @@ class PoseAndReadoutRotation:
 
     @property
     def covariance_by_readout_rotation(self) -> np.ndarray:
-        """(6, 6), what of the pose's covariance is owed to that of the turn.
+        """(6, 6), the part of the pose's covariance that is due to the readout rotation.
 
-        It is what a pose with the turn held lacks (the Schur complement's difference).
+        A pose with the readout rotation held fixed lacks it (difference to the Schur complement).
         """
-        across, of_turn = self.covariance[:6, 6:], self.covariance[6:, 6:]
-        owed: np.ndarray = across @ np.linalg.solve(of_turn, across.T)
-        return (owed + owed.T) / 2
+        across, of_readout = self.covariance[:6, 6:], self.covariance[6:, 6:]
+        part: np.ndarray = across @ np.linalg.solve(of_readout, across.T)
+        return (part + part.T) / 2
 
 
 def refine_pose_and_readout_rotation(
@@ -58,22 +57,22 @@ def refine_pose_and_readout_rotation(
     expected: np.ndarray,
     deviation: float,
 ) -> PoseAndReadoutRotation:
-    """Gauss-Newton on where cells of known depth are seen, their depths taken as they are.
+    """Gauss-Newton on the reprojection errors of cells of known depth, depths held fixed.
 
-    Errors count up to their own spread, so that most of them count from afar and outliers do not
-    when near; as ``pose_refinement.approach_by_depth`` has it for a shutter without rows.
+    The robust weights are those of ``known_depth_refinement.approach_by_depth``, which does the
+    same for a global shutter.
 
     Args:
-        observations: N matches, not fewer than six; ``rays1`` as the picture has them, the
-            keyframe's straightened.
-        share: (N,) of the readout, see ``rolling_shutter``.
+        observations: N matches, not fewer than six; ``rays1`` without correction for the readout
+            rotation, ``rays0`` with it.
+        share: (N,) of the readout time, see ``model``.
         start: rotation and translation, frame from keyframe.
-        expected: (3,) turn, to start from.
-        deviation: how far from it the turn may be, a standard deviation in radians.
+        expected: (3,) prior of the readout rotation, to start from.
+        deviation: standard deviation of the prior, in radians.
     """
     rotation, translation = start
     readout_rotation = expected
-    for _ in range(_ITERATIONS):
+    for _ in range(TUNING.iterations):
         straight = to_middle_row(observations.rays1, share, readout_rotation)
         match_arrays = MatchArrays.of(observations.rays0, straight, observations.whitening)
         linear = linearise(match_arrays, rotation, translation, observations.prior)
@@ -88,21 +87,21 @@ def refine_pose_and_readout_rotation(
         translation = translation + step[:3]
         rotation = cv2.Rodrigues(step[3:6])[0] @ rotation
         readout_rotation = readout_rotation + step[6:]
-        if -step @ gradient < _NEGLIGIBLE**2:
+        if -step @ gradient < TUNING.last_step_sigmas**2:
             break
     return PoseAndReadoutRotation(rotation, translation, readout_rotation, np.linalg.inv(hessian))
 
 
 def _by_readout_rotation(match_arrays: MatchArrays, share: np.ndarray) -> np.ndarray:
-    """Derivatives (3, 2, N) of the residuals by the turn.
+    """Derivatives (3, 2, N) of the residuals by the readout rotation.
 
-    A small turn w moves the straightened ray r by share * (w x r), and the place with it; the
-    residual is what is projected less the place.
+    A small rotation w moves the corrected ray r by share * (w x r), and its coordinates with it.
+    The residual is the projection less these coordinates.
     """
-    x, y = match_arrays.places
-    by_place = (
+    x, y = match_arrays.points
+    by_rotation = (
         np.stack([-x * y, -(1 + y * y)]),
         np.stack([1 + x * x, x * y]),
         np.stack([-y, x]),
     )
-    return np.stack([-share * match_arrays.whitened(each) for each in by_place])
+    return np.stack([-share * match_arrays.whitened(each) for each in by_rotation])
