@@ -17,8 +17,9 @@ export ROS_DOMAIN_ID := $(DOMAIN)
 # A sourced ROS distribution would shadow the packages in $(VENV), for another Python.
 unexport PYTHONPATH
 
-# Workers of pytest. Each has a ROS domain of its own, and one file's tests stay in one worker.
-JOBS ?= auto
+# Workers of pytest; none, one after the other. Each has a ROS domain of its own, and one file's
+# tests stay in one worker. make test-quick takes as many as there are cores.
+JOBS ?=
 TOOLS := $(VENV)-tools
 TOOLS_PIP := $(TOOLS)/bin/pip install --disable-pip-version-check --quiet
 
@@ -29,10 +30,10 @@ demo: setup
 	$(BIN)/loftr_vo demo -o results/demo
 
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(addprefix -n ,$(JOBS))
 
 test-quick: setup
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow'
+	$(BIN)/python -m pytest -n $(or $(JOBS),auto) -m 'not slow'
 
 lint: setup
 	$(BIN)/ruff check .

@@ -68,6 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
     # Imported late: numpy, OpenCV and others load for a second, which an interrupt may end.
     from loftr_vo.cli import (
         benchmark,
+        calibrate,
         compare,
         evaluate,
         match,
@@ -99,6 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         match,
         benchmark,
         weights,
+        calibrate,
         render,
         demo,
     ):

@@ -62,7 +62,7 @@ class VideoSequence(Sequence):
             raise DatasetError(f'no frame of the video {self._video} decodes')
 
     def _open(self) -> cv2.VideoCapture:
-        video = _capture(self._video)
+        video = capture(self._video)
         if not video.isOpened():
             raise DatasetError(
                 f'{self._video} does not open as a video; it is damaged, of another kind, or in a '
@@ -78,7 +78,7 @@ class VideoSequence(Sequence):
             check_size((height, width), self.camera)
 
 
-def _capture(path: Path) -> cv2.VideoCapture:
+def capture(path: Path) -> cv2.VideoCapture:
     """Open a video by a name of our own.
 
     OpenCV ends the process where a name is not UTF-8, and takes those with a % or a colon for
