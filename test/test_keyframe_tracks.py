@@ -105,6 +105,16 @@ def test_cells_are_followed_for_many_frames_and_do_not_drift(keyframe, frames):
     assert off[-1] < 0.25
 
 
+@pytest.mark.parametrize('known', [False, True])
+def test_where_no_cell_was_an_inlier_the_network_matches(keyframe, frames, known):
+    if not known:
+        keyframe.variance[:] = np.inf
+    seen = TrackedCells.in_itself(keyframe).select(np.zeros(0, int))
+    predicted = predict_matches(keyframe, seen, frames[1], np.eye(4), NO_ROTATION)
+    assert not len(predicted.matches)
+    assert not enough_tracked(0, len(predicted.matches))
+
+
 def test_not_more_cells_are_followed_than_a_pose_needs(keyframe, frames):
     predicted = predict_matches(
         keyframe, TrackedCells.in_itself(keyframe), frames[1], np.eye(4), NO_ROTATION

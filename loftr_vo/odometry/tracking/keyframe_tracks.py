@@ -172,6 +172,9 @@ def _track(
     readout_rotation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Track N cells from the last frame; return whether they are found, and pixels (N, 2)."""
+    if not len(tracked.cells):
+        # OpenCV takes no empty array.
+        return np.zeros(0, bool), np.zeros((0, 2))
     start = moved_pixels(keyframe, tracked, frame, split(expected), readout_rotation)
     start = np.where(np.isfinite(start), start, tracked.pixels)
     moved, found, _ = cv2.calcOpticalFlowPyrLK(
