@@ -156,6 +156,7 @@ NO_KEY = {
     'fsspec',
     'kornia',
     'matplotlib',
+    'px4_msgs',
     'pyarrow',
     'ray',
     'rosbags',
