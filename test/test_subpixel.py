@@ -9,14 +9,14 @@ import pytest
 from loftr_vo.geometry.matrix2x2 import with_variance_added
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 from loftr_vo.matching.lucas_kanade import (
-    _CRITERIA,
+    _FORWARD,
     WINDOW,
-    _track,
     locate,
     network_locations,
     texture_at,
 )
 from loftr_vo.matching.matches import Matches
+from loftr_vo.matching.optical_flow import optical_flow
 from loftr_vo.matching.tuning import TUNING
 
 SHAPE = (160, 200)
@@ -186,7 +186,7 @@ def test_noise_makes_texture_tell_less(random, points):
 def test_leaving_out_the_differences_of_grey_values_moves_no_point(random, points):
     image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
     start = network_matches(random, points).keypoints1
-    moved, found, _ = _track(image0, image1, points, start, _CRITERIA, positions_only=True)
+    moved, found, _ = optical_flow(image0, image1, points, start, _FORWARD, positions_only=True)
     plain, plainly_found, _ = cv2.calcOpticalFlowPyrLK(
         image0,
         image1,
@@ -194,7 +194,11 @@ def test_leaving_out_the_differences_of_grey_values_moves_no_point(random, point
         start[:, None].copy(),
         winSize=(WINDOW, WINDOW),
         maxLevel=0,
-        criteria=_CRITERIA,
+        criteria=(
+            cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT,
+            TUNING.iterations,
+            TUNING.least_step,
+        ),
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         minEigThreshold=1e-6,
     )

@@ -17,7 +17,7 @@ up to half a window from the window's own centre.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,13 +31,15 @@ from loftr_vo.geometry.matrix2x2 import (
 )
 from loftr_vo.imaging.contrast_normalisation import contrast_gain
 from loftr_vo.matching.matches import Matches
+from loftr_vo.matching.optical_flow import FlowOptions, optical_flow
 from loftr_vo.matching.tuning import TUNING
 
 WINDOW = TUNING.window
 _LEVELS = 0  # of the pyramid, beside the picture itself: the network's match is near enough
-_UNTIL = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
-_CRITERIA = (_UNTIL, TUNING.iterations, TUNING.least_step)
-_CRITERIA_BACK = (_UNTIL, TUNING.iterations_back, TUNING.least_step_back)
+_FORWARD = FlowOptions(
+    WINDOW, _LEVELS, TUNING.iterations, TUNING.least_step, TUNING.least_eigenvalue
+)
+_BACK = replace(_FORWARD, iterations=TUNING.iterations_back, least_step=TUNING.least_step_back)
 # A normal variable's median absolute value, and pi / 2 is its squared deviation over the square of
 # its mean absolute value; both in standard deviations.
 _MEDIAN_ABSOLUTE = 0.6745
@@ -144,9 +146,11 @@ def locate(
     if not len(matches):
         return network
     start = matches.keypoints1
-    forward, found, dissimilarity = _track(image0, image1, matches.keypoints0, start, _CRITERIA)
-    back, found_back, _ = _track(
-        image1, image0, forward, matches.keypoints0, _CRITERIA_BACK, positions_only=True
+    forward, found, dissimilarity = optical_flow(
+        image0, image1, matches.keypoints0, start, _FORWARD
+    )
+    back, found_back, _ = optical_flow(
+        image1, image0, forward, matches.keypoints0, _BACK, positions_only=True
     )
     returned = _across_edges(back - matches.keypoints0, texture.information)
     tracked = found & found_back & (returned < TUNING.largest_return)
@@ -196,36 +200,3 @@ def _mahalanobis_distance(
     """Length (N,) of differences (N, 2) between both positions, in standard deviations."""
     joint = with_variance_added(information, network_variance)
     return np.sqrt(quadratic_form(joint, difference))
-
-
-def _track(
-    image0: np.ndarray,
-    image1: np.ndarray,
-    points: np.ndarray,
-    start: np.ndarray,
-    criteria: tuple[int, int, float],
-    *,
-    positions_only: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Track points (N, 2) from the first picture to the second, from initial positions there.
-
-    Returns:
-        (N, 2) positions; (N,) bool, whether they were found; and (N,) the mean absolute difference
-        of the windows in grey levels, which is undefined with ``positions_only``: it takes a tenth
-        of the time.
-    """
-    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
-    if positions_only:
-        flags |= cv2.OPTFLOW_LK_GET_MIN_EIGENVALS
-    moved, found, dissimilarity = cv2.calcOpticalFlowPyrLK(
-        image0,
-        image1,
-        points[:, None],
-        start[:, None].copy(),
-        winSize=(WINDOW, WINDOW),
-        maxLevel=_LEVELS,
-        criteria=criteria,
-        flags=flags,
-        minEigThreshold=TUNING.least_eigenvalue,
-    )
-    return moved[:, 0], found[:, 0] > 0, dissimilarity[:, 0]

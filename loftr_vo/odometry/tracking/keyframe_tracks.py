@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.matching.matches import Matches
+from loftr_vo.matching.optical_flow import FlowOptions, optical_flow
 from loftr_vo.odometry.map.keyframe import Keyframe, is_known
 from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
 from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
@@ -36,7 +36,9 @@ from loftr_vo.odometry.tracking.tracked_cells import (
 )
 from loftr_vo.odometry.tracking.tuning import TUNING
 
-_CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, TUNING.iterations, TUNING.least_step)
+_FLOW = FlowOptions(
+    TUNING.window, TUNING.levels, TUNING.iterations, TUNING.least_step, TUNING.least_eigenvalue
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,23 +174,17 @@ def _track(
     readout_rotation: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Track N cells from the last frame; return whether they are found, and pixels (N, 2)."""
-    if not len(tracked.cells):
-        # OpenCV takes no empty array.
-        return np.zeros(0, bool), np.zeros((0, 2))
     start = moved_pixels(keyframe, tracked, frame, split(expected), readout_rotation)
     start = np.where(np.isfinite(start), start, tracked.pixels)
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+    moved, found, _ = optical_flow(
         tracked.frame.normalised,
         frame.normalised,
-        np.array(tracked.pixels[:, None], np.float32, order='C'),
-        np.array(start[:, None], np.float32, order='C'),
-        winSize=(TUNING.window, TUNING.window),
-        maxLevel=TUNING.levels,
-        criteria=_CRITERIA,
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW | cv2.OPTFLOW_LK_GET_MIN_EIGENVALS,
-        minEigThreshold=TUNING.least_eigenvalue,
+        tracked.pixels,
+        start,
+        _FLOW,
+        positions_only=True,
     )
-    return found[:, 0] > 0, moved[:, 0].astype(np.float64)
+    return found, moved.astype(np.float64)
 
 
 def enough_tracked(tracked: int, tried: int) -> bool:
