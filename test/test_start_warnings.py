@@ -162,7 +162,7 @@ def test_a_calibration_that_goes_back_and_forth_slowly_is_a_warning():
     from test_health import TIMEOUT, healthy
 
     health = healthy()
-    health.calibration_changes.extend([7.0, 8.0, 9.0])
+    health.calibration_changes = (7.0, 8.0, 9.0)
     assert diagnose(health, 10.0, TIMEOUT)[0] is Level.OK
     health.calibration_returns = 2
     level, message = diagnose(health, 10.0, TIMEOUT)

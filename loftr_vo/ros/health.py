@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections import deque
 from dataclasses import dataclass, field
 
 from loftr_vo.geometry.plausible import Refusals
@@ -50,6 +50,8 @@ class Feed:
 class Health:
     """Facts gathered by the node's threads; each is written by one of them only.
 
+    Two reads of one attribute may differ: who draws a conclusion takes a ``snapshot`` first.
+
     Attributes:
         lifecycle: label of the lifecycle state.
         progress: what is being done in a transition.
@@ -64,7 +66,8 @@ class Health:
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
             none.
         calibration_error: what is wrong with the last CameraInfo.
-        calibration_changes: when the last CameraInfos came that differed from the one before.
+        calibration_changes: when the last ``MAX_CALIBRATION_CHANGES`` CameraInfos came that
+            differed from the one before.
         calibration_returns: how often in a row the calibration changed back to the one before.
         lacks_clock: whether use_sim_time is set and nothing publishes /clock.
         transform: which transform is broadcast.
@@ -97,9 +100,7 @@ class Health:
     scale_error: str = ''
     calibration_file: str = ''
     calibration_error: str = ''
-    calibration_changes: deque[float] = field(
-        default_factory=lambda: deque(maxlen=MAX_CALIBRATION_CHANGES)
-    )
+    calibration_changes: tuple[float, ...] = ()
     calibration_returns: int = 0
     lacks_clock: bool = False
     transform: str = ''
@@ -117,6 +118,10 @@ class Health:
     wait: float = 0.0
     latency: float = 0.0
     age: float = 0.0
+
+    def snapshot(self) -> Health:
+        """Return the facts of this moment; each attribute keeps its value in the copy."""
+        return copy.copy(self)
 
     @property
     def state(self) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.health import MAX_CALIBRATION_CHANGES, Feed, Health
 from loftr_vo.ros.level import Diagnosis, Level
 
 # Changes of the calibration within this time that are more than a new calibration: two cameras.
@@ -57,7 +57,7 @@ def diagnose_inputs(health: Health, now: float, timeout: float) -> Diagnosis | N
 def _diagnose_changes(health: Health, now: float) -> Diagnosis | None:
     """Return a warning where two cameras publish their calibrations under one topic."""
     changes = health.calibration_changes
-    often = len(changes) == changes.maxlen and now - changes[0] < _UNSTEADY_SECONDS
+    often = len(changes) == MAX_CALIBRATION_CHANGES and now - changes[0] < _UNSTEADY_SECONDS
     # Cameras that seldom send theirs are known by this: it changes back to the one before.
     back = health.calibration_returns >= _RETURNS and now - changes[-1] < _RECENT_SECONDS
     if not (often or back):

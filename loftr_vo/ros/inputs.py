@@ -20,7 +20,7 @@ from loftr_vo.imaging.camera import CalibrationError, Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.imaging.view_mask import ViewMask
 from loftr_vo.ros.graph import look_for_publishers
-from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.health import MAX_CALIBRATION_CHANGES, Feed, Health
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.subscribing import Subscriptions
@@ -88,15 +88,18 @@ class Inputs:
             image_topic = f'{image_topic}/compressed'
             image_type = CompressedImage
         self._rectified = is_rectified(image_topic)
-        health.image = Feed(image_topic, kind=f'sensor_msgs/msg/{image_type.__name__}')
+        self._image = Feed(image_topic, kind=f'sensor_msgs/msg/{image_type.__name__}')
+        # None where the calibration is from a file.
+        self._camera_info: Feed | None = None
+        health.image = self._image
         self._subscriptions = Subscriptions(node, settings)
         try:
-            self._subscriptions.add(image_type, health.image, self._on_image)
+            self._subscriptions.add(image_type, self._image, self._on_image)
             if self.camera is None:
-                health.camera_info = Feed(
+                self._camera_info = health.camera_info = Feed(
                     node.resolve_topic_name('camera_info'), kind='sensor_msgs/msg/CameraInfo'
                 )
-                self._subscriptions.add(CameraInfo, health.camera_info, self._on_camera_info)
+                self._subscriptions.add(CameraInfo, self._camera_info, self._on_camera_info)
         except Exception:  # a quality of service that does not exist, say
             self.close()
             raise
@@ -111,18 +114,20 @@ class Inputs:
         self._health.image, self._health.camera_info = Feed(), Feed()
 
     def look_for_publishers(self) -> None:
-        """Note who publishes the topics on which nothing comes."""
+        """Note who publishes the topics on which nothing comes.
+
+        Another thread may call ``close`` meanwhile.
+        """
         now = time.monotonic()
+        if self._image.rate.silence(now) >= _PATIENCE:
+            look_for_publishers(self._node, self._image)
+        feed = self._camera_info
+        if feed is None:
+            return
         # A calibration may come once and for all; pictures must keep coming.
-        for feed, patience in (
-            (self._health.image, _PATIENCE),
-            (self._health.camera_info, math.inf),
-        ):
-            if feed.topic and feed.rate.silence(now) >= patience:
-                look_for_publishers(self._node, feed)
-        if self._health.calibration_returns:
-            look_for_publishers(self._node, self._health.camera_info)
-        self._subscriptions.add_latched(CameraInfo, self._health.camera_info, self._on_camera_info)
+        if math.isinf(feed.rate.silence(now)) or self._health.calibration_returns:
+            look_for_publishers(self._node, feed)
+        self._subscriptions.add_latched(CameraInfo, feed, self._on_camera_info)
 
     def _use_file(self, given: str) -> None:
         """Take the camera from a calibration file."""
@@ -185,7 +190,8 @@ class Inputs:
         returns = before is not None and same_camera(camera, before)
         health = self._health
         health.calibration_returns = health.calibration_returns + 1 if returns else 0
-        health.calibration_changes.append(time.monotonic())
+        changes = (*health.calibration_changes, time.monotonic())
+        health.calibration_changes = changes[-MAX_CALIBRATION_CHANGES:]
 
     def _open_when_ready(self) -> None:
         if self.camera is None or self._camera_frame is None:

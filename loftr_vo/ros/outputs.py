@@ -95,8 +95,9 @@ class Outputs:
 
     def end_watch_in_time(self) -> None:
         """End looking for others that broadcast the same transform, when it has lasted enough."""
-        if self._watch is not None:
-            self._watch.end_in_time()
+        watch = self._watch  # the transition's thread may take it away meanwhile
+        if watch is not None:
+            watch.end_in_time()
 
     def close(self) -> None:
         """Destroy the publishers."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 
 # Times that the rate is measured over.
 _RATE_WINDOW = 30
@@ -16,7 +15,7 @@ _PAUSE = 10
 class Rate:
     """How often something happens, over the last few times since the last pause.
 
-    Times are seconds of a clock that only goes forward.
+    Times are seconds of a clock that only goes forward. One thread counts; others may read.
 
     Attributes:
         count: how often it has happened in all.
@@ -24,33 +23,35 @@ class Rate:
 
     def __init__(self) -> None:
         self.count = 0
-        self._times: deque[float] = deque(maxlen=_RATE_WINDOW)
+        # Replaced and never changed, so that a reader on another thread keeps what it has seen.
+        self._times: tuple[float, ...] = ()
 
     def happened(self, now: float) -> None:
         """Count one more."""
-        if len(self._times) > 2 and self.silence(now) > _PAUSE * self._period:
-            self._times.clear()
-        self._times.append(now)
+        times = self._times
+        if len(times) > 2 and now - times[-1] > _PAUSE * _mean_period(times):
+            times = ()
+        self._times = (*times, now)[-_RATE_WINDOW:]
         self.count += 1
 
     def forget(self) -> None:
         """Measure the rate anew; when it last happened is kept."""
-        while len(self._times) > 1:
-            self._times.popleft()
-
-    @property
-    def _period(self) -> float:
-        """Mean seconds from one time to the next; there are two at least."""
-        return (self._times[-1] - self._times[0]) / (len(self._times) - 1)
+        self._times = self._times[-1:]
 
     def silence(self, now: float) -> float:
         """Return the seconds since it last happened; infinite if it never did."""
-        return now - self._times[-1] if self._times else math.inf
+        times = self._times
+        return now - times[-1] if times else math.inf
 
     def hertz(self, now: float) -> float:
         """Return how often a second it happens; falls off when it stops, 0 if unknown."""
-        if len(self._times) < 2:
+        times = self._times
+        if len(times) < 2:
             return 0.0
-        mean = self._period
-        silence = self.silence(now)
+        mean, silence = _mean_period(times), now - times[-1]
         return 1.0 / max(silence if silence > 2 * mean else mean, 1e-9)
+
+
+def _mean_period(times: tuple[float, ...]) -> float:
+    """Return the mean seconds from one time to the next; there are two at least."""
+    return (times[-1] - times[0]) / (len(times) - 1)

@@ -14,7 +14,6 @@ from rclpy.node import Node
 from loftr_vo.ros.diagnosis import diagnose
 from loftr_vo.ros.diagnosis_log import DiagnosisLog
 from loftr_vo.ros.health import Health
-from loftr_vo.ros.level import Diagnosis
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.messages import status_message
 
@@ -55,14 +54,13 @@ class StatusPublisher:
 
     def publish(self) -> None:
         """Publish ``~/status`` now."""
-        self._status.publish(self._message(self._diagnosis()))
+        self._status.publish(self._message())
 
-    def _diagnosis(self) -> Diagnosis:
-        return diagnose(self._health, time.monotonic(), self._input_timeout())
-
-    def _message(self, diagnosis: Diagnosis) -> DiagnosticStatus:
-        name = self._node.get_fully_qualified_name()
-        return status_message(name, self._health, diagnosis, time.monotonic())
+    def _message(self) -> DiagnosticStatus:
+        # One snapshot for both: the reason and the values are of the same moment.
+        health, now = self._health.snapshot(), time.monotonic()
+        diagnosis = diagnose(health, now, self._input_timeout())
+        return status_message(self._node.get_fully_qualified_name(), health, diagnosis, now)
 
     def _on_status_timer(self) -> None:
         self._refresh()
@@ -72,15 +70,16 @@ class StatusPublisher:
             self.publish()
 
     def _write_log(self) -> None:
-        now, diagnosis = time.monotonic(), self._diagnosis()
-        if self._health.was_logged(diagnosis[1]):
+        health, now = self._health.snapshot(), time.monotonic()
+        diagnosis = diagnose(health, now, self._input_timeout())
+        if health.was_logged(diagnosis[1]):
             return
         # Nothing has come yet at any start, and each step of a transition is logged by itself.
-        if self._health.is_starting(now, self._input_timeout()) or self._health.in_transition:
+        if health.is_starting(now, self._input_timeout()) or health.in_transition:
             return
         self._log.note(diagnosis)
 
     def _publish_diagnostics(self) -> None:
-        array = DiagnosticArray(status=[self._message(self._diagnosis())])
+        array = DiagnosticArray(status=[self._message()])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._diagnostics.publish(array)

@@ -85,9 +85,9 @@ class TransformWatch:
 
     def close(self) -> None:
         """Unsubscribe."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._node.destroy_subscription(subscription)
 
     def _on_transforms(self, message: Any) -> None:
         if self._is_over or self._began is None:
