@@ -4,7 +4,6 @@
 
 import contextlib
 import itertools
-import math
 import sys
 import threading
 import types
@@ -19,7 +18,6 @@ from loftr_vo.config import NodeSettings
 from loftr_vo.ros import inputs
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.limited_log import LimitedLog
-from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.status_publisher import StatusPublisher
 
 
@@ -95,21 +93,6 @@ def test_a_snapshot_stays_as_it_is(lifecycle):
     health.lifecycle, health.estimate = 'inactive', None
     assert taken.lifecycle == lifecycle
     assert taken.estimate is not None
-
-
-def test_a_rate_is_read_while_another_thread_counts():
-    rate, now = Rate(), [0.0]
-
-    def count():
-        # Every fourth is a pause, after which the rate is measured anew.
-        for step in range(4):
-            now[0] += 100.0 if step == 3 else 0.1
-            rate.happened(now[0])
-
-    with beside(count):
-        for _ in range(20000):
-            assert math.isfinite(rate.hertz(now[0]))
-            rate.silence(now[0])
 
 
 def test_inputs_that_are_closed_while_their_publishers_are_looked_for(monkeypatch):
