@@ -31,6 +31,7 @@ from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.level import Level
 from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers
+from loftr_vo.ros.status_message import status_message
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)
 
@@ -372,7 +373,7 @@ def test_point_cloud_has_confidence():
 def test_status_has_every_value_of_the_contract():
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=make_estimate())
     health.latency = 0.0123
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     values = {pair.key: pair.value for pair in message.values}
     assert message.level == b'\x00'
     expected = {
@@ -393,7 +394,7 @@ def test_status_has_every_value_of_the_contract():
 def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
     estimate = dataclasses.replace(make_estimate(), restarts=2, scale_carried=True)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     values = {pair.key: pair.value for pair in message.values}
     assert values['restarts'] == '2'
     assert 'carried over' in values['scale']
@@ -406,7 +407,7 @@ def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
 def test_status_tells_how_long_the_rows_take(seconds, words):
     estimate = dataclasses.replace(make_estimate(), readout_time=seconds)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     assert {pair.key: pair.value for pair in message.values}['readout_ms'] == words
 
 
