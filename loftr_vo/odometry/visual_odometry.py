@@ -20,10 +20,7 @@ from loftr_vo.odometry.frame_encoding import FrameEncoding
 from loftr_vo.odometry.keyframe_creation import KeyframeCreation
 from loftr_vo.odometry.keyframe_manager import KeyframeManager
 from loftr_vo.odometry.map.motion import MotionError
-from loftr_vo.odometry.odometry_state import (
-    OdometryState,
-    PendingKeyframe,
-)
+from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe
 from loftr_vo.odometry.pose_update import PoseUpdate
 from loftr_vo.odometry.reference_choice import ReferenceChoice
 from loftr_vo.odometry.scale.metric_scale import MetricScale
