@@ -110,11 +110,11 @@ def test_pictures_after_a_pause_are_no_overload(rig):  # noqa: F811
     for number in range(10):
         rig.track(SECOND + number * SECOND // 20)
     rig.node._pipeline.stream._mailbox._dropped = 5
-    rig.node._pause(True)
+    rig.node._commands.pause(True)
     for number in range(60):
         rig.send_image(2 * SECOND + number * SECOND // 50)
         rig.spin(0.02)
-    rig.node._pause(False)
+    rig.node._commands.pause(False)
     for number in range(10):
         rig.track(5 * SECOND + number * SECOND // 20)
         assert 'overloaded' not in rig.last_status()[1]
