@@ -13,8 +13,9 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import Features
-from loftr_vo.matching.matcher import EncodedImage, working_shape
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.matching.matches import Matches, PendingMatches
+from loftr_vo.matching.working_size import working_shape
 from loftr_vo.synthetic.painters import dead_leaves
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import (

@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import Trigger
 from test_node import ERROR, OK, SECOND, WARN, make_rig, rig  # noqa: F401 fixtures
 
-from loftr_vo.matching.matcher import PictureError
+from loftr_vo.matching.working_size import PictureError
 from loftr_vo.ros import messages
 from loftr_vo.ros.own_errors import details, is_own
 

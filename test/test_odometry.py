@@ -18,7 +18,7 @@ from point_scenes import degrees_apart, degrees_between
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import PictureError
+from loftr_vo.matching.working_size import PictureError
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.keyframe import Keyframe

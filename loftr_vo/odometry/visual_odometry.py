@@ -11,7 +11,8 @@ import numpy as np
 from loftr_vo.config import Settings
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import LoFTR
-from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.prefetch import Prefetch
 from loftr_vo.matching.stage_trace import NoTrace, Trace
 from loftr_vo.odometry.estimate import Cloud, Estimate, State

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 
 _MIB = 2**20
 
