@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from visualization_msgs.msg import Marker
 
 from loftr_vo.imaging import image_messages
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified
 from loftr_vo.imaging.image_messages import (
     ImageError,

@@ -22,7 +22,7 @@ from loftr_vo.evaluation.batch.inputs import expand
 from loftr_vo.evaluation.batch.task import RecordingOptions, Task, open_task
 from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import score
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.view_mask import MaskError, ViewMask
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.synthetic.sequence import SyntheticSequence

@@ -31,7 +31,8 @@ from loftr_vo.datasets.camera_topics import (
 )
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
 from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image

@@ -15,7 +15,7 @@ import numpy as np
 from loftr_vo.datasets import DatasetError, Sequence
 from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.geometry.trajectory import Trajectory
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Estimate, State

@@ -10,7 +10,8 @@ import numpy as np
 
 from loftr_vo.geometry.plausible import BASELINE
 from loftr_vo.geometry.trajectory import is_rotation
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_info
 
 

@@ -20,7 +20,8 @@ from loftr_vo.config import NodeSettings, ScaleSettings
 from loftr_vo.files.text import quoted
 from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
 from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image

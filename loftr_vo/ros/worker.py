@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loftr_vo.files.text import printable
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader
 from loftr_vo.imaging.stamp_gate import StampGate, Succession
