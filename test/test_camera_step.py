@@ -9,7 +9,7 @@ import pytest
 from exact_world import PERIOD, ExactMatcher, World, pose
 from point_scenes import degrees_between
 from rendered_trips import RenderedTrip
-from test_recovery import WALK, Trip, walk
+from test_relocalisation import WALK, Trip, walk
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.evaluation.consistency import inside
