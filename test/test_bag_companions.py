@@ -49,7 +49,7 @@ def test_everything_of_a_folder_comes_back_from_its_bag(tmp_path):
     np.testing.assert_allclose(truth.poses, folder.ground_truth.poses, atol=1e-9)
 
 
-def test_truth_alone_tells_no_scale(tmp_path):
+def test_ground_truth_alone_is_no_source_of_scale(tmp_path):
     recordings.write_folder(tmp_path / 'walk')
     assert run('record', tmp_path / 'walk', '-o', tmp_path / 'bag') == 0
     sequence = open_sequence(tmp_path / 'bag')

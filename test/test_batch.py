@@ -85,7 +85,7 @@ def test_a_list_has_options_for_each_recording(folder, tmp_path):
         expand([f'@{path}'], OPTIONS)
 
 
-def test_recordings_of_one_name_are_told_apart(tmp_path):
+def test_recordings_of_one_name_get_different_folders(tmp_path):
     for parent in 'ab':
         recordings.write_folder(tmp_path / parent / 'walk')
     assert [name for name, _ in named([tmp_path])] == ['a-walk', 'b-walk']

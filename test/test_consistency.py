@@ -72,7 +72,7 @@ def test_a_camera_that_never_moved_has_no_unit(covariance):
 
 
 @pytest.mark.slow
-def test_the_odometry_knows_how_wrong_it_is():
+def test_the_covariance_is_as_large_as_the_errors():
     """Rooms and streets that no constant was chosen on."""
     settings = replace(Settings(), {'matcher.device': 'cpu', 'matcher.image_size': 320})
     normalised = []

@@ -58,7 +58,7 @@ def test_the_demo_tracks_a_camera_from_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
+def test_the_last_lines_of_a_node_that_ends_are_reported(tmp_path):
     """The node is made to refuse a parameter; the demo must not wait for it."""
     result = run_demo(tmp_path, "run.PARAMETERS['geometry.min_inliers'] = '2'")
     assert result.returncode == 1
@@ -68,7 +68,7 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_that_cannot_start_is_told_with_its_reason(tmp_path):
+def test_the_reason_of_a_node_that_cannot_start_is_reported(tmp_path):
     result = run_demo(tmp_path, "run.PARAMETERS['matcher.weights'] = '/absent/weights.pt'")
     assert result.returncode == 1
     assert 'the node says: activating failed' in result.stderr

@@ -197,7 +197,7 @@ def test_the_covariance_says_how_large_the_error_is(views):
 
 
 @pytest.mark.parametrize('lens', ['wide', 'fisheye'])
-def test_the_odometry_knows_how_wrong_it_is(lens):
+def test_the_covariance_is_as_large_as_the_errors(lens):
     """Before errors were weighed by the lens, 62 and 88 % were above the bounds."""
     normalised = []
     for seed in range(2):

@@ -107,7 +107,7 @@ def test_it_is_surer_than_the_network_where_there_is_texture(random, points):
 
 
 @pytest.mark.parametrize('noise', [0.5, 2.0])
-def test_an_edge_tells_across_and_the_network_along(random, points, noise):
+def test_an_edge_measures_across_and_the_network_along(random, points, noise):
     near = points[np.abs(points[:, 0] - SHAPE[1] / 2) < 5]
     image0 = picture(upright_edge(), random, noise)
     image1 = picture(upright_edge(SHIFT), random, noise)
@@ -138,7 +138,7 @@ def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
 
 
 @pytest.mark.parametrize('noise', [0.0, 3.0])
-def test_on_a_blank_picture_the_network_keeps_its_word(random, points, noise):
+def test_on_a_blank_picture_the_match_of_the_network_stays(random, points, noise):
     blank = np.full(SHAPE, 128.0)
     matches = network_matches(random, points)
     found = located(picture(blank, random, noise), picture(blank, random, noise), matches)
@@ -147,7 +147,7 @@ def test_on_a_blank_picture_the_network_keeps_its_word(random, points, noise):
     assert np.quantile(moved, 0.95) < 0.5 * NETWORK_ERROR
 
 
-def test_tracking_far_from_the_networks_word_is_not_believed(random, points):
+def test_tracking_far_from_the_networks_match_is_rejected(random, points):
     """Repeated texture draws Lucas-Kanade to the wrong stripe."""
     image0, image1 = picture(waves(), random), picture(waves(SHIFT + 4.0), random)
     matches = network_matches(random, points)
@@ -174,7 +174,7 @@ def test_noise_does_not_pretend_to_be_texture(random, points):
     assert np.quantile(largest_of_noise, 0.95) < 0.1 * np.median(least_of_texture)
 
 
-def test_noise_makes_texture_tell_less(random, points):
+def test_noise_lowers_the_weight_of_texture(random, points):
     quiet, noisy = (
         texture_at(picture(waves(), random, noise), points).information for noise in (1.0, 8.0)
     )
@@ -222,7 +222,7 @@ def test_no_matches_are_located_as_none(random):
     assert found.information.shape == (0, 2, 2)
 
 
-def test_the_network_is_not_believed_to_be_surer_than_it_can_be(random, points):
+def test_the_variance_of_the_network_has_a_lower_bound(random, points):
     matches = network_matches(random, points)
     boast = Matches(
         matches.keypoints0,

@@ -127,7 +127,7 @@ def test_compressed_picture_of_16_bits_keeps_the_highest_in_use():
     ],
 )
 @pytest.mark.parametrize('wide', [False, True])
-def test_bayer_patterns_are_told_apart(converter, pattern, red, blue, wide):
+def test_bayer_patterns_are_distinguished(converter, pattern, red, blue, wide):
     raw = np.full((8, 8), 100, np.uint8)
     raw[red[0] :: 2, red[1] :: 2] = 200
     raw[blue[0] :: 2, blue[1] :: 2] = 10
@@ -158,7 +158,7 @@ def test_compressed_picture(converter):
 
 
 @pytest.mark.parametrize('data', [b'', b'not a picture'])
-def test_compressed_rubbish_is_an_error(data):
+def test_damaged_compressed_data_is_an_error(data):
     with pytest.raises(ImageError, match='does not decode'):
         grey_image(CompressedImage(format='jpeg', data=data))
 
@@ -391,7 +391,7 @@ def test_status_has_every_value_of_the_contract():
     assert expected.items() <= values.items()
 
 
-def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
+def test_status_has_new_starts_and_a_scale_that_is_carried_over():
     estimate = dataclasses.replace(make_estimate(), restarts=2, scale_carried=True)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
     message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
@@ -404,7 +404,7 @@ def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
 @pytest.mark.parametrize(
     ('seconds', 'words'), [(np.nan, 'unknown'), (0.0, '0.0'), (0.0253, '25.3'), (-0.02, '-20.0')]
 )
-def test_status_tells_how_long_the_rows_take(seconds, words):
+def test_status_has_the_readout_time(seconds, words):
     estimate = dataclasses.replace(make_estimate(), readout_time=seconds)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
     message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)

@@ -60,7 +60,7 @@ def test_the_readout_is_learnt_from_turns(readout, random):
     assert shutter.seconds == pytest.approx(readout, abs=0.002)
 
 
-def test_a_global_shutter_is_told_from_a_rolling_one(random):
+def test_a_global_shutter_is_distinguished_from_a_rolling_one(random):
     shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.0, random, frames=120)
     assert shutter.known
@@ -74,7 +74,7 @@ def test_a_few_measurements_say_nothing(random):
     assert not np.any(shutter.expected_readout_rotation())
 
 
-def test_a_readout_of_a_few_standard_deviations_is_not_believed_yet(random):
+def test_a_readout_of_a_few_standard_deviations_is_not_used_yet(random):
     """It may be noise; believed too early, every picture is bent by it."""
     shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.0035, random, frames=23, noise=0.0)
@@ -94,7 +94,7 @@ def test_measurements_that_contradict_each_other_say_nothing(seed):
     assert shutter.seconds == 0.0
 
 
-def test_the_next_turn_is_expected_from_the_last_velocity(random):
+def test_the_next_rotation_is_predicted_from_the_last_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)
     now = READOUT * velocity_at(40 * PERIOD)
@@ -102,7 +102,7 @@ def test_the_next_turn_is_expected_from_the_last_velocity(random):
     assert np.linalg.norm(now) > 0.02
 
 
-def test_the_turn_of_an_earlier_picture_is_that_of_its_own_velocity(random):
+def test_the_rotation_of_an_earlier_picture_is_that_of_its_own_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)
     seconds = 20 * PERIOD
