@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures freed of their light, and matches refined under changing light."""
+"""Local contrast normalisation, and matches refined under changing light."""
 
 import cv2
 import numpy as np

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each kind of trouble is called by its name."""
+"""The reason of a lost frame."""
 
 from types import SimpleNamespace
 

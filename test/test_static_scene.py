@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The world at rest is told from what moves before it, by the depth known from before."""
+"""The static scene is separated from moving objects by depth that is known already."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""``loftr_vo topics`` tells what replay.launch.py must know of a bag."""
+"""``loftr_vo topics``: the topics of a bag that replay.launch.py needs."""
 
 import json
 

@@ -76,7 +76,7 @@ def find_companion(
         found = [wanted] if wanted in others else right_cameras(reader, path, others)
     else:
         wanted, found = named.odometry, topics_of(types, (ODOMETRY,))
-        # The truth never tells the scale, unless it is asked for by name.
+        # Ground truth is no source of scale, unless it is named as such.
         found = [topic for topic in found if topic == wanted or not _is_truth(topic)]
     found = [topic for topic in found if topic != image_topic]
     if wanted is not None and wanted not in found:

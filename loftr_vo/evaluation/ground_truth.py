@@ -101,7 +101,7 @@ def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         if wanted.extrinsics is not None:
             trajectory = Trajectory(trajectory.stamps, trajectory.poses @ wanted.extrinsics)
         return GroundTruth(trajectory, str(path))
-    # Odometry that tells the scale is no ground truth.
+    # Odometry that is the source of scale is no ground truth.
     wheels = getattr(sequence, 'odometry_topic', None) if path == bag else None
     track = truth_track(path, wanted, [wheels] if wheels else [])
     tree = transforms_of({path, bag or path})

@@ -96,7 +96,7 @@ def until_interrupted(things: Iterable[_Thing]) -> Iterator[_Thing]:
 def was_interrupted() -> bool:
     """Whether one of the signals has come since ``interrupts_noted`` began.
 
-    Who is told so need not be interrupted any more, should that wait for an import to end.
+    Once this has returned True, no delayed interrupt follows.
     """
     if _received is None:
         return False

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole node, streamed to over DDS: how many pictures it follows, how late, at what cost.
 
-The node runs as a process of its own. This process is its camera and hears its odometry; nobody
-listens to the pictures and markers.
+The node runs as a process of its own. This process publishes the pictures and subscribes to the
+odometry; nothing subscribes to the annotated pictures and the markers.
 """
 
 from __future__ import annotations

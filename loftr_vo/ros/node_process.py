@@ -147,7 +147,7 @@ def camera_and_listener(
 def await_ready(
     camera: CameraSimulator, listener: OdometryListener, check_node: Callable[[], None]
 ) -> None:
-    """Wait until the node hears the camera and is heard itself.
+    """Wait until the node receives pictures and its odometry arrives here.
 
     Raises:
         LiveNodeError: it says that it cannot start, or says nothing.

@@ -53,7 +53,7 @@ class ScaleInputs:
         node_settings: quality of service, transport and frames are the node's.
         settings: the source, and how far stamps may be apart.
         health: where arrivals and errors are noted.
-        log: where an odometry of another frame is told.
+        log: for odometry of another frame.
     """
 
     def __init__(
