@@ -91,7 +91,7 @@ def match_command(arguments: argparse.Namespace) -> int:
 
 
 def _epipolar_inliers(matches: Matches) -> np.ndarray:
-    """Return which matches agree with the fundamental matrix that most agree with: (N,) bool."""
+    """Return which matches are inliers of a fundamental matrix (MAGSAC++): (N,) bool."""
     if len(matches) < 8:
         return np.zeros(len(matches), bool)
     cv2.setRNGSeed(0)

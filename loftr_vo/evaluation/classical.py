@@ -1,10 +1,10 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Classical monocular odometry, to hold LoFTR's against on the same frames.
+"""Classical monocular odometry: baselines for LoFTR's on the same frames.
 
-Corners matched from each frame to the next, an essential matrix, and the length of each motion
-carried on from the depths of the points that the motion before has triangulated. No keyframes and
-no refinement: what the features give is what shows.
+Corners are matched from each frame to the next, and an essential matrix gives the motion. Its
+length follows from the depths of points that the motion before has triangulated. There are no
+keyframes and no refinement, so that the figures show the features alone.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ BASELINES = ('orb', 'sift', 'lk')
 
 RANSAC_THRESHOLD = 1.0  # pixels
 MIN_INLIERS = 20
-# Points whose rays are this near to parallel have no depth worth carrying on, in degrees.
+# Degrees; points whose rays meet at a smaller angle are not triangulated.
 MIN_PARALLAX = 0.1
 STATIONARY_MOTION = 0.3  # pixels
-# In lengths of the motion: OpenCV's own limit, 50, refuses the scenery of a slow camera.
+# In lengths of the motion. OpenCV's default, 50, excludes far scenes of a slow camera.
 FARTHEST = 1e6
 
 
@@ -58,7 +58,7 @@ class DescriptorLinker(Linker):
     """Described corners, matched both ways (cross-check)."""
 
     def __init__(self, detector: cv2.Feature2D, norm: int) -> None:
-        """Take the detector, and the norm in which its descriptors are compared."""
+        """Set the detector, and the norm in which its descriptors are compared."""
         self._detector = detector
         self._matcher = cv2.BFMatcher(norm, crossCheck=True)
         self._points = np.empty((0, 2), np.float32)

@@ -56,17 +56,17 @@ _STATUS_COLUMNS = (
 
 
 class ReportFolder:
-    """Writes everything that is known of a run into a folder, the trajectory while it goes on.
+    """Writes the report of a run into a folder; the trajectory already during the run.
 
     ``report.html`` is all of it in one page. The other files are ``trajectory.txt`` (TUM format),
     ``metrics.json``, ``settings.yaml``, ``status.csv`` (a row per frame), ``top_view.png``,
     ``matches_NNNNNN.png`` for a few frames and, with ground truth, ``error.png``. While the run
     goes on, and where it is killed, the poses so far are in ``trajectory.txt.part``.
 
-    A context manager, around the run. What cannot be written is left out, and the rest is.
+    A context manager around the run. A file that cannot be written is left out.
 
     Attributes:
-        path: the folder; made if absent, with the first pose.
+        path: the folder; created with the first pose.
         problems: what could not be written, and why.
     """
 
@@ -113,9 +113,9 @@ class ReportFolder:
         Args:
             run: the outcome.
             metrics: as ``collect_metrics`` gives them.
-            settings: that it was run with.
+            settings: of the run.
             alignment: of the estimate with the ground truth, or None without.
-            provenance: what was run on what.
+            provenance: the origin of the run.
         """
         folder = self.path
         with self._part('trajectory.txt'):
@@ -139,7 +139,7 @@ class ReportFolder:
 
     def _finish_trajectory(self, run: Run) -> None:
         if self._trajectory.fault:
-            # The disk was full for a while, and may have room again.
+            # The disk was full during the run, and may have room again.
             run.trajectory.write_tum(self._trajectory.path)
             self._trajectory.unfinished.unlink(missing_ok=True)
         else:
@@ -161,7 +161,7 @@ class ReportFolder:
             yield
         except OutputError as error:
             self.problems.append(str(error))
-        # Whatever a library for pictures and pages may raise.
+        # Libraries for pictures and pages raise errors of many types.
         except Exception as error:
             self.problems.append(f'cannot make {name}: {type(error).__name__}: {error}')
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running an odometry over a sequence, and what is kept of it."""
+"""Runs an odometry over a sequence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLES = 4
 
 
 class Odometry(Protocol):
-    """What can be run: frame in, estimate out."""
+    """An odometry: frame in, estimate out."""
 
     def track(self, frame: Frame) -> Estimate:
         """Return the estimate after one more frame."""
@@ -181,14 +181,14 @@ def run_sequence(
 ) -> Run:
     """Give every frame of a sequence to an odometry.
 
-    An interrupt ends the run early, and so does a recording that is damaged on the way, or a
-    device that is lost; what was done until then is returned.
+    An interrupt, a recording that turns out to be damaged, or a lost device ends the run early;
+    the records until then are returned.
 
     Args:
         sequence: the frames.
         odometry: estimates the motion.
         progress: wraps the frames to show how far the run is, as ``tqdm`` does.
-        keep: is given each record as it is made, for example to write it.
+        keep: called with each new record, for example to write it.
 
     Raises:
         DatasetError: the first frame cannot be read.
@@ -208,14 +208,14 @@ def run_sequence(
             due = int(np.sum(sampled < run.frames))
             if due > len(run.samples) and (sample := _sample(run.frames - 1, frame, estimate)):
                 run.samples.append(sample)
-            # The exception of an interrupt may have got lost in a library.
+            # A library may have dropped the exception of an interrupt.
             if was_interrupted():
                 run.interrupted = True
                 break
     except KeyboardInterrupt:
         run.interrupted = True
     except Exception as error:
-        # A library may have made something else of an interrupt.
+        # A library may have replaced KeyboardInterrupt by an error of its own.
         if was_interrupted():
             run.interrupted = True
         elif run.records and _ends_only_the_run(error):
@@ -236,7 +236,7 @@ def _ends_only_the_run(error: Exception) -> bool:
 
 
 def _check_stamp(stamp: int, run: Run) -> None:
-    """Refuse a time that the trajectory could not hold in the end."""
+    """Refuse a stamp that a trajectory cannot have."""
     if not abs(stamp) <= _LATEST:
         raise DatasetError(f'frame {run.frames} has a stamp of {stamp} ns, which is no time')
     if run.records and stamp <= run.records[-1].stamp:
@@ -248,7 +248,7 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         stamp=estimate.stamp,
         state=estimate.state,
         reason=estimate.reason,
-        # A copy, or a view would keep what it is a view of.
+        # A copy: a view would keep the whole array in memory.
         pose=np.array(estimate.pose, np.float64),
         matches=estimate.match_count,
         inliers=estimate.inlier_count,

@@ -51,12 +51,12 @@ if TYPE_CHECKING:
 
 LEAST_TRACKED = 0.95
 LARGEST_ERROR = 5.0  # percent of the path
-# Every frame counts, so that a machine that is busy for a moment changes the latency only.
+# No frame is dropped, so that a busy machine changes the latency only.
 PARAMETERS = {'queue_policy': 'all', 'publish_tf': 'false'}
 _FASTEST, _SLOWEST = 10.0, 2.0  # Hz
 _LOAD = 0.5  # share of a frame's time that the network may take
-_TRIAL = 12  # frames from which it is found how fast the network is here
-# The camera gets a core of its own: threads that fight for one are slower than fewer.
+_TRIAL = 12  # frames that measure the speed of the network here
+# A core is left for the camera: more threads than cores are slower than fewer.
 _THREADS = max(1, (os.cpu_count() or 1) - 1)
 _SILENCE_TIMEOUT = 30.0  # seconds
 
@@ -154,10 +154,10 @@ def _await_replies(
     """Wait for the last frame as long as others come in; what is missing then was dropped."""
 
     def complete() -> bool:
-        heard, last = listener.odometry, stamps[-1]
+        received, last = listener.odometry, stamps[-1]
         # The picture is drawn after the odometry is out.
-        told = last in listener.statuses and last in listener.pictures
-        return told and bool(heard) and heard[-1].stamp == last
+        described = last in listener.statuses and last in listener.pictures
+        return described and bool(received) and received[-1].stamp == last
 
     def going_on(known: int) -> bool:
         return len(listener.odometry) > known or complete()
@@ -271,6 +271,6 @@ def _failures(metrics: dict[str, Any]) -> list[str]:
 
 
 def _progress(frames: Any, what: str, count: int) -> tqdm[Frame]:
-    # A log file gets a line now and then, a terminal a moving bar.
+    # Seldom in a log file, often in a terminal.
     interval = 0.1 if sys.stderr.isatty() else 10.0
     return tqdm(frames, what, count, unit='frame', mininterval=interval)
