@@ -10,8 +10,8 @@ from lens_room import LENSES, LensRoom, walk
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.config import Settings, replace
-from loftr_vo.evaluation.classical import Links, with_rays
 from loftr_vo.evaluation.consistency import BOUNDS, inside, normalised_errors
+from loftr_vo.evaluation.feature_links import Links, with_rays
 from loftr_vo.geometry.epipolar import epipolar_distance
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.matching.lucas_kanade import LocatedMatches
