@@ -15,7 +15,7 @@ from loftr_vo.config import Settings, describe
 from loftr_vo.evaluation import pages
 from loftr_vo.evaluation.page_data import plot_data, view_of
 from loftr_vo.evaluation.page_picture import Picture
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.evaluation.versions import versions
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from loftr_vo.evaluation import consistency
 from loftr_vo.evaluation.kitti import KITTI_LENGTHS, segment_errors
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import DRIFT_MOTIONS, Alignment, import_evo, to_evo
 from loftr_vo.geometry.trajectory import Trajectory
 

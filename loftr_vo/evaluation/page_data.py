@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.evaluation.plots import length_ratios, rotation_errors, widest_axes
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.geometry.trajectory import Trajectory
 

@@ -18,7 +18,8 @@ from loftr_vo.evaluation.html_report import Provenance
 from loftr_vo.evaluation.interrupts import results_kept
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.report_folder import ReportFolder
-from loftr_vo.evaluation.running import Run, run_sequence
+from loftr_vo.evaluation.run_record import Run
+from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import Alignment, EvaluationError, align, score_alignment
 from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory

@@ -19,7 +19,7 @@ from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.html_report import Provenance, render_page
 from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.evaluation.running import FrameRecord, MatchSample, Run
+from loftr_vo.evaluation.run_record import FrameRecord, MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.files.growing_file import GrowingFile
 from loftr_vo.files.output_files import (

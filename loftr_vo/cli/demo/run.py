@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from loftr_vo.cli.demo.pictures import draw_pictures
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.evaluation.running import FrameRecord, Run
+from loftr_vo.evaluation.run_record import FrameRecord, Run
 from loftr_vo.evaluation.scoring import (
     Alignment,
     align,

@@ -15,7 +15,7 @@ from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.task import Task
 from loftr_vo.evaluation.plots import widest_axes
 from loftr_vo.evaluation.report import json_text
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 
 FILE = 'result.json'
