@@ -9,10 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
-from loftr_vo.datasets.bag_writing import rectification
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
-from loftr_vo.imaging.stereo_extrinsics import right_from_left
+from loftr_vo.imaging.stereo_extrinsics import rectification, right_from_left
 
 STAMPS = recordings.STAMPS
 PAIR = [60.0, 0.0, 32.0, -6.0, 0.0, 60.0, 24.0, 0.0, 0.0, 0.0, 1.0, 0.0]  # 0.1 m apart
