@@ -18,7 +18,8 @@ from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_writing import BagOptions, write_bag
 from loftr_vo.datasets.writing import write_sequence
-from loftr_vo.files.output_files import OutputError, new_folder, write_picture
+from loftr_vo.files.output_files import OutputError, new_folder
+from loftr_vo.files.output_pictures import write_picture
 
 
 @pytest.fixture

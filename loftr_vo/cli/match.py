@@ -16,7 +16,8 @@ from loftr_vo.config import MatcherSettings, describe, replace
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.files.output_files import check_picture_name, check_writable, write_picture
+from loftr_vo.files.output_files import check_writable
+from loftr_vo.files.output_pictures import check_picture_name, write_picture
 from loftr_vo.matching.matches import Matches
 
 

@@ -22,13 +22,8 @@ from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.run_record import FrameRecord, MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.files.growing_file import GrowingFile
-from loftr_vo.files.output_files import (
-    OutputError,
-    check_folder,
-    check_writable,
-    write_picture,
-    write_text,
-)
+from loftr_vo.files.output_files import OutputError, check_folder, check_writable, write_text
+from loftr_vo.files.output_pictures import write_picture
 from loftr_vo.geometry.trajectory import format_seconds, tum_header, tum_line
 from loftr_vo.odometry.estimate import State
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from loftr_vo.evaluation.plots import plot_errors, plot_top_view
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.files.output_files import write_bytes, write_picture
+from loftr_vo.files.output_files import write_bytes
+from loftr_vo.files.output_pictures import write_picture
 
 _BACKGROUND = (40, 34, 30)  # as in drawing.py; all colours are BGR
 _TEXT = (235, 235, 235)
