@@ -58,7 +58,7 @@ class BagMessages:
         return self.message('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
 
     def pose(self, pose: np.ndarray) -> Any:
-        """Return a (4, 4) pose."""
+        """Return a pose from a (4, 4) matrix."""
         return self.message(
             'geometry_msgs/msg/Pose',
             position=self.vector(pose, 'geometry_msgs/msg/Point'),

@@ -178,7 +178,7 @@ def _peer_figures(
 
 
 def device_name(device: torch.device) -> str:
-    """Return the device with its name."""
+    """Return the device with the model of the GPU, or of the CPU and its threads."""
     if device.type == 'cuda':
         return f'{device} ({torch.cuda.get_device_name(device)})'
     return f'cpu ({_processor()}, {torch.get_num_threads()} threads)'
