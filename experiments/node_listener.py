@@ -45,7 +45,7 @@ def pattern(words: str) -> str:
     return '.*'.join(re.escape(part) for part in words.split('...'))
 
 
-class Ears:
+class NodeListener:
     """Subscribes to all that the node publishes.
 
     Args:

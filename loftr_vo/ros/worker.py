@@ -95,17 +95,17 @@ class Worker:
         """Start working."""
         self._thread.start()
 
-    def between_frames(self, errand: Callable[[], None]) -> None:
-        """Have something done on the worker's thread before the next frame.
+    def between_frames(self, work: Callable[[], None]) -> None:
+        """Call ``work`` on the worker's thread before the next frame.
 
-        It is done though no frame comes, though the work ends first, and though it has ended.
+        It is called also if no frame comes, if the thread ends first, and if it has ended.
         """
 
         def safely() -> None:
             try:
-                errand()
+                work()
             except Exception as error:
-                self._log.error('errand', f'between two pictures: {details(error)}')
+                self._log.error('between frames', f'between two pictures: {details(error)}')
 
         self._mailbox.do(safely)
 

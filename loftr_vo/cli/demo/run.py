@@ -127,20 +127,20 @@ def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
 
 def _as_run(listener: OdometryListener) -> Run:
     records = []
-    for heard in listener.odometry:
-        status = listener.statuses.get(heard.stamp, {})
+    for received in listener.odometry:
+        status = listener.statuses.get(received.stamp, {})
         records.append(
             FrameRecord(
-                stamp=heard.stamp,
+                stamp=received.stamp,
                 state=State(status.get('state', State.LOST.value)),
                 reason=status.get('reason', ''),
-                pose=heard.pose,
+                pose=received.pose,
                 matches=int(status.get('matches', 0)),
                 inliers=int(status.get('inliers', 0)),
                 parallax=float(status.get('parallax', 0.0)),
                 is_keyframe=False,
                 metric=False,
-                latency_ms=(heard.arrival - heard.stamp) / 1e6,
+                latency_ms=(received.arrival - received.stamp) / 1e6,
             )
         )
     return Run(records)
