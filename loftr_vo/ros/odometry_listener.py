@@ -23,7 +23,7 @@ _DEPTH = 100
 
 @dataclass(frozen=True, eq=False)
 class ReceivedOdometry:
-    """What ``odom`` said of one frame.
+    """An odometry message of one frame.
 
     Attributes:
         stamp: nanoseconds, the frame's.
