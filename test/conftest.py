@@ -24,6 +24,14 @@ def one_thread():
     cv2.setNumThreads(1)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def stages_painted_once():
+    from painted_stages import painted_once
+
+    with painted_once():
+        yield
+
+
 def file_of(item):
     return item.path.relative_to(ROOT / 'test').as_posix()
 
