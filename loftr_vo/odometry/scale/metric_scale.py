@@ -31,6 +31,7 @@ from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.scale.wheel_path import Guide, WheelPath
 
 
 class MetricScale:
@@ -41,6 +42,9 @@ class MetricScale:
         geometry: thresholds of matching.
         matcher: for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+
+    Attributes:
+        source: ``scale.source``.
 
     Raises:
         SettingError: a setting that the source needs is missing.
@@ -87,7 +91,8 @@ class MetricScale:
         self._make_source()
 
     def _make_source(self) -> None:
-        self._wheels = WheelScale(self._mounting, self._refusals)
+        self._wheel_path = WheelPath(self._refusals)
+        self._wheels = WheelScale(self._mounting, self._wheel_path)
         # Down in the camera, for a base on level ground.
         self._ground = GroundScale(self._settings.camera_height, -self._mounting[2, :3])
 
@@ -105,6 +110,11 @@ class MetricScale:
     def known(self) -> bool:
         """Whether there was a reading."""
         return math.isfinite(self.sigma)
+
+    @property
+    def guide(self) -> Guide:
+        """The other odometry, which is kept whatever the source is."""
+        return Guide(self._wheel_path, self._mounting, self.known)
 
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
@@ -128,7 +138,7 @@ class MetricScale:
 
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
-        self._wheels.add(frame.wheels)
+        self._wheel_path.add(frame.wheels)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.
