@@ -78,6 +78,7 @@ class Stream:
         except Exception:
             self._inputs.close()
             raise
+        self._follows_odometry = False
         self._to_be_mounted = not odometry_settings.companions.keys().isdisjoint(_NEED_MOUNTING)
         self._worker = Worker(
             odometry,
@@ -97,9 +98,12 @@ class Stream:
         self._worker.between_frames(errand)
 
     def configure(self, settings: Settings) -> None:
-        """Subscribe to another odometry if it is to be followed from now on."""
-        if 'odometry' in settings.companions and self._scale_inputs.add_odometry():
-            self._to_be_mounted = True
+        """Note whether another odometry is to be followed from now on.
+
+        It is subscribed to with the next look for publishers: this is called while a parameter is
+        set, and a subscription declares parameters.
+        """
+        self._follows_odometry = 'odometry' in settings.companions
 
     def restart(self, start: StartPose = ORIGIN) -> None:
         """Start the odometry anew with the next frame, at a pose."""
@@ -119,7 +123,9 @@ class Stream:
         self._worker.expect_jump()
 
     def look_for_publishers(self) -> None:
-        """Note who publishes the topics on which nothing comes."""
+        """Note who publishes the topics on which nothing comes; subscribe to what is new."""
+        if self._follows_odometry and self._scale_inputs.add_odometry():
+            self._to_be_mounted = True
         self._inputs.look_for_publishers()
         self._scale_inputs.look_for_publishers()
 
