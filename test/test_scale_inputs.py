@@ -13,6 +13,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from exact_world import ExactMatcher, World, camera, pose
 from nav_msgs.msg import Odometry
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
@@ -295,6 +296,55 @@ def test_every_pose_of_the_other_odometry_comes_with_some_picture(make_rig):
     assert [each.pose[0, 3] for each in seen] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 9.0])
     assert seen[-1].stamp == 2 * SECOND
     assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+
+
+@pytest.mark.parametrize('source', ['none', 'depth'])
+def test_another_odometry_is_subscribed_to_for_losses_alone(make_rig, source):
+    rig = make_rig(source, **{'recovery.policy': 'odometry'})
+    rig.until(rig.wheels.get_subscription_count)
+    rig.send_wheels(SECOND, 0.5)
+    rig.until(lambda: rig.node._health.scale_feeds['scale_odom'].rate.hertz(time.monotonic()) >= 0)
+    rig.spin(0.2)
+    if source == 'depth':
+        rig.send_depth(SECOND, np.full((12, 16), 1000))
+    rig.track(SECOND)
+    assert [each.pose[0, 3] for each in rig.last_frame().wheels] == [0.5]
+    assert (rig.last_frame().depth is not None) == (source == 'depth')
+    assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+
+
+def test_it_is_subscribed_to_once_the_policy_changes(make_rig):
+    rig = make_rig('none')
+    assert rig.camera.count_subscribers('scale_odom') == 0
+    rig.track(SECOND)
+    for policy in ('odometry', 'hold', 'odometry'):
+        change = Parameter('recovery.policy', value=policy)
+        assert rig.node.set_parameters([change])[0].successful
+    rig.until(lambda: rig.camera.count_subscribers('scale_odom') == 1)
+    rig.track(2 * SECOND)
+    assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+    assert len(rig.mounted) == 1
+
+
+def test_the_covariance_of_the_other_odometry_comes_with_it(make_rig):
+    rig = make_rig('odometry')
+    inputs = rig.node._pipeline.stream._scale_inputs
+    message = Odometry(child_frame_id='base_link')
+    message.pose.pose.orientation.w = 1.0
+    inputs._on_odometry(message)
+    message.header.stamp.nanosec = 1
+    message.pose.covariance = np.diag(np.arange(1.0, 7.0)).ravel()
+    inputs._on_odometry(message)
+    rig.track(SECOND)
+    without, stated = rig.last_frame().wheels
+    assert without.covariance is None
+    assert np.array_equal(stated.covariance, np.diag(np.arange(1.0, 7.0)))
+
+
+def test_silence_of_what_only_a_loss_needs_is_told_so(make_rig):
+    rig = make_rig('none', **{'recovery.policy': 'odometry', 'input_timeout': 0.3})
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, 'needed for recovery.policy odometry'))
 
 
 # --- metres at the other end

@@ -53,7 +53,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Run one recording and write its trajectory and report."""
     settings = read_settings(arguments)
     sequence = open_from(arguments.path, arguments)
-    sequence.provide(settings.scale.source)
+    sequence.provide_for(settings)
     report = ReportFolder(arguments.output or Path('results') / sequence.name)
     engine = engines.make_engine(settings, None)
     outcome = run_recording(

@@ -175,11 +175,15 @@ class PoseUpdate:
 
     def _continue_odom(self, frame: Frame, found: np.ndarray, changed_map: bool) -> None:
         """Continue the pose in ``odom`` from where it is, now that the camera is located."""
-        self._state.relocalisation.relocalise(
+        state = self._state
+        assumed = state.relocalisation.assume(
+            frame.stamp, state.last_stamp, state.pose, self._scale.guide
+        )
+        state.relocalisation.relocalise(
             frame.stamp,
-            self._state.pose,
+            assumed,
             found,
-            self._state.odom_covariance(frame.stamp),
-            self._state.keyframe.reference_depth,
+            state.odom_covariance(frame.stamp),
+            state.keyframe.reference_depth,
             changed_map,
         )

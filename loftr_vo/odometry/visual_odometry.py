@@ -246,5 +246,7 @@ class VisualOdometry:
         self, frame: Frame, encoded: EncodedImage, reason: str, clock: Stopwatch
     ) -> Estimate:
         """Continue without a motion of the frame."""
-        state_of_tracking, reason = self._loss.apply(frame, encoded, reason)
-        return self._estimates.make(frame, state_of_tracking, reason, clock.milliseconds)
+        state_of_tracking, reason, step = self._loss.apply(frame, encoded, reason)
+        return self._estimates.make(
+            frame, state_of_tracking, reason, clock.milliseconds, step=step
+        )

@@ -64,6 +64,7 @@ class VisualOdometryNode(ManagedNode):
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
         self.settings: Settings = parameters.declare(self, Settings())
         check_frames(self.node_settings)
+        self.managed = not self.node_settings.autostart
         for warning in (
             *undeclared(self._parameter_overrides, self._parameters),
             *files_for_others(sys.argv, self.get_fully_qualified_name()),

@@ -87,7 +87,7 @@ def open_task(task: Task, path: Path) -> Sequence:
     )
     sequence.name = task.name or safe_name(sequence.name)
     if task.baseline is None:
-        sequence.provide(task.settings.scale.source)
+        sequence.provide_for(task.settings)
     return sequence
 
 

@@ -26,6 +26,7 @@ from loftr_vo.odometry.scale.scale_filter import ScaleFilter
 from loftr_vo.odometry.scale.scale_measurement import ScaleMeasurement, median_depth
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.scale.tuning import TUNING
+from loftr_vo.odometry.scale.wheel_path import Guide
 
 
 class MetricScale:
@@ -36,6 +37,9 @@ class MetricScale:
         geometry: thresholds of matching.
         matcher: for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+
+    Attributes:
+        source: ``scale.source``.
 
     Raises:
         SettingError: a setting that the source needs is missing.
@@ -95,6 +99,11 @@ class MetricScale:
         """Whether there was a reading."""
         return math.isfinite(self.sigma)
 
+    @property
+    def guide(self) -> Guide:
+        """The other odometry, which is kept whatever the source is."""
+        return Guide(self._measurement.wheel_path, self._measurement.mounting, self.known)
+
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
         age = (
@@ -117,7 +126,7 @@ class MetricScale:
 
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
-        self._measurement.wheels.add(frame.wheels)
+        self._measurement.wheel_path.add(frame.wheels)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.

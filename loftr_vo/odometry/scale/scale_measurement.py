@@ -20,6 +20,7 @@ from loftr_vo.odometry.scale.ground_plane import GroundScale
 from loftr_vo.odometry.scale.scale_filter import Reading
 from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.scale.wheel_path import WheelPath
 
 
 class ScaleMeasurement:
@@ -32,7 +33,9 @@ class ScaleMeasurement:
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
 
     Attributes:
+        mounting: (4, 4), base from camera.
         wheels: the source ``odometry``.
+        wheel_path: the other odometry, which is kept whatever the source is.
         refusals: implausible measurements that were left out.
     """
 
@@ -46,7 +49,7 @@ class ScaleMeasurement:
         self.refusals = Refusals()
         self._source = settings.source
         self._matcher = matcher
-        self._mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
+        self.mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
         self.configure(settings, geometry)
         self.reset()
 
@@ -57,7 +60,7 @@ class ScaleMeasurement:
 
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Set the mounting of the camera, (4, 4)."""
-        self._mounting = base_from_camera
+        self.mounting = base_from_camera
         self._make_sources()
 
     def reset(self) -> None:
@@ -66,9 +69,10 @@ class ScaleMeasurement:
         self._make_sources()
 
     def _make_sources(self) -> None:
-        self.wheels = WheelScale(self._mounting, self.refusals)
+        self.wheel_path = WheelPath(self.refusals)
+        self.wheels = WheelScale(self.mounting, self.wheel_path)
         # Down in the camera, for a base on level ground.
-        self._ground = GroundScale(self._settings.camera_height, -self._mounting[2, :3])
+        self._ground = GroundScale(self._settings.camera_height, -self.mounting[2, :3])
 
     def reading(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> Reading:
         """Return the source's reading at a new keyframe.
