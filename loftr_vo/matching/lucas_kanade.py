@@ -42,15 +42,15 @@ _FORWARD = FlowOptions(
     WINDOW, _LEVELS, TUNING.iterations, TUNING.least_step, TUNING.least_eigenvalue
 )
 _BACK = replace(_FORWARD, iterations=TUNING.iterations_back, least_step=TUNING.least_step_back)
-# A normal variable's median absolute value, and pi / 2 is its squared deviation over the square of
-# its mean absolute value; both in standard deviations.
+# Of a normal variable: the median absolute value in standard deviations, and the ratio of the
+# variance to the squared mean absolute value.
 _MEDIAN_ABSOLUTE = 0.6745
 _SQUARED_OVER_MEAN_ABSOLUTE = np.pi / 2
 # Immerkær (Fast Noise Variance Estimation, 1996): no response to straight edges, and six standard
 # deviations of the noise elsewhere.
 _NOISE_GAIN = 6
 # Share of a prediction's information that is kept, so that no matrix is singular.
-_NO_INFORMATION = 1e-4
+_PREDICTION_SHARE = 1e-4
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -188,7 +188,7 @@ def locate(
     total = information + prior
     shift = solve(total, multiply(information, moved))
     if matches.predicted:
-        total = information + _NO_INFORMATION * prior
+        total = information + _PREDICTION_SHARE * prior
     return LocatedMatches(start + shift, total, tracked)
 
 
@@ -218,9 +218,9 @@ def _limit_by_dissimilarity(texture: Texture, dissimilarity: np.ndarray) -> np.n
 def _limit_by_model(information: np.ndarray) -> np.ndarray:
     """Information (N, 2, 2) with the errors that the windows' warp leaves.
 
-    Where windows scale or shear, strong gradients leave differences of so many pixels. They enter
-    the equations of both directions. Along an edge, where the gradients are weak, they weigh as
-    much more as the strong eigenvalue is larger.
+    Where windows scale or shear, strong gradients leave errors of ``TUNING.model_sigma`` pixels,
+    which enter the equations of both directions. Along an edge, where gradients are weak, their
+    effect is larger by the ratio of the two eigenvalues.
     """
     share = 1 + TUNING.model_sigma**2 * largest_eigenvalue(information)
     limited: np.ndarray = information / share[:, None, None]

@@ -3,6 +3,12 @@
 """Visual odometry: frames in, estimates out.
 
 Start with ``visual_odometry.VisualOdometry.track``: the steps that each frame goes through.
+
+- ``pose/``: the pose of a frame, two-view geometry, initialisation of the map.
+- ``map/``: keyframes, their depths, bundle adjustment, covariance.
+- ``tracking/``: motion model, tracks between keyframes, loss and relocalisation.
+- ``rolling_shutter/``: the readout time and the rotation during it.
+- ``scale/``: metric scale by depth, stereo, another odometry or the camera's height.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class KeyframeManager:
                 update_depth(update.keyframe, update.motion)
 
     def make_pending_keyframe(self, clock: Stopwatch) -> None:
-        """Make the last frame the keyframe, if it is to be, and continue from its refined pose."""
+        """Make the pending keyframe, if there is one, and continue from its refined pose."""
         state = self._state
         pending: PendingKeyframe | None = state.pending_keyframe
         state.pending_keyframe = None
@@ -128,7 +128,7 @@ class KeyframeManager:
 
         Args:
             new: the keyframe.
-            tracked: the frame that it is.
+            tracked: the frame it was made from.
             clock: measures the stages.
             window: whether to adjust the window. Without parallax there is nothing to gain.
         """

@@ -156,7 +156,7 @@ class PoseUpdate:
         self, motion: Motion, resting: bool, rotating: bool, changed_map: bool
     ) -> str:
         if changed_map:
-            return 'a place of the map before is seen again'
+            return 'a place of an earlier map is seen again'
         if motion.no_depth_reason:
             return motion.no_depth_reason
         reason = 'resting' if resting else 'turning on the spot' if rotating else ''

@@ -22,7 +22,7 @@ from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class TrackingLoss:
-    """Carries the state over a frame without a motion.
+    """Updates the state for a frame that no motion explains.
 
     Args:
         state: of the odometry, which is changed.

@@ -71,10 +71,11 @@ class VisualOdometry:
 
     @property
     def live(self) -> bool:
-        """Whether frames come from a camera that does not wait.
+        """Whether frames come from a live camera, which does not wait for the odometry.
 
-        Then a keyframe is refined between frames, and the network's matches between keyframes
-        join when they are there. Otherwise the same frames give the same trajectory to the bit.
+        Then a keyframe is refined in steps between frames, and the network's matches between
+        keyframes are added when they are ready, so results depend on timing. Otherwise the same
+        frames give the same trajectory, bit for bit.
         """
         return self._live
 
@@ -202,7 +203,7 @@ class VisualOdometry:
     def _finish_frame(self) -> None:
         """Do the part of the work that the next frame needs."""
         self._keyframe_manager.apply_depth_update()
-        # The cloud of the last estimate is that before the new keyframe.
+        # Compute the last estimate's cloud now, before the new keyframe changes the map.
         self._state.cloud.made()
         self._creation.join_matches()
         if self._state.pending_keyframe is not None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The executor of the node: short work in turn, long work aside."""
+"""The executor of the node: short callbacks in sequence, long ones on their own threads."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from rclpy.task import Future
 
 Result = TypeVar('Result')
 
-# Seconds after which one who waits for the executor's thread looks whether it still turns.
-_LOOK_AGAIN = 0.1
+# Seconds between checks, while waiting for the executor's thread, that it still runs.
+_CHECK_INTERVAL = 0.1
 
 
 class AsideExecutor(Executor):
@@ -79,7 +79,7 @@ class AsideExecutor(Executor):
 
         rclpy keeps no lock on what it waits for: what another thread destroys while the wait set
         is made or read raises ``InvalidHandle`` there, and a callback may still be under way.
-        Tasks run before the wait set is made. On the executor's own thread, or where none turns,
+        Tasks run before the wait set is made. On the executor's own thread, or if it never ran,
         ``work`` is run at once.
         """
         if self._spinning_thread in (None, threading.get_ident()):
@@ -87,8 +87,8 @@ class AsideExecutor(Executor):
         outcome: concurrent.futures.Future[Result] = concurrent.futures.Future()
         self.create_task(_fulfil, outcome, work)
         while not outcome.done():
-            concurrent.futures.wait([outcome], _LOOK_AGAIN)
-            # No task is begun any more where ROS has ended.
+            concurrent.futures.wait([outcome], _CHECK_INTERVAL)
+            # After a shutdown of ROS no task is started any more.
             if (self._is_shutdown or not self.context.ok()) and outcome.cancel():
                 return work()
         return outcome.result()

@@ -55,7 +55,7 @@ class Inputs:
         health: where arrivals and errors are noted.
         mailbox: where pictures go.
         extrinsics: must be found before a picture can be used.
-        log: where a calibration is told.
+        log: where a new calibration is reported.
 
     Raises:
         CalibrationError: the ``calibration_file`` or the ``mask`` cannot be used.
@@ -153,7 +153,7 @@ class Inputs:
         self._open_when_ready()
 
     def _note_frame(self, frame: str) -> None:
-        """Warn where pictures come in another frame than before: the first one is used."""
+        """Warn where the frame_id of pictures changes: the transform of the first one is kept."""
         before = self._camera_frame
         if before is not None and frame != before:
             self._log.warning(

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The way of the pictures while the node is active: inputs, mailbox, worker, outputs."""
+"""The path of the pictures while the node is active: inputs, mailbox, worker, outputs."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Stream:
         node: to subscribe with.
         settings: the node's.
         odometry_settings: which topics are needed besides the picture.
-        extrinsics: where the camera sits.
+        extrinsics: the camera's mounting.
         odometry: a ``VisualOdometry``.
         outputs: where estimates go.
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
-        log: where what messages bring about is said.
+        log: for problems that messages cause.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Stream:
         health.implausible = Refusals()
         health.output = Rate()
         health.picture_error = health.stamp_error = health.tracking_error = ''
-        # Where every picture is to be worked on, nothing depends on what is done in time.
+        # Under ``all`` the estimates must not depend on timing, so the odometry is not live.
         odometry.live = settings.queue_policy == 'newest'
         capacity = settings.queue_size if settings.queue_policy == 'all' else 1
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)

@@ -25,7 +25,7 @@ from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.messages import nanoseconds
 from loftr_vo.ros.own_errors import details
 
-_MOST_OF_ENCODING = 60  # characters of it that the status has
+_MAX_ENCODING_LENGTH = 60  # characters, in the status
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tracked:
 
     Attributes:
         frame: the frame.
-        camera_frame: name of the frame that its picture was taken in.
+        camera_frame: the picture's frame_id, a TF frame.
         arrival: when its picture arrived, in seconds of the monotonic clock.
         start: when work on it began.
     """
@@ -49,7 +49,7 @@ class Worker:
     """Takes pictures out of the mailbox, tracks them, hands the estimates on.
 
     A picture that cannot be used, or that the odometry fails on, is reported and left out; the
-    next one is tried again. When the device fails, every picture would: the work ends.
+    next one is tried again. When the device fails, every picture would fail: the thread ends.
 
     Args:
         odometry: a ``VisualOdometry``.
@@ -60,7 +60,7 @@ class Worker:
         restart: starts the odometry anew; called when time jumped back.
         ros_is_up: whether publishing still works.
         health: where everything is noted.
-        log: where what is wrong with pictures is said.
+        log: for problems with pictures.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Worker:
         self._mailbox.do(safely)
 
     def expect_jump(self) -> None:
-        """Take the next stamp that goes back, by however little, for a clock that was set back."""
+        """Treat the next stamp that goes back, by any amount, as a clock that was set back."""
         self._stamps.expect_jump()
 
     def stop(self, timeout: float | None = None) -> bool:
@@ -132,7 +132,7 @@ class Worker:
                     self._hand_on(estimate)
             except Exception as error:
                 self._in_work.clear()
-                # A signal takes ROS away at once; what fails then is no fault of the picture.
+                # After a shutdown signal ROS calls fail at once; the picture is not the cause.
                 if not self._running():
                     return
                 if is_device_fault(error):
@@ -157,9 +157,9 @@ class Worker:
         message, camera = arrival.message, arrival.camera or self._camera()
         if camera is None:
             return None
-        # An Image may have none, and then has no format either.
+        # Image has an encoding, CompressedImage a format; either may be empty.
         encoding = message.format if hasattr(message, 'format') else message.encoding
-        self._health.encoding = printable(encoding, _MOST_OF_ENCODING)
+        self._health.encoding = printable(encoding, _MAX_ENCODING_LENGTH)
         try:
             frame = Frame(
                 self._reader.read(message, camera), nanoseconds(message.header.stamp), camera
@@ -197,7 +197,7 @@ class Worker:
         self._health.tracking_error = ''
         self._health.estimate = estimate
         self._publish(estimate, self._in_work.pop(estimate.stamp))
-        if not self._told_of_shutter and abs(estimate.readout_time) > 0:  # nor not a number
+        if not self._told_of_shutter and abs(estimate.readout_time) > 0:  # False for NaN
             self._told_of_shutter = True
             self._log.info(
                 'shutter',

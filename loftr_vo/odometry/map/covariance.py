@@ -19,7 +19,7 @@ from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion
 from loftr_vo.odometry.map.tuning import TUNING
 
-# Standard deviation of what defines the world: small enough, and not singular.
+# Standard deviation of the first pose and of a known scale: small, but not singular.
 _NEGLIGIBLE_SIGMA = 1e-6
 
 

@@ -24,7 +24,7 @@ def update_depth(keyframe: Keyframe, motion: Motion) -> None:
     keyframe.best_measured_variance[cells] = best
     keyframe.inverse_depth[cells] = motion.inverse_depth[inliers]
     floor = np.maximum(motion.depth_variance[inliers], best)
-    # A frame without parallax measures nothing, and does not widen what is known.
+    # A frame without parallax measures no depth and must not increase the variance.
     keyframe.variance[cells] = np.minimum(keyframe.variance[cells], floor)
     keyframe.agreement_count[motion.matches.cells[~motion.inliers]] = 0
     keyframe.agreement_count[cells] += 1

@@ -187,7 +187,7 @@ class Keyframe:
     def threshold(self, settings: GeometrySettings) -> float:
         """Return ``ransac_threshold`` in pixels of the camera.
 
-        At least a pixel of the network's picture, which limits matches that are not refined.
+        It is at least a pixel of the network's picture, which limits matches that are not refined.
         """
         return settings.ransac_threshold * max(
             1.0, self.encoded.image_pixels_per_network_pixel.mean()

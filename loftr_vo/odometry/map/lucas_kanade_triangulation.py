@@ -23,8 +23,8 @@ def triangulate_by_tracking(
     """Improve the depth of cells seen in an older keyframe too, and link the keyframes.
 
     Both poses are held fixed. Cells of known depth are projected into the older keyframe and
-    located there by Lucas-Kanade. The network is not used: its errors in the keyframe before are
-    those of the match that pose and depths follow from, which it would only confirm.
+    located there by Lucas-Kanade. The network is not used: pose and depths already follow from its
+    match with the keyframe before, and matching again would only repeat the same errors.
 
     Args:
         keyframe: the new one.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tuned constants of the map, each with the figure that it was chosen by.
+"""Tuned constants of the map, each with its measurement where one was kept.
 
 They are no settings: after a change the tables of docs/accuracy.md are measured again. Ratios
 without a unit are shares. ATE is in percent of the path.
@@ -38,8 +38,8 @@ class MapTuning:
 
     # depth_filter
 
-    # Factor of the variance of filtered depths as a prior of bundle adjustment, which has a part
-    # of the matches behind them as links too: tum_fr2_desk's ATE is 1.2 %, and 1.9 without.
+    # Factor of the variance of filtered depths as a prior of bundle adjustment, since part of the
+    # same matches are used there again as links: tum_fr2_desk's ATE is 1.2 %, and 1.9 without.
     filtered_depth_inflation: float = 20.0
     # Nearest points that a cell's depth is interpolated from, the largest distance, and what is
     # added to a distance before its inverse is the weight, in cells. Chosen by hand; no figure
@@ -76,7 +76,7 @@ class MapTuning:
 
     # keyframe_store
 
-    # Maps kept beside the one in use: there and back, and one more. Chosen by hand.
+    # Old maps kept beside the one in use. Chosen by hand; no figure kept.
     max_old_maps: int = 2
     # Pixels, width and height of the thumbnails that candidates are ranked by, and the standard
     # deviation of their Gaussian blur. Chosen by hand; no figure kept.
@@ -100,8 +100,8 @@ class MapTuning:
     max_shared_distance: float = 8.0
     # Points that both maps must share. Chosen by hand; no figure kept.
     min_shared_points: int = 15
-    # Relative standard deviation between the depths of two points that near, beside their own.
-    # Chosen by hand; no figure kept.
+    # Relative standard deviation of the difference in depth between two points this close, added
+    # to that of each depth. Chosen by hand; no figure kept.
     shared_depth_sigma: float = 0.05
     # Standard deviations within which a ratio of depths agrees with the median, and the share
     # that must. Chosen by hand; no figure kept.

@@ -10,7 +10,7 @@ a few surfaces.
 
 With little parallax several motions explain the matches nearly as well: a sideways translation
 looks like a rotation, and a plane has two motions (Longuet-Higgins 1986). So the pose is refined
-from each, and the lowest cost wins.
+from each, and the one of lowest cost is used.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _with_median_depth(
     """Scale the translation so that the median depth is the assumed one.
 
     The first depths will be scaled in the same way, so the pose will continue from here. The prior
-    alone makes the translation too long: near cells and noise pull more than far ones.
+    alone makes the translation too long: near cells and noise have more influence than far cells.
     """
     rho = inverse_depth(inliers.rays0, inliers.rays1, refined.rotation, refined.translation)
     most = TUNING.max_scale_correction

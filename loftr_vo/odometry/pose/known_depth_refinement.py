@@ -29,9 +29,9 @@ def approach_by_depth(
     """Find the pose from cells of known depth, their depths held fixed.
 
     Gauss-Newton on the reprojection errors. The scale of the robust cost follows from their
-    median: far from the solution most of them count, and near it outliers do not. It converges
-    from as far as a camera rotates between two frames; ``refine_pose`` then refines the depths
-    too.
+    median, so far from the solution most matches have weight, and near it outliers have none. It
+    converges over the rotation of a camera between two frames; ``refine_pose`` then refines the
+    depths too.
 
     Args:
         observations: the matches; not fewer than six.

@@ -164,9 +164,9 @@ def other_starts(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return other starts, for a solution far from the prediction.
 
-    It may be a local minimum: where most of the near scene is hidden, or where a place is seen
-    again from far aside, so that little of it is in view, and that flat. The predicted motion may
-    lead to a local minimum too, the motion that most known depths agree with hardly does.
+    It may be a local minimum, where most of the near scene is hidden, or where a place is seen
+    again from a distant viewpoint and only a small, flat part of it is in view. The predicted
+    motion may lead to one too; the motion that most known depths agree with (P3P) rarely does.
 
     Args:
         known: the matches of known depth.

@@ -36,9 +36,9 @@ def prefer_static_scene(
     Args:
         observations: N matches.
         known: (N,) bool, matches of known depth.
-        agreement_count: (N,) int, in how many consecutive frames the depth agreed. Only cells with
-            several vote, if there are enough: for a moment, a moving object can agree with some
-            depth.
+        agreement_count: (N,) int, in how many consecutive frames the depth agreed. If there
+            are enough, only cells with several are used: a moving object can agree with some depth
+            by chance.
         two_view: motion by the essential matrix; None if there is none.
         threshold: distance of an inlier from its epipolar line, in pixels.
     """
@@ -71,7 +71,7 @@ class MotionByDepth:
     def as_two_view(
         self, observations: Observations, known: np.ndarray, threshold: float
     ) -> TwoView:
-        """Return it with its inliers; cells of known depth must also agree with that."""
+        """Return it with its inliers; cells of known depth must also agree with their depth."""
         inliers = _epipolar_distance(observations, self.rotation, self.translation) < threshold
         away = distance_by_depth(observations, self.rotation, self.translation)
         inliers &= ~known | (away < TUNING.depth_threshold_ratio * threshold)

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tuned constants of pose estimation, each with the figure that it was chosen by.
+"""Tuned constants of pose estimation, each with its measurement where one was kept.
 
 They are no settings: after a change the tables of docs/accuracy.md are measured again. Ratios
 without a unit are shares. ATE is in percent of the path.
@@ -17,8 +17,8 @@ class PoseTuning:
 
     # frame_pose
 
-    # Matches of known depth from which on the translation gets its length from them. Chosen by
-    # hand; no figure kept.
+    # Fewest matches of known depth that give the translation its length. Chosen by hand; no
+    # figure kept.
     min_known_depths: int = 15
     # Sub-pixel matches that are enough for a pose; with more, those that Lucas-Kanade did not
     # refine are left out. Chosen by hand; no figure kept.
@@ -69,8 +69,8 @@ class PoseTuning:
     pose_iterations: int = 12
     rotation_iterations: int = 5
     approach_iterations: int = 10
-    # Standard deviations, length of a step that is the last: each step leaves about a quarter of
-    # the error. Chosen by hand; no figure kept.
+    # Length of a step in standard deviations, below which the iteration ends: each step leaves
+    # about a quarter of the error. Chosen by hand; no figure kept.
     last_step_sigmas: float = 0.5
     # Standard deviations within which a match is an inlier whatever its pixels. Chosen by hand; no
     # figure kept.
@@ -112,7 +112,7 @@ class PoseTuning:
 
     # two_view
 
-    # Matches of the robust fit after USAC: exact among 42 % of outliers.
+    # Matches used by the robust fit after USAC. It is still exact with 42 % of outliers.
     polish_matches: int = 300
     # Standard deviations of a match that the threshold in pixels is taken for. Chosen by hand; no
     # figure kept.

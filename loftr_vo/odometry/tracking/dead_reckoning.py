@@ -32,11 +32,11 @@ class DeadReckoning:
         """End it: the camera is located."""
         self._start: tuple[int, np.ndarray] | None = None
         self._position = np.zeros(3)  # where the camera was lost
-        self._earlier = np.zeros((6, 6))  # covariance of the ways before the last gap
-        self._present = np.zeros((6, 6))  # of the way since
-        self._way = self._angle = 0.0
-        self._blind_before = 0.0  # seconds, in which nothing measured the motion for good
-        self._late = 0.0  # seconds that the other odometry is behind, beyond what is bridged
+        self._earlier = np.zeros((6, 6))  # covariance of the motion before the last gap
+        self._present = np.zeros((6, 6))  # covariance of the motion since then
+        self._way = self._angle = 0.0  # distance and angle since then
+        self._blind_before = 0.0  # seconds that no odometry measured, and none will fill
+        self._late = 0.0  # seconds since the other odometry's last pose, which may still be filled
         self.reason = ''
 
     @property
@@ -146,7 +146,7 @@ def _step(last: BaseMotion, guide: Guide, seconds: float) -> CameraStep | None:
     motion = last.motion
     way, angle = float(np.linalg.norm(motion[:3, 3])), angle_of(motion[:3, :3])
     camera, covariance = _of_camera(last, guide.base_from_camera, way, angle)
-    # Wheels at rest are no proof of rest.
+    # Wheels that stand still do not prove that the robot does: it may slip.
     speed, rate = TUNING.wheel_rest_sigma
     floor = np.array([speed] * 3 + [rate] * 3) * seconds
     covariance = rotate_covariance(covariance, camera[:3, :3].T) + np.diag(floor**2)

@@ -130,7 +130,7 @@ def _predicted_by_pixels(
 def depth_was_carried(keyframe: Keyframe) -> bool:
     """Whether enough cells of a new keyframe have depth to be tracked from its first frame on.
 
-    They have not after an occlusion of most of the view; then the network matches the next frame.
+    After an occlusion of most of the view too few do; the network then matches the next frame.
     """
     cells = trackable(keyframe)
     known = np.count_nonzero(cells & keyframe.known)

@@ -69,7 +69,7 @@ class MotionModel:
         return pose @ _exponential(self.twist() * seconds)
 
     def reaches(self, step: np.ndarray, seconds: float, reference_depth: float) -> bool:
-        """Whether a camera can have made a motion (4, 4) unseen in ``seconds``."""
+        """Whether a camera can make a motion (4, 4) in ``seconds`` without being tracked."""
         return self._within(
             step,
             seconds,

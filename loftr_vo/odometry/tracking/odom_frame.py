@@ -15,7 +15,7 @@ from loftr_vo.odometry.tracking.tuning import TUNING
 class OdomFrame:
     """The transform from the map to ``odom``, changed where the pose would jump.
 
-    Poses are (4, 4), world from camera. A step that the camera can have made unseen is blended in
+    Poses are (4, 4), world from camera. A step that is possible while not tracked is blended in
     over several frames, at no more than the last speed in addition to the camera's motion. A
     larger step moves the map in ``odom`` for good.
 

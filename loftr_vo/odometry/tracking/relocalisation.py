@@ -1,6 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Loss and relocalisation: the pose while the camera is lost, and when it is located again."""
+"""Loss and relocalisation: the pose while the camera is lost, and when it is located again.
+
+Candidate keyframes are chosen by ``map/keyframe_store.py`` and tried by ``reference_choice.py``.
+"""
 
 from __future__ import annotations
 

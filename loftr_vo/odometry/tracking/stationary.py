@@ -22,8 +22,8 @@ from loftr_vo.odometry.tracking.tuning import TUNING
 class StationaryDetector:
     """Detects a camera at rest, by the displacement of the matches.
 
-    A frame is compared with the first one of the rest, not with the last: a camera that creeps
-    leaves it sooner or later, so slow motion is followed in small steps.
+    A frame is compared with the one where the camera came to rest, not with the last frame. So a
+    camera that moves slowly exceeds the threshold in time, and is followed in small steps.
 
     The displacement is that of an affine model of all matches. Single matches are noisy in a dim
     or dull picture.

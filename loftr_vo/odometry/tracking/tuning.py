@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tuned constants of tracking, each with the figure that it was chosen by.
+"""Tuned constants of tracking, each with its measurement where one was kept.
 
 They are no settings: after a change the tables of docs/accuracy.md are measured again. Ratios
 without a unit are shares. Depth is the median depth of the scene. ATE is in percent of the path.
@@ -92,8 +92,8 @@ class TrackingTuning:
     # Tracked poses that the velocity is taken over: one step is noisy, a second is too long.
     # Chosen by hand; no figure kept.
     max_poses: int = 4
-    # Multiples of the last speed that a camera reaches unseen, and beyond which a step is a jump;
-    # the second also allows for a start from rest. Chosen by hand; no figure kept.
+    # Multiples of the last speed that a camera can reach while not tracked, and above which a step
+    # is a jump; the second also allows for a start from rest. Chosen by hand; no figure kept.
     max_speed_ratio: float = 3.0
     jump_speed_ratio: float = 10.0
     # The same at any speed: translation in depths and rotation in radians, per second unseen, and
@@ -103,10 +103,10 @@ class TrackingTuning:
 
     # camera_step
 
-    # Share of the variance of a pose against its keyframe that the frame has for itself: of a step
-    # between two frames, whose poses share the rest (the keyframe's part of the errors of matches
-    # and depths), and of a step from the keyframe itself (what accumulates from keyframe to
-    # keyframe is no error of one step). On rendered rooms and streets (seeds 5 and 6), covered
+    # Share of the variance of a pose against its keyframe that is an error of the step itself.
+    # First for a step between two frames: their poses share the keyframe's errors, which cancel.
+    # Second for a step from the keyframe itself: what accumulates from keyframe to keyframe is
+    # not an error of one step. On rendered rooms and streets (seeds 5 and 6), covered
     # lenses and relocalisations included, 89 % of 164 normalised errors are within their 95 %
     # bounds and 2 % above. With one and a half times these shares it was 85 %, the rest below;
     # with 0.35 and 1, before frames were tracked between keyframes, 71 %.
