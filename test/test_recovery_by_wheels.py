@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from loftr_vo.config import Settings, replace
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.synthetic.sequence import SyntheticSequence
@@ -60,6 +61,7 @@ def _error_of_wheels(sequence, first, last):
         for index in (first, last)
     ]
     moved = np.linalg.inv(places[0]) @ places[1]
+    camera = np.linalg.inv(BODY_FROM_OPTICAL) @ moved @ BODY_FROM_OPTICAL
     truth = sequence.ground_truth.poses
     true = np.linalg.inv(truth[first]) @ truth[last]
-    return abs(np.linalg.norm(moved[:3, 3]) - np.linalg.norm(true[:3, 3]))
+    return float(np.linalg.norm(camera[:3, 3] - true[:3, 3]))
