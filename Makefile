@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python and make:
 #   make demo   the ROS node on a rendered camera; pictures in results/demo/
 #   make test   all tests
-# Besides: make test-quick (two minutes), lint, docs, wheel, clean.
+# Besides: make test-quick (two minutes), lint, docs, wheel, tools, clean.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +23,7 @@ JOBS ?=
 TOOLS := $(VENV)-tools
 TOOLS_PIP := $(TOOLS)/bin/pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test test-quick lint docs wheel setup clean
+.PHONY: demo test test-quick lint docs wheel tools setup clean
 .DELETE_ON_ERROR:
 
 demo: setup
@@ -41,13 +41,16 @@ lint: setup
 	$(BIN)/mypy
 
 # The site, in results/site/; it reads the docstrings without importing the package.
-docs: $(TOOLS)/.ready
-	$(TOOLS)/bin/mkdocs build --strict --quiet --site-dir results/site
+docs: tools
+	NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/mkdocs build --strict --quiet --site-dir results/site
 
-wheel: $(TOOLS)/.ready
+wheel: tools
 	rm -rf build dist
 	$(TOOLS)/bin/python -m build --outdir dist
 	$(TOOLS)/bin/twine check --strict dist/*
+
+# What makes the site and the wheel. The test of the site (test_site.py) needs it too.
+tools: $(TOOLS)/.ready
 
 $(TOOLS)/.ready: requirements/docs.txt requirements/release.txt
 	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)

@@ -227,12 +227,12 @@ SCALE_SOURCES = ('none', 'depth', 'stereo', 'odometry', 'camera_height')
 
 @dataclass(frozen=True)
 class ScaleSettings:
-    """Where metres come from."""
+    """The source of the metric scale."""
 
     source: str = setting(
         'none',
-        'What tells how long a metre is: depth (a registered depth image), stereo (a right '
-        'picture), odometry (of wheels), camera_height (above the ground), or none.',
+        'Source of the metric scale: depth (a registered depth image), stereo (a right picture), '
+        'odometry (of wheels), camera_height (above the ground), or none.',
         choices=SCALE_SOURCES,
     )
     camera_height: float = setting(

@@ -49,6 +49,21 @@ def test_only_a_tag_starts_a_release():
     }
 
 
+def test_badges_say_what_is_so():
+    """The badges of workflows are made from their last run; the others stand in the README."""
+    readme = (ROOT / 'README.md').read_text()
+    badges = dict(re.findall(r'shields\.io/badge/(\w+)-(.+)-blue', readme))
+    said = {name: text.replace('--', '-').replace('_', ' ') for name, text in badges.items()}
+    setup = (ROOT / 'setup.py').read_text()
+    licence = re.search(r"license='(.*)'", setup)[1]
+    oldest = re.search(r"python_requires='>=(.*)'", setup)[1]
+    tested = re.findall(r"'3\.(\d+)'", (ROOT / '.github' / 'workflows' / 'ci.yml').read_text())
+    newest = max(map(int, tested))
+    assert oldest == f'3.{min(map(int, tested))}'
+    assert f"3.{{minor}}' for minor in range({oldest[2:]}, {newest + 1})" in setup
+    assert said == {'python': f'{oldest} to 3.{newest}', 'licence': licence}
+
+
 def test_slow_tests_exist():
     lines = (ROOT / 'test' / 'slow_tests.txt').read_text().splitlines()
     for line in lines:

@@ -4,13 +4,12 @@
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import recordings
+from browser import dom_of, faults_of_site, needs_chromium
 
 from loftr_vo.cli import main
 from loftr_vo.config import KeyframeSettings, Settings
@@ -25,11 +24,10 @@ from loftr_vo.evaluation.page_data import (
 )
 from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import collect_metrics
-from loftr_vo.evaluation.running import FrameRecord, Run
+from loftr_vo.evaluation.run_record import FrameRecord, Run
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry.estimate import State
 
-BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('chrome')
 INIT, TRACKING, LOST = State.INITIALISING, State.TRACKING, State.LOST
 VOID = {'meta', 'img', 'br', 'input'}
 
@@ -191,7 +189,6 @@ def test_several_recordings_make_a_summary_with_links(tmp_path):
     links = [value for tag, name, value in page.attributes if (tag, name) == ('a', 'href')]
     assert links == ['a-walk/report.html', 'b-walk/report.html']
     assert all((tmp_path / 'out' / link).exists() for link in links)
-    assert shutil.which('nothing') is None
     assert 'loftr_vo evaluate' in ' '.join(page.text)
     assert Page(render_summary([], {}, '')).open == []
 
@@ -227,21 +224,7 @@ def test_of_many_recordings_few_are_laid_out_at_first():
     assert (first.count('no pictures'), rest.count('no pictures')) == (100, 150)
 
 
-def dom_of(page, text):
-    """Return the DOM of a page that headless Chromium has loaded and run."""
-    page.write_text(text)
-    words = [
-        BROWSER,
-        '--headless',
-        '--no-sandbox',
-        '--disable-gpu',
-        '--dump-dom',
-        f'file://{page}',
-    ]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
-
-
-@pytest.mark.skipif(BROWSER is None, reason='no Chromium is installed')
+@needs_chromium
 def test_browser_sorts_filters_and_shows_all_of_a_long_summary(tmp_path):
     watch = """<script>
         onerror = (m) => { document.title = `error: ${m}`; };
@@ -277,7 +260,7 @@ def test_browser_sorts_filters_and_shows_all_of_a_long_summary(tmp_path):
     )
 
 
-@pytest.mark.skipif(BROWSER is None, reason='no Chromium is installed')
+@needs_chromium
 def test_browser_draws_the_plots(tmp_path):
     text = page_of(make_run([INIT, INIT, *[TRACKING] * 10, LOST]))
     # Errors of the script would otherwise be seen by no one.
@@ -297,3 +280,12 @@ def test_browser_draws_the_plots(tmp_path):
         assert 'NaN' not in plot
         assert 'Infinity' not in plot
     assert 'frame 12, 1.2 s, lost, keyframe' in drawn
+
+
+@needs_chromium
+def test_pages_fit_a_desktop_and_a_phone_and_have_no_faults(tmp_path):
+    site = tmp_path / 'report'
+    site.mkdir()
+    (site / 'report.html').write_text(page_of(make_run([INIT, INIT, *[TRACKING] * 10, LOST])))
+    (site / 'summary.html').write_text(summary_of(250, 'failed'))
+    assert faults_of_site(site, ['/report.html', '/summary.html']) == []

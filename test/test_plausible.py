@@ -11,7 +11,8 @@ from exact_world import pose
 from loftr_vo.geometry import plausible
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.plausible import Refusals
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale

@@ -170,7 +170,7 @@ def test_how_late_a_depth_image_is_comes_with_it(make_rig):
     assert rig.last_frame().depth_lag == -7 * MILLISECOND
 
 
-def test_depth_of_another_time_is_told_and_not_taken(make_rig):
+def test_depth_of_another_time_is_reported_and_not_taken(make_rig):
     rig = make_rig('depth')
     rig.send_depth(SECOND - 100 * MILLISECOND, np.full((12, 16), 1000))
     rig.send_depth(SECOND + 70 * MILLISECOND, np.full((12, 16), 1000))
@@ -202,7 +202,7 @@ def test_poses_of_the_wheels_without_pictures_do_not_fill_the_memory(make_rig):
     assert len(inputs._wheels) <= 5000
 
 
-def test_frames_of_the_wheels_that_change_each_time_are_told_once(make_rig, capfd):
+def test_frames_of_the_wheels_that_change_each_time_are_logged_once(make_rig, capfd):
     rig = make_rig('odometry', base_frame='base_link', lookup_extrinsics=False)
     for number in range(50):
         rig.send_wheels(number * MILLISECOND, 0.0, child=f'frame{number}')
@@ -210,13 +210,13 @@ def test_frames_of_the_wheels_that_change_each_time_are_told_once(make_rig, capf
     assert capfd.readouterr().err.count('two go different ways') == 1
 
 
-def test_depth_that_never_comes_is_told(make_rig):
+def test_depth_that_never_comes_is_reported(make_rig):
     rig = make_rig('depth')
     rig.track(SECOND)
     rig.until(rig.says(WARN, 'no depth yet on /depth'))
 
 
-def test_depth_in_an_unknown_encoding_is_told(make_rig):
+def test_depth_in_an_unknown_encoding_is_reported(make_rig):
     rig = make_rig('depth')
     rig.depths.publish(picture(SECOND, np.zeros((4, 4), np.uint8), 'mono8'))
     rig.track(SECOND)
@@ -235,7 +235,7 @@ def test_the_right_picture_comes_with_the_baseline(make_rig):
     assert np.allclose(right.right_from_left[:3, :3], np.eye(3))
 
 
-def test_a_right_camera_without_a_baseline_is_told(make_rig):
+def test_a_right_camera_without_a_baseline_is_reported(make_rig):
     rig = make_rig('stereo')
     info = right_info()
     info.p[3] = 0.0

@@ -70,7 +70,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def frame_bar(sequence: Sequence) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """Return what shows on stderr how many frames of a sequence are done."""
+    """Return the frames of a sequence behind a progress bar on stderr."""
 
     def wrap(frames: Iterable[Any]) -> Iterable[Any]:
         return tqdm(

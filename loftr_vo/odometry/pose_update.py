@@ -12,7 +12,7 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.map.covariance import (
     pose_covariance,
     relative_covariance,

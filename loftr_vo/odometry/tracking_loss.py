@@ -8,7 +8,7 @@ import numpy as np
 
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_quality import empty_image_reason
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.keyframe_creation import KeyframeCreation
 from loftr_vo.odometry.map.covariance import (

@@ -45,7 +45,7 @@ class ManagedNode(LifecycleNode):
         self._bond: Any = None
         # LifecycleNode's own __init__ does not pass a callback group on.
         Node.__init__(self, name, **options)
-        # Reentrant, so that the state is told while a transition is under way.
+        # Reentrant, so that the state can be requested during a transition.
         self.transitions = ReentrantCallbackGroup()
         LifecycleNodeMixin.__init__(self, callback_group=self.transitions)
         self._change_state = self._service_change_state.callback

@@ -20,7 +20,8 @@ from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.files.text import quoted
 from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
 from loftr_vo.imaging.frame import BasePose, Frame, RightPicture, stated_covariance
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
@@ -52,7 +53,7 @@ class ScaleInputs:
         node_settings: quality of service, transport and frames are the node's.
         settings: what is needed, and how far stamps may be apart.
         health: where arrivals and errors are noted.
-        log: where an odometry of another frame is told.
+        log: for odometry of another frame.
     """
 
     def __init__(

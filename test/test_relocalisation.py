@@ -107,7 +107,7 @@ class TestPolicy:
             said[policy] = trip.see(None, [None] * 3)[-1]
         assert np.trace(said['predict'].covariance) < np.trace(said['hold'].covariance)
 
-    def test_predict_stops_when_it_would_be_fancy(self, world):
+    def test_prediction_stops_after_its_longest_time(self, world):
         trip = Trip(world, **{'recovery.policy': 'predict'})
         trip.see(world, WALK[:8])
         lost = trip.see(None, [None] * 8)
@@ -243,7 +243,7 @@ def trip(world, elsewhere):
 
 
 class TestNewStart:
-    def test_it_is_told_in_the_status(self, trip):
+    def test_a_new_start_is_in_the_status(self, trip):
         states = [each.state for each in trip.there]
         start = states.index(State.INITIALISING)
         assert states[:start] == [State.LOST] * start
