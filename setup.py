@@ -67,6 +67,10 @@ setup(
             f'vo_px4 = {NAME}.ros.executables:vo_px4',
             f'loftr_vo = {NAME}.cli.main:main',
         ],
+        # Read by containers of Python nodes, where a distribution has one.
+        'rclpy_components': [
+            f'{NAME}::VisualOdometryNode = {NAME}.ros.component:VisualOdometryComponent',
+        ],
     },
     python_requires='>=3.10',
     install_requires=[

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -106,6 +107,21 @@ PARTS = {
 }
 
 
+@functools.cache
+def _case(name: str, seed: int) -> Sequence:
+    return _rendered_once(hard.CASES[name].make(seed, _SIZE))
+
+
+@functools.cache
+def _scene(kind: str, seed: int) -> Sequence:
+    return _rendered_once(SyntheticSequence(kind, _FRAMES, _SIZE, _RATE, seed))
+
+
+def _rendered_once(sequence: Sequence) -> Sequence:
+    """Return the sequence with its frames in memory: rendering takes longer than the odometry."""
+    return hard.Listed(sequence, list(sequence))
+
+
 class Figures(dict[str, list[float]]):
     """Errors by the name of what was measured; a list entry for each sequence."""
 
@@ -122,13 +138,12 @@ def measure(
     for name in cases:
         case = hard.CASES[name]
         for seed in range(seeds):
-            result = case.judge(case.make(seed, _SIZE), settings)
+            result = case.judge(_case(name, seed), settings)
             for key, value in _figures_of(result):
                 figures.add(f'{name}: {key}', value)
     for kind in ('room', 'street'):
         for seed in range(seeds):
-            sequence = SyntheticSequence(kind, _FRAMES, _SIZE, _RATE, seed)
-            figures.add(f'{kind}: error %', _error(sequence, settings))
+            figures.add(f'{kind}: error %', _error(_scene(kind, seed), settings))
     for path in recordings:
         figures.add(f'{path.name}: error %', _error(open_sequence(str(path)), settings))
     return figures

@@ -106,8 +106,8 @@ class Case:
 def judge_tracked(sequence: Sequence, settings: Settings) -> Tracked:
     """Run ours and ORB over a sequence."""
     frames = list(sequence)
-    run = run_sequence(_Listed(sequence, frames), VisualOdometry(settings))
-    orb = run_sequence(_Listed(sequence, frames), ClassicalOdometry('orb'))
+    run = run_sequence(Listed(sequence, frames), VisualOdometry(settings))
+    orb = run_sequence(Listed(sequence, frames), ClassicalOdometry('orb'))
     try:
         assert sequence.ground_truth is not None
         scores = score(run.trajectory, sequence.ground_truth, run.metric)
@@ -189,7 +189,7 @@ def _degrees(true0: np.ndarray, true1: np.ndarray, pose0: np.ndarray, pose1: np.
     return float(np.degrees(Rotation.from_matrix(true.T @ found).magnitude()))
 
 
-class _Listed(Sequence):
+class Listed(Sequence):
     """A sequence with its frames in memory."""
 
     def __init__(self, sequence: Sequence, frames: list) -> None:

@@ -57,7 +57,7 @@ class Share:
 
     @property
     def median(self) -> float:
-        """The median."""
+        """Median of ``times``."""
         return float(np.median(self.times))
 
     @property

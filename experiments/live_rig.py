@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process, a camera for it, and ears that hear all it publishes."""
+"""The node as a process, with a camera and a listener to all that it publishes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from experiments.node_listener import Ears, Status
+from experiments.node_listener import NodeListener, Status
 from experiments.scene import PERIOD, Scene
 from experiments.watched_node import WatchedNode
 from loftr_vo.ros.messages import header, pose_message
@@ -65,7 +65,7 @@ class LiveRig:
         chosen = {'queue_policy': 'all', 'path_length': 20, **transport, **parameters}
         self.process = WatchedNode(chosen, name, folder)
         self.node = rclpy.create_node('rig', namespace=name)
-        self.ears = Ears(self.node)
+        self.ears = NodeListener(self.node)
         quality = QoSProfile(
             history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE
         )

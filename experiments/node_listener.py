@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Someone who hears everything that the node publishes, and checks each number."""
+"""A node that subscribes to all that the odometry node publishes, and checks each number."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pattern(words: str) -> str:
     return '.*'.join(re.escape(part) for part in words.split('...'))
 
 
-class Ears:
+class NodeListener:
     """Subscribes to all that the node publishes.
 
     Args:

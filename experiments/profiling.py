@@ -135,7 +135,7 @@ def main(words: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog='python -m experiments.profiling',
-        description='Tell where a streamed frame spends its time on a CUDA device.',
+        description='Profile a streamed frame on a CUDA device.',
     )
     parser.add_argument('--weights', default=MatcherSettings().weights)
     parser.add_argument('--device', default='auto')

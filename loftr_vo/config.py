@@ -192,9 +192,9 @@ class RecoverySettings:
 
     policy: str = setting(
         'hold',
-        'What becomes of the pose while lost: hold it; predict it, with the last velocity; or be '
-        'silent and publish none.',
-        choices=('hold', 'predict', 'silent'),
+        'What becomes of the pose while lost: hold it; predict it, with the last velocity; have '
+        'it follow another odometry (of wheels); or be silent and publish none.',
+        choices=('hold', 'predict', 'odometry', 'silent'),
         runtime=True,
     )
     keyframes: int = setting(
@@ -227,12 +227,12 @@ SCALE_SOURCES = ('none', 'depth', 'stereo', 'odometry', 'camera_height')
 
 @dataclass(frozen=True)
 class ScaleSettings:
-    """Where metres come from."""
+    """The source of the metric scale."""
 
     source: str = setting(
         'none',
-        'What tells how long a metre is: depth (a registered depth image), stereo (a right '
-        'picture), odometry (of wheels), camera_height (above the ground), or none.',
+        'Source of the metric scale: depth (a registered depth image), stereo (a right picture), '
+        'odometry (of wheels), camera_height (above the ground), or none.',
         choices=SCALE_SOURCES,
     )
     camera_height: float = setting(
@@ -268,6 +268,14 @@ class Settings:
     keyframe: KeyframeSettings = field(default_factory=KeyframeSettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+    @property
+    def companions(self) -> dict[str, str]:
+        """What frames need besides the picture, as sources of scale, and the settings' names."""
+        needed = {self.scale.source: 'scale.source'}
+        if self.recovery.policy == 'odometry':
+            needed.setdefault('odometry', 'recovery.policy')
+        return needed
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,24 @@ def one_thread():
     cv2.setNumThreads(1)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def stages_painted_once():
+    from painted_stages import painted_once
+
+    with painted_once():
+        yield
+
+
+def file_of(item):
+    return item.path.relative_to(ROOT / 'test').as_posix()
+
+
 def mark_slow(items):
     """Mark the tests that ``slow_tests.txt`` lists: files, or single tests of a file."""
     lines = (ROOT / 'test' / 'slow_tests.txt').read_text().splitlines()
     listed = {line for line in lines if line and not line.startswith('#')}
     for item in items:
-        file = item.path.relative_to(ROOT / 'test').as_posix()
+        file = file_of(item)
         if listed & {file, f'{file}::{getattr(item, "originalname", item.name)}'}:
             item.add_marker(pytest.mark.slow)
 
@@ -37,13 +49,17 @@ def mark_slow(items):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Keep the tests of a file in one worker: modules share rendered recordings and rclpy."""
-    from xdist.scheduler import LoadFileScheduling
+    from schedule import FileScheduling
 
-    return LoadFileScheduling(config, log) if config.getvalue('dist') == 'load' else None
+    return FileScheduling(config, log) if config.getvalue('dist') == 'load' else None
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     mark_slow(items)
+    if config.pluginmanager.has_plugin('xdist'):
+        from schedule import place_of
+
+        items.sort(key=lambda item: place_of(file_of(item)))
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason='there is no CUDA device')

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small ray-cast world, and a matcher that knows its geometry and so matches exactly."""
 
+import functools
 import math
 import zlib
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import Features
-from loftr_vo.matching.matcher import EncodedImage, working_shape
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.matching.matches import Matches, PendingMatches
+from loftr_vo.matching.working_size import working_shape
 from loftr_vo.synthetic.painters import dead_leaves
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.scene import (
@@ -54,33 +56,23 @@ class World:
     """
 
     def __init__(self, seed=0, noise=1.0):
-        painter = np.random.default_rng(seed)
-        textures = np.stack([dead_leaves(painter, 256) for _ in range(8)]).astype(np.float32)
-        self._bank = TextureBank.from_textures(torch.from_numpy(textures))
-        generator = torch.Generator().manual_seed(seed)
-        self._scene = Rectangles.cat(
-            [_walls(self._bank, generator), _boxes(self._bank, generator)]
-        )
+        self._seed = seed
         self._noise = noise
         self._noise_source = np.random.default_rng([seed, 1])
         self._shown = {}
 
-    @torch.no_grad()
     def see(self, world_from_camera, seconds=0.0, through=None):
         """Return the frame that a camera takes there, ``through`` another camera if given."""
         through = through or camera()
-        seen = render(
-            self._scene,
-            self._bank,
-            torch.from_numpy(world_from_camera[None]).float(),
-            torch.from_numpy(through.matrix[None]).float(),
+        grey, depth = _rendered(
+            self._seed,
+            world_from_camera.astype(np.float32).tobytes(),
+            through.matrix.astype(np.float32).tobytes(),
             (through.height, through.width),
-            taps=1,
         )
-        grey = seen.image[0].numpy() * 255
         grey = grey + self._noise_source.normal(0.0, self._noise, grey.shape)
         image = np.clip(grey.round(), 0, 255).astype(np.uint8)
-        frame = Frame(image, round(1e9 * (1 + seconds)), through, seen.depth[0].numpy())
+        frame = Frame(image, round(1e9 * (1 + seconds)), through, depth.copy())
         self._shown[image.tobytes()] = frame, world_from_camera
         return frame
 
@@ -95,6 +87,35 @@ class World:
     def shown(self, picture):
         """Return the frame and the pose that belong to the bytes of a picture, or None."""
         return self._shown.get(picture)
+
+
+@functools.cache
+def _scene_of(seed):
+    """Return the rectangles and the textures of a world, which are painted once."""
+    painter = np.random.default_rng(seed)
+    textures = np.stack([dead_leaves(painter, 256) for _ in range(8)]).astype(np.float32)
+    bank = TextureBank.from_textures(torch.from_numpy(textures))
+    generator = torch.Generator().manual_seed(seed)
+    return Rectangles.cat([_walls(bank, generator), _boxes(bank, generator)]), bank
+
+
+# The walk of one file of tests, from several cameras, has fewer views; each takes 0.6 MB.
+@functools.lru_cache(maxsize=100)
+@torch.no_grad()
+def _rendered(seed, world_from_camera, matrix, shape):
+    """Return grey levels without noise and depth, (H, W) each; most are seen in many tests.
+
+    Args:
+        seed: of the world.
+        world_from_camera, matrix: bytes of the (4, 4) pose and the (3, 3) matrix, float32.
+        shape: (H, W).
+    """
+    pose, matrix = (
+        torch.from_numpy(np.frombuffer(each, np.float32).reshape(1, side, side).copy())
+        for each, side in ((world_from_camera, 4), (matrix, 3))
+    )
+    seen = render(*_scene_of(seed), pose, matrix, shape, taps=1)
+    return seen.image[0].numpy() * 255, seen.depth[0].numpy()
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class NodeProcess:
 
 
 class Listener:
-    """Ears, and a camera of its own, in the test's process."""
+    """A listener and a camera in the process of the test."""
 
     def __init__(self, reliable=True):
         self.node = rclpy.create_node('listener')

@@ -4,6 +4,7 @@
 
 import pytest
 from paths import DATA
+from rendered_films import scores_of_film
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
@@ -37,7 +38,7 @@ def test_real_sequences_are_followed_to_the_end(name, ate_percent, rotation_deg)
 
 @pytest.mark.parametrize('kind', ['room', 'street'])
 def test_rendered_sequences_keep_one_scale(kind):
-    scores = scores_of(SyntheticSequence(kind, frames=40, seed=3), **{'matcher.image_size': 320})
+    scores = scores_of_film(kind, 3)
     assert scores.ate_percent < 1.0
     assert scores.scale_drift == pytest.approx(1.0, abs=0.15)
 

@@ -9,10 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
-from loftr_vo.datasets.bag_writing import rectification
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.evaluation.ground_truth import TruthOptions, find_ground_truth
-from loftr_vo.imaging.stereo_extrinsics import right_from_left
+from loftr_vo.imaging.stereo_extrinsics import rectification, right_from_left
 
 STAMPS = recordings.STAMPS
 PAIR = [60.0, 0.0, 32.0, -6.0, 0.0, 60.0, 24.0, 0.0, 0.0, 0.0, 1.0, 0.0]  # 0.1 m apart
@@ -49,7 +48,7 @@ def test_everything_of_a_folder_comes_back_from_its_bag(tmp_path):
     np.testing.assert_allclose(truth.poses, folder.ground_truth.poses, atol=1e-9)
 
 
-def test_truth_alone_tells_no_scale(tmp_path):
+def test_ground_truth_alone_is_no_source_of_scale(tmp_path):
     recordings.write_folder(tmp_path / 'walk')
     assert run('record', tmp_path / 'walk', '-o', tmp_path / 'bag') == 0
     sequence = open_sequence(tmp_path / 'bag')

@@ -24,7 +24,7 @@ from loftr_vo.evaluation.batch import result as results
 from loftr_vo.evaluation.batch import schema, table_file
 from loftr_vo.evaluation.batch.comparison import compare
 from loftr_vo.evaluation.batch.fingerprint import fingerprint
-from loftr_vo.evaluation.batch.inputs import expand, told_apart
+from loftr_vo.evaluation.batch.inputs import expand, with_unique_names
 from loftr_vo.evaluation.batch.processes import run_in_processes
 from loftr_vo.evaluation.batch.task import RecordingOptions, Task
 
@@ -52,7 +52,7 @@ def without_times(one, other):
 
 
 def named(words):
-    return [(r.name, r.source) for r in told_apart(expand(list(map(str, words)), OPTIONS))]
+    return [(r.name, r.source) for r in with_unique_names(expand(list(map(str, words)), OPTIONS))]
 
 
 OPTIONS = RecordingOptions()
@@ -74,7 +74,7 @@ def test_a_list_has_options_for_each_recording(folder, tmp_path):
     entries[2]['set'] = {'matcher.image_size': 160}
     path = tmp_path / 'list.yaml'
     path.write_text(yaml.safe_dump(entries))
-    one, two, three = told_apart(expand([f'@{path}'], OPTIONS))
+    one, two, three = with_unique_names(expand([f'@{path}'], OPTIONS))
     assert (one.name, two.name, three.name) == ('one', 'second', 'three')
     assert two.options.camera == tmp_path / 'a.yaml'
     assert three.options.truth.path == tmp_path / 'truth.txt'
@@ -85,7 +85,7 @@ def test_a_list_has_options_for_each_recording(folder, tmp_path):
         expand([f'@{path}'], OPTIONS)
 
 
-def test_recordings_of_one_name_are_told_apart(tmp_path):
+def test_recordings_of_one_name_get_different_folders(tmp_path):
     for parent in 'ab':
         recordings.write_folder(tmp_path / parent / 'walk')
     assert [name for name, _ in named([tmp_path])] == ['a-walk', 'b-walk']

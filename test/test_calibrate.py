@@ -15,7 +15,8 @@ from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.datasets.uncalibrated import grey_pictures
 from loftr_vo.imaging.board import Board, View, distinct_views, find_corners
 from loftr_vo.imaging.board_calibration import calibrate
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 SIZE = (640, 480)

@@ -8,8 +8,9 @@ import recordings
 
 from loftr_vo.cli import main
 from loftr_vo.datasets import open_sequence
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_files import read_calibration
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import Camera
 
 WIDTH, HEIGHT = 640, 480
 FX, FY, CX, CY = 600.0, 610.0, 321.5, 238.25

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 
 GOOD = {
     'image_width': 640,
@@ -83,8 +84,8 @@ def test_rim_of_a_fisheye_has_no_ray_in_front():
 )
 def test_rays_are_the_same_whether_each_is_checked_or_all_at_once(coefficients, focal, whole):
     camera, checked = (make_camera('plumb_bob', coefficients, focal) for _ in range(2))
-    checked.__dict__['_has_all_rays'] = False
-    camera.__dict__['_ray_table'] = None
+    checked._lens.__dict__['_has_all_rays'] = False
+    camera._lens.__dict__['_ray_table'] = None
     pixels = pixel_grid(camera)
     np.testing.assert_array_equal(camera.undistort(pixels), checked.undistort(pixels))
     assert np.isfinite(camera.undistort(pixels)).all() == whole
@@ -102,8 +103,8 @@ def test_rays_are_the_same_whether_each_is_checked_or_all_at_once(coefficients, 
 )
 def test_rays_looked_up_are_those_of_the_lens_model(model, coefficients, focal):
     camera, plain = (make_camera(model, coefficients, focal) for _ in range(2))
-    plain.__dict__['_ray_table'] = None
-    assert camera._ray_table is not None
+    plain._lens.__dict__['_ray_table'] = None
+    assert camera._lens._ray_table is not None
     points = np.random.default_rng(3).uniform((-16, -16), (656, 496), (20000, 2))
     corners = np.array([[-16, -16], [655.99, -16], [-16, 495.99], [655.99, 495.99]])
     points = np.vstack([points, corners])
@@ -115,8 +116,8 @@ def test_rays_are_not_looked_up_where_a_lens_bends_them_too_sharply():
     camera = make_camera(
         'rational_polynomial', [8.0, 4.0, 0.001, -0.001, 0.2, 8.3, 6.5, 1.1], 350.0
     )
-    assert camera._has_all_rays
-    assert camera._ray_table is None
+    assert camera._lens._has_all_rays
+    assert camera._lens._ray_table is None
 
 
 def test_point_behind_the_camera_has_no_pixel():

@@ -9,7 +9,7 @@ import pytest
 from exact_world import PERIOD, ExactMatcher, World, pose
 from point_scenes import degrees_between
 from rendered_trips import RenderedTrip
-from test_recovery import WALK, Trip, walk
+from test_relocalisation import WALK, Trip, walk
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.evaluation.consistency import inside
@@ -59,7 +59,7 @@ def test_a_pose_that_glides_back_is_no_motion_of_the_camera(world, policy):
         assert np.linalg.norm(gliding) > 1.5 * np.linalg.norm(own)
 
 
-def test_of_a_new_start_and_of_the_return_none_is_told(world, elsewhere):
+def test_a_new_start_and_the_return_have_no_step(world, elsewhere):
     trip = Trip(world, elsewhere)
     trip.see(world, WALK[:10])
     there = trip.see(elsewhere, walk(12))

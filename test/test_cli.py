@@ -134,7 +134,7 @@ def test_what_could_be_read_of_a_damaged_recording_is_scored(folder, tmp_path, c
     assert 'could be read for 4 frames only' in (report / 'walk' / 'report.html').read_text()
 
 
-def test_evaluating_a_blank_wall_tells_that_nothing_was_tracked(folder, tmp_path, capsys):
+def test_evaluating_a_blank_wall_reports_that_nothing_was_tracked(folder, tmp_path, capsys):
     for path in (folder / 'images').iterdir():
         cv2.imwrite(str(path), np.full((recordings.HEIGHT, recordings.WIDTH), 128, np.uint8))
     json_file = tmp_path / 'm.json'

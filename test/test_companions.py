@@ -16,7 +16,7 @@ from loftr_vo.cli.main import main
 from loftr_vo.config import SCALE_SOURCES
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.companions import nearest
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 from loftr_vo.synthetic.sensors import FARTHEST, depth_camera
 from loftr_vo.synthetic.sequence import SyntheticSequence

@@ -4,13 +4,12 @@
 
 import numpy as np
 import pytest
+from rendered_films import AT_320, film
 from scipy.spatial.transform import Rotation
 
 from experiments.rendered import follow
-from loftr_vo.config import Settings, replace
 from loftr_vo.evaluation.consistency import inside, normalised_errors
 from loftr_vo.odometry.estimate import Estimate, State
-from loftr_vo.synthetic.sequence import SyntheticSequence
 
 WORLD = Rotation.from_euler('yxz', [50, 10, -20], degrees=True).as_matrix()
 
@@ -72,13 +71,12 @@ def test_a_camera_that_never_moved_has_no_unit(covariance):
 
 
 @pytest.mark.slow
-def test_the_odometry_knows_how_wrong_it_is():
+def test_the_covariance_is_as_large_as_the_errors():
     """Rooms and streets that no constant was chosen on."""
-    settings = replace(Settings(), {'matcher.device': 'cpu', 'matcher.image_size': 320})
     normalised = []
     for kind in ('room', 'street'):
         for seed in (5, 6):
-            sequence = SyntheticSequence(kind, frames=40, seed=seed)
-            estimates = follow(sequence, settings)
+            sequence = film(kind, seed)
+            estimates = follow(sequence, AT_320)
             normalised.append(normalised_errors(estimates, sequence.ground_truth.poses))
     assert 0.85 < inside(np.concatenate(normalised)) < 0.99

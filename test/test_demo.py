@@ -22,11 +22,12 @@ from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.geometry.trajectory import Trajectory
 
 FRAMES = 24
+FEW = 3  # where none of them reaches the node
 
 
-def run_demo(output, start=''):
+def run_demo(output, start='', frames=FRAMES):
     script = f'from pathlib import Path\nimport sys\nfrom loftr_vo.cli.demo import run\n{start}\n'
-    script += f'sys.exit(run.run_demo(Path({str(output)!r}), frames={FRAMES}))'
+    script += f'sys.exit(run.run_demo(Path({str(output)!r}), frames={frames}))'
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     environment.pop('ROS_DOMAIN_ID', None)
     return subprocess.run(
@@ -58,9 +59,9 @@ def test_the_demo_tracks_a_camera_from_end_to_end(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
+def test_the_last_lines_of_a_node_that_ends_are_reported(tmp_path):
     """The node is made to refuse a parameter; the demo must not wait for it."""
-    result = run_demo(tmp_path, "run.PARAMETERS['geometry.min_inliers'] = '2'")
+    result = run_demo(tmp_path, "run.PARAMETERS['geometry.min_inliers'] = '2'", FEW)
     assert result.returncode == 1
     assert 'the node ended with code 1' in result.stderr
     assert 'geometry.min_inliers' in result.stderr
@@ -68,8 +69,9 @@ def test_a_node_that_ends_is_told_with_its_last_words(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_node_that_cannot_start_is_told_with_its_reason(tmp_path):
-    result = run_demo(tmp_path, "run.PARAMETERS['matcher.weights'] = '/absent/weights.pt'")
+def test_the_reason_of_a_node_that_cannot_start_is_reported(tmp_path):
+    start = "run.PARAMETERS['matcher.weights'] = '/absent/weights.pt'"
+    result = run_demo(tmp_path, start, FEW)
     assert result.returncode == 1
     assert 'the node says: activating failed' in result.stderr
     assert '/absent/weights.pt' in result.stderr

@@ -42,7 +42,7 @@ def has_colour(picture, low, high):
         (State.LOST, (20, 20, 150), (90, 90, 255)),
     ],
 )
-def test_the_colour_tells_the_state(state, low, high):
+def test_the_colour_is_that_of_the_state(state, low, high):
     assert has_colour(strip(state), low, high)
     for other in State:
         assert other is state or not has_colour(strip(other), low, high)

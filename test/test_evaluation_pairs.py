@@ -102,7 +102,7 @@ def test_thinning_keeps_both_ends():
     assert thinned([1, 2], 5) == [1, 2]
 
 
-def test_strangers_are_of_two_groups(pairs):
+def test_unrelated_pairs_are_of_two_groups(pairs):
     other = [Pair(pair.image0 * 0, pair.image1 * 0, pair.camera, pair.motion) for pair in pairs]
     for image0, image1 in strangers([pairs, other]):
         assert image0.any() and not image1.any()

@@ -96,7 +96,9 @@ def test_spinning_ends_when_nothing_comes(executor):
 
 
 @pytest.mark.parametrize('ended', [True, False])
-def test_a_signal_in_the_middle_of_waiting_ends_it_and_other_failures_are_told(ended, monkeypatch):
+def test_a_signal_in_the_middle_of_waiting_ends_it_and_other_failures_are_raised(
+    ended, monkeypatch
+):
     """Rclpy asks whether a signal came, then waits: one that comes in between is an RCLError."""
     context = rclpy.Context()
     rclpy.init(context=context)

@@ -26,7 +26,8 @@ from loftr_vo.files.errors import InputError
 from loftr_vo.files.limited_yaml import parse_yaml
 from loftr_vo.geometry.trajectory import Trajectory, TrajectoryError, parse_seconds
 from loftr_vo.imaging import image_decoding
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.image_messages import ImageError, PictureReader
 from loftr_vo.loftr.weights import WeightsError, load_weights
 from loftr_vo.odometry.estimate import Estimate, State

@@ -191,7 +191,7 @@ def test_a_turn_on_the_spot_has_no_planar_motion(random):
     assert planar_motions(views.rays0, views.rays1, 1 / FOCAL) == []
 
 
-def test_what_stands_out_from_a_plane_tells_the_motion_from_its_twin(random):
+def test_points_off_a_plane_decide_between_its_two_motions(random):
     views = wall(random, 300, off_the_plane=40)
     noise = 0.1 / FOCAL
     rays1 = views.rays1.copy()

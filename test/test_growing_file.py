@@ -38,7 +38,7 @@ def test_what_is_not_finished_stays_beside_the_earlier_file(tmp_path):
     assert (tmp_path / 'a.txt.part').read_text() == 'one\n'
 
 
-def test_a_full_disk_keeps_whole_lines_and_tells_at_the_end(tmp_path):
+def test_a_full_disk_keeps_whole_lines_and_is_reported_at_the_end(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with GrowingFile(tmp_path / 'a.txt') as file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
@@ -56,7 +56,7 @@ def test_a_full_disk_keeps_whole_lines_and_tells_at_the_end(tmp_path):
     assert not file.path.exists()
 
 
-def test_what_cannot_be_written_is_told_before_the_first_line(tmp_path):
+def test_what_cannot_be_written_is_an_error_before_the_first_line(tmp_path):
     os.mkfifo(tmp_path / 'fifo')
     os.mkfifo(tmp_path / 'b.txt.part')
     for name in ('fifo', 'b.txt'):

@@ -75,7 +75,7 @@ def test_topic_that_nothing_publishes_is_named_with_its_qos(what):
     assert f'nothing publishes /camera/{what} (best effort, depth 5)' in message
 
 
-def test_silent_publisher_is_told_from_none():
+def test_a_silent_publisher_is_distinguished_from_none():
     health = healthy()
     health.image = Feed(
         '/camera/image', 'best effort, depth 5', publishers=('/camera (reliable)',)

@@ -114,7 +114,7 @@ except Stop:
     assert told(statement) == '[-8, -3, -1]'
 
 
-def test_resident_memory_is_told():
+def test_resident_memory_is_measured():
     memory = resident_memory()
     if memory is None:
         pytest.skip('there is no /proc here')

@@ -24,7 +24,7 @@ from loftr_vo.evaluation.page_data import (
 )
 from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import collect_metrics
-from loftr_vo.evaluation.running import FrameRecord, Run
+from loftr_vo.evaluation.run_record import FrameRecord, Run
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.odometry.estimate import State
 

@@ -38,7 +38,7 @@ def slanted(points):
     return 0.3 + 0.0008 * points[:, 0] - 0.0004 * points[:, 1]
 
 
-def test_a_new_keyframe_knows_only_the_usual_depth(keyframe):
+def test_a_new_keyframe_has_only_the_reference_depth(keyframe):
     assert keyframe.inverse_depth == pytest.approx(np.full(1200, 0.25))
     assert not keyframe.known.any()
     points, confidence = keyframe.points()
@@ -117,13 +117,13 @@ def test_a_depth_behind_the_camera_is_not_known(keyframe):
     assert not keyframe.known.any()
 
 
-def test_the_usual_depth_follows_the_known_cells(keyframe):
+def test_the_reference_depth_follows_the_known_cells(keyframe):
     keyframe.inverse_depth[:100], keyframe.variance[:100] = 0.1, 1e-6
     keyframe.update_reference_depth()
     assert keyframe.reference_depth == pytest.approx(10.0)
 
 
-def test_the_usual_depth_stays_where_nothing_is_known(keyframe):
+def test_the_reference_depth_stays_where_nothing_is_known(keyframe):
     keyframe.update_reference_depth()
     assert keyframe.reference_depth == 4.0
 

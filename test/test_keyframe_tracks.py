@@ -135,7 +135,7 @@ def test_cells_that_fell_out_are_found_again_by_their_depth(keyframe, frames):
     assert np.median(errors(keyframe, again, frames[2], 2)) < 0.15
 
 
-def test_what_leaves_the_view_is_told(keyframe, frames):
+def test_what_leaves_the_view_is_reported(keyframe, frames):
     world = World()
     turned = world.see(pose(degrees=(18, 0, 0)))
     expected = np.linalg.inv(pose(degrees=(18, 0, 0)))

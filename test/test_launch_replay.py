@@ -113,7 +113,7 @@ def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
         (('/left/image',), ['rviz:=true'], 'rviz needs the ROS package rviz2'),
     ],
 )
-def test_bad_input_is_told_at_once(tmp_path, topics, words, reason):
+def test_bad_input_is_an_error_at_once(tmp_path, topics, words, reason):
     if topics:
         words = [f'bag:={write_small_bag(tmp_path / "bag", topics=topics)}', *words]
     code, told = launch('replay.launch.py', *words, f'output:={tmp_path / "out"}')

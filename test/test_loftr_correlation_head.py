@@ -43,7 +43,7 @@ def test_places_are_moved_in_their_own_unit_and_spreads_scaled():
     assert spread[0].tolist() == pytest.approx([1.0, 7.389], abs=1e-3)
 
 
-def test_it_learns_what_the_expectation_cannot_tell():
+def test_it_learns_more_than_the_expectation():
     """Windows of one texture, moved: the expectation of one point is drawn to the middle."""
     torch.manual_seed(0)
     head = CorrelationHead(5, 32)

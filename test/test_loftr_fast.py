@@ -148,7 +148,7 @@ def test_selection_by_blocks_selects_the_same(rows, columns, scale, offset):
             assert selected[cell] == (partner, pytest.approx(confidence, rel=2e-3))
 
 
-def test_selection_by_blocks_tells_pairs_apart_that_are_equally_sure():
+def test_selection_by_blocks_keeps_pairs_of_equal_confidence_apart():
     """All are as confident to the bit; and of two cells alike, each has the first for partner."""
     order = torch.randperm(200)
     tokens0, tokens1 = 4 * torch.eye(200)[None], 4 * torch.eye(200)[None, order]

@@ -35,7 +35,7 @@ def test_offset_is_the_mean_of_the_heatmap():
     assert spread.item() == pytest.approx((0.25 * 0.75) ** 0.5, abs=1e-5)
 
 
-def test_spread_tells_sure_from_unsure():
+def test_the_spread_is_smaller_for_a_sure_match():
     sure = torch.zeros(25)
     sure[12] = 100.0
     assert expected_offset(*windows_that_correlate(sure))[1].item() < 0.01

@@ -33,6 +33,10 @@ HALF = [
 ]
 
 
+# Of batches, tokens and those they attend to: tiles that end within, one tile, many tiles.
+COUNTS = [(2, 130, 130), (1, 64, 300), (2, 16, 1100)]
+
+
 @pytest.fixture(autouse=True)
 def without_gradients():
     with torch.inference_mode():
@@ -45,9 +49,14 @@ def random(*shape):
 
 
 @pytest.mark.parametrize('dtype', HALF)
-@pytest.mark.parametrize(('dim', 'heads'), [(64, 4), (64, 8), (128, 8), (256, 8), (256, 4)])
 @pytest.mark.parametrize(
-    ('batch', 'count', 'source_count'), [(2, 130, 130), (1, 64, 300), (2, 16, 1100)]
+    ('dim', 'heads', 'batch', 'count', 'source_count'),
+    [
+        # A layer of 64 channels has a kernel of its own, wider ones share one.
+        *((64, 4, *counts) for counts in COUNTS),
+        *((128, 8, *counts) for counts in COUNTS),
+        *((dim, heads, *COUNTS[0]) for dim, heads in ((64, 8), (256, 8), (256, 4))),
+    ],
 )
 def test_layer_is_the_layer(dtype, dim, heads, batch, count, source_count):
     layer = used(EncoderLayer(dim, heads))
@@ -59,14 +68,14 @@ def test_layer_is_the_layer(dtype, dim, heads, batch, count, source_count):
 
 
 class TestSelection:
-    @pytest.mark.parametrize('dim', [64, 256])
     @pytest.mark.parametrize(
-        ('grid0', 'grid1', 'kept', 'support'),
+        ('grid0', 'grid1', 'kept', 'support', 'dim'),
         [
-            ((12, 16), (12, 16), 1000, 0),
-            ((12, 16), (12, 16), 50, 0),
-            ((9, 11), (13, 17), 60, 2),
-            ((17, 19), (13, 15), 400, 4),
+            ((12, 16), (12, 16), 1000, 0, 64),
+            ((12, 16), (12, 16), 50, 0, 64),
+            # Wider tokens differ in the size of their tiles alone.
+            *(((9, 11), (13, 17), 60, 2, dim) for dim in (64, 256)),
+            *(((17, 19), (13, 15), 400, 4, dim) for dim in (64, 256)),
         ],
     )
     def test_selects_what_the_reference_selects(self, grid0, grid1, kept, support, dim):

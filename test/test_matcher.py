@@ -12,15 +12,10 @@ from exact_world import World, camera, pose
 from loftr_vo.config import MatcherSettings
 from loftr_vo.loftr import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr.model import Features
-from loftr_vo.matching.matcher import (
-    EncodedImage,
-    Matcher,
-    PictureError,
-    _matches,
-    default_image_size,
-    working_shape,
-)
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher, _matches
 from loftr_vo.matching.raw_matches import PairMatches
+from loftr_vo.matching.working_size import PictureError, default_image_size, working_shape
 
 ON_CPU = MatcherSettings(device='cpu')
 

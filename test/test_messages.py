@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from visualization_msgs.msg import Marker
 
 from loftr_vo.imaging import image_messages
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified
 from loftr_vo.imaging.image_messages import (
     ImageError,
@@ -31,6 +31,7 @@ from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.level import Level
 from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers
+from loftr_vo.ros.status_message import status_message
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)
 
@@ -126,7 +127,7 @@ def test_compressed_picture_of_16_bits_keeps_the_highest_in_use():
     ],
 )
 @pytest.mark.parametrize('wide', [False, True])
-def test_bayer_patterns_are_told_apart(converter, pattern, red, blue, wide):
+def test_bayer_patterns_are_distinguished(converter, pattern, red, blue, wide):
     raw = np.full((8, 8), 100, np.uint8)
     raw[red[0] :: 2, red[1] :: 2] = 200
     raw[blue[0] :: 2, blue[1] :: 2] = 10
@@ -157,7 +158,7 @@ def test_compressed_picture(converter):
 
 
 @pytest.mark.parametrize('data', [b'', b'not a picture'])
-def test_compressed_rubbish_is_an_error(data):
+def test_damaged_compressed_data_is_an_error(data):
     with pytest.raises(ImageError, match='does not decode'):
         grey_image(CompressedImage(format='jpeg', data=data))
 
@@ -372,7 +373,7 @@ def test_point_cloud_has_confidence():
 def test_status_has_every_value_of_the_contract():
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=make_estimate())
     health.latency = 0.0123
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     values = {pair.key: pair.value for pair in message.values}
     assert message.level == b'\x00'
     expected = {
@@ -390,10 +391,10 @@ def test_status_has_every_value_of_the_contract():
     assert expected.items() <= values.items()
 
 
-def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
+def test_status_has_new_starts_and_a_scale_that_is_carried_over():
     estimate = dataclasses.replace(make_estimate(), restarts=2, scale_carried=True)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     values = {pair.key: pair.value for pair in message.values}
     assert values['restarts'] == '2'
     assert 'carried over' in values['scale']
@@ -403,10 +404,10 @@ def test_status_tells_of_new_starts_and_of_a_scale_that_is_carried_over():
 @pytest.mark.parametrize(
     ('seconds', 'words'), [(np.nan, 'unknown'), (0.0, '0.0'), (0.0253, '25.3'), (-0.02, '-20.0')]
 )
-def test_status_tells_how_long_the_rows_take(seconds, words):
+def test_status_has_the_readout_time(seconds, words):
     estimate = dataclasses.replace(make_estimate(), readout_time=seconds)
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
-    message = messages.status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     assert {pair.key: pair.value for pair in message.values}['readout_ms'] == words
 
 

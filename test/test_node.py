@@ -197,7 +197,7 @@ def test_status_of_a_tracked_picture(rig):
     assert 0.0 < float(rig.value('latency')) < 5000.0
 
 
-def test_a_rolling_shutter_is_told_once(rig, capfd):
+def test_a_rolling_shutter_is_logged_once(rig, capfd):
     for index, seconds in enumerate((math.nan, 0.0, 0.02, 0.025)):
         rig.odometry.readout_time = seconds
         rig.track((index + 1) * SECOND)
@@ -206,7 +206,7 @@ def test_a_rolling_shutter_is_told_once(rig, capfd):
     assert 'read in about 20 ms' in said
 
 
-def test_a_silent_estimate_is_told_in_the_status_and_published_nowhere(rig):
+def test_a_silent_estimate_is_in_the_status_and_published_nowhere(rig):
     rig.track(SECOND)
     rig.odometry.silent = True
     rig.send_image(2 * SECOND)

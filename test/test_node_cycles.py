@@ -100,7 +100,7 @@ def test_what_the_executor_waits_for_is_destroyed_on_its_thread(node, executor, 
     assert threads == [threading.current_thread()]
 
 
-def test_a_lifecycle_publisher_is_destroyed_in_turn_too(node, executor):
+def test_a_lifecycle_publisher_is_destroyed_on_its_thread_too(node, executor):
     publisher, threads = node.create_lifecycle_publisher(Empty, 'topic', 1), []
     executor.spin_once(timeout_sec=0.05)
     between_waits = executor.between_waits
@@ -115,7 +115,7 @@ def test_a_lifecycle_publisher_is_destroyed_in_turn_too(node, executor):
     assert threads == [other]
 
 
-def test_a_turn_that_never_comes_is_not_waited_for():
+def test_an_executor_that_does_not_spin_is_not_waited_for():
     context = rclpy.Context()
     rclpy.init(context=context)
     node = ManagedNode('ended', context=context)
@@ -129,7 +129,7 @@ def test_a_turn_that_never_comes_is_not_waited_for():
     assert done == ['done']
 
 
-def test_what_is_done_in_turn_may_fail(node, executor):
+def test_what_is_done_on_the_executors_thread_may_fail(node, executor):
     executor.spin_once(timeout_sec=0.05)
     raised = []
 

@@ -61,7 +61,7 @@ def test_memory_that_runs_out_is_said_and_reset_goes_on(start_node, make_listene
     assert 'Traceback' not in node.text
 
 
-def test_device_that_stays_lost_answers_reset_with_the_reason(start_node, make_listener):
+def test_reset_of_a_device_that_stays_lost_fails_with_the_reason(start_node, make_listener):
     node, listener = start_and_fail(
         start_node, make_listener, 'lost', 'cuda:0 failed: CUDA error', '--failing-loads', '1'
     )

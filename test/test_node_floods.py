@@ -12,7 +12,7 @@ from sensor_msgs.msg import CompressedImage
 from std_srvs.srv import Trigger
 from test_node import ERROR, OK, SECOND, WARN, make_rig, rig  # noqa: F401 fixtures
 
-from loftr_vo.matching.matcher import PictureError
+from loftr_vo.matching.working_size import PictureError
 from loftr_vo.ros import messages
 from loftr_vo.ros.own_errors import details, is_own
 
@@ -44,14 +44,14 @@ def test_an_encoding_of_a_hundred_thousand_characters_is_cut_everywhere(rig, cap
     assert '\x1b' not in said
 
 
-def test_an_image_without_encoding_is_told_and_left_out(rig, capfd):  # noqa: F811
+def test_an_image_without_encoding_is_reported_and_left_out(rig, capfd):  # noqa: F811
     rig.send_image(SECOND, encoding='')
     rig.until(rig.says(ERROR, "the image encoding '' is not supported"))
     rig.track(2 * SECOND)
     assert 'Traceback' not in capfd.readouterr().err
 
 
-def test_a_compressed_image_without_format_is_told_and_left_out(make_rig, capfd):  # noqa: F811
+def test_a_compressed_image_without_format_is_reported_and_left_out(make_rig, capfd):  # noqa: F811
     rig = make_rig(queue_policy='all', image_transport='compressed')  # noqa: F811
     compressed = rig.camera.create_publisher(CompressedImage, 'image/compressed', 10)
     assert rig.node.trigger_configure().name == rig.node.trigger_activate().name == 'SUCCESS'
@@ -97,7 +97,7 @@ def test_a_fault_of_a_library_shows_where_it_came_from(rig, capfd):  # noqa: F81
     assert 'forward_odometry.py' in said
 
 
-def test_own_errors_are_told_from_those_of_libraries():
+def test_own_errors_are_distinguished_from_those_of_libraries():
     assert is_own(PictureError('too small'))
     assert is_own(FileNotFoundError(2, 'No such file'))
     for error in (np.linalg.LinAlgError('x'), ValueError('x'), RuntimeError('x'), KeyError('x')):
@@ -110,11 +110,11 @@ def test_pictures_after_a_pause_are_no_overload(rig):  # noqa: F811
     for number in range(10):
         rig.track(SECOND + number * SECOND // 20)
     rig.node._pipeline.stream._mailbox._dropped = 5
-    rig.node._pause(True)
+    rig.node._commands.pause(True)
     for number in range(60):
         rig.send_image(2 * SECOND + number * SECOND // 50)
         rig.spin(0.02)
-    rig.node._pause(False)
+    rig.node._commands.pause(False)
     for number in range(10):
         rig.track(5 * SECOND + number * SECOND // 20)
         assert 'overloaded' not in rig.last_status()[1]

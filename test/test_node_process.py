@@ -71,7 +71,7 @@ def test_camera_stream_becomes_odometry(start_node, make_listener):
     assert 0 < node.text.count('[INFO]') <= 10, node.text
 
 
-def test_camera_that_does_not_move_or_is_covered_is_told_so(start_node, make_listener):
+def test_a_camera_that_does_not_move_or_is_covered_has_that_reason(start_node, make_listener):
     # On a machine that is busy, the last picture may be worked on for long.
     node = start_node(queue_policy='all', input_timeout=60.0)
     listener = make_listener()

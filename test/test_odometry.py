@@ -18,7 +18,7 @@ from point_scenes import degrees_apart, degrees_between
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import open_sequence
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import PictureError
+from loftr_vo.matching.working_size import PictureError
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.map.keyframe import Keyframe
@@ -332,7 +332,7 @@ class TestTracking:
             assert np.array_equal(estimate.covariance, before.covariance)
             assert estimate.keyframe_id == before.keyframe_id
 
-    def test_the_time_of_a_keyframe_is_told_by_the_next_estimate(self, world, walk):
+    def test_the_time_of_a_keyframe_is_in_the_next_estimate(self, world, walk):
         estimates = list(odometry_in(world).stream(walk))
         for before, estimate in itertools.pairwise(estimates):
             made = before.is_keyframe and before.state is State.TRACKING
@@ -398,7 +398,7 @@ class TestRest:
 
 
 class TestLost:
-    def test_a_covered_lens_is_told_at_once_and_the_pose_held(self, world, walk):
+    def test_a_covered_lens_is_reported_at_once_and_the_pose_held(self, world, walk):
         odometry = odometry_in(world)
         *_, before = odometry.stream(walk[:5])
         covered = list(odometry.stream([black(0.5), black(1.0), black(1.5)]))
@@ -631,7 +631,7 @@ class TestWithTheNetwork:
         assert len(runs[0]) == 65
         assert runs[0] == runs[1]
 
-    def test_it_knows_that_it_is_lost_and_finds_back(self, room, elsewhere):
+    def test_tracking_is_lost_and_relocalised(self, room, elsewhere):
         _, frames = room
         odometry = VisualOdometry(ON_CPU)
         *_, before = odometry.stream(frames[:6])

@@ -11,10 +11,12 @@ from exact_world import pose
 from loftr_vo.geometry import plausible
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.plausible import Refusals
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.scale.wheel_path import WheelPath
 
 RANGES = [each for each in vars(plausible).values() if isinstance(each, plausible.Range)]
 HUGE = [1e155, -1e155, 1e308, 1e12, np.inf, np.nan]
@@ -47,11 +49,12 @@ def wheels_at(x, index):
 def reading_among(bad):
     """Scale by wheels that say something else now and then, and what was refused."""
     refusals = Refusals()
-    scale = WheelScale(BODY_FROM_OPTICAL, refusals)
+    path = WheelPath(refusals)
+    scale = WheelScale(BODY_FROM_OPTICAL, path)
     for index in range(40):
-        scale.add([wheels_at(0.1 * index, index)])
+        path.add([wheels_at(0.1 * index, index)])
         if index % 5 == 2:
-            scale.add([bad(index)])
+            path.add([bad(index)])
         scale.follow(round(1e8 * index), pose((0, 0, 0.2 * index)), reference_depth=4.0)
     return np.exp(scale.reading().log_ratio), refusals
 
@@ -88,9 +91,10 @@ def test_a_rotation_that_is_none_is_refused(wrong):
 
 
 def test_wheels_that_begin_anew_elsewhere_are_followed():
-    scale = WheelScale(BODY_FROM_OPTICAL)
+    path = WheelPath()
+    scale = WheelScale(BODY_FROM_OPTICAL, path)
     for index in range(60):
-        scale.add([wheels_at(0.1 * index + (6000 if index >= 15 else 0), index)])
+        path.add([wheels_at(0.1 * index + (6000 if index >= 15 else 0), index)])
         scale.follow(round(1e8 * index), pose((0, 0, 0.2 * index)), reference_depth=4.0)
     assert np.exp(scale.reading().log_ratio) == pytest.approx(0.5)
 

@@ -35,7 +35,7 @@ def environment():
 
 
 class Ears:
-    """Hears the clock and everything of some topics."""
+    """Subscribes to the clock and to some topics."""
 
     def __init__(self, *topics, reliable=True):
         self.node = rclpy.create_node('ears')

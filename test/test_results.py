@@ -137,7 +137,7 @@ def test_a_name_that_looks_like_a_formula_is_a_name(tmp_path, use, name):
 
 
 @pytest.mark.parametrize('command', ['run', 'evaluate'])
-def test_an_output_that_cannot_be_written_is_told_before_the_first_frame(
+def test_an_output_that_cannot_be_written_is_an_error_before_the_first_frame(
     folder, tmp_path, use, capsys, command
 ):
     odometry = use(StraightOdometry())

@@ -100,7 +100,7 @@ def test_the_first_reading_is_taken_whole_and_later_ones_by_how_sure_they_are():
     assert scale.variance == pytest.approx(0.1**2 / 2)
 
 
-def test_an_outlier_is_left_out_unless_it_insists():
+def test_an_outlier_is_left_out_unless_five_agree():
     scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))
     said = [scale.correct(Reading(0.5, 0.01)) for _ in range(5)]
@@ -148,7 +148,7 @@ def test_a_contradiction_is_forgotten_once_five_agree():
     assert math.log(said[5]) == pytest.approx(0.5, abs=0.01)
 
 
-def test_outliers_to_both_sides_never_insist():
+def test_outliers_to_both_sides_are_never_taken():
     scale = ScaleFilter()
     scale.correct(Reading(0.0, 0.01))
     assert all(scale.correct(Reading((-1) ** n * 0.5, 0.01)) is None for n in range(20))
@@ -364,12 +364,12 @@ def test_standing_still_says_nothing():
         compare(straight(0.0), base_poses(lambda t: 0.0))
 
 
-def test_wheels_that_stand_while_the_camera_moves_are_told():
+def test_wheels_that_stand_while_the_camera_moves_are_reported():
     with pytest.raises(NoReading, match='stands still'):
         compare(straight(1.0), base_poses(lambda t: 0.0))
 
 
-def test_wheels_that_stop_coming_are_told():
+def test_wheels_that_stop_coming_are_reported():
     with pytest.raises(NoReading, match='behind the pictures'):
         compare(straight(1.0), base_poses(lambda t: t, count=5))
 
@@ -447,7 +447,7 @@ def test_the_height_gives_the_scale():
     assert 0.005 < reading.sigma < 0.06
 
 
-def test_the_way_tells_the_pitch():
+def test_the_path_gives_the_pitch():
     """Few cells and poor ones: the plane alone would be tilted."""
     seen = over_ground(3.0, pitch=5.0, walls=0.6, noise=0.1)
     ahead = np.array([0.0, -np.sin(np.radians(5.0)), np.cos(np.radians(5.0))])

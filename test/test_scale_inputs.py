@@ -13,6 +13,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from exact_world import ExactMatcher, World, camera, pose
 from nav_msgs.msg import Odometry
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import CameraInfo, Image
@@ -169,7 +170,7 @@ def test_how_late_a_depth_image_is_comes_with_it(make_rig):
     assert rig.last_frame().depth_lag == -7 * MILLISECOND
 
 
-def test_depth_of_another_time_is_told_and_not_taken(make_rig):
+def test_depth_of_another_time_is_reported_and_not_taken(make_rig):
     rig = make_rig('depth')
     rig.send_depth(SECOND - 100 * MILLISECOND, np.full((12, 16), 1000))
     rig.send_depth(SECOND + 70 * MILLISECOND, np.full((12, 16), 1000))
@@ -201,7 +202,7 @@ def test_poses_of_the_wheels_without_pictures_do_not_fill_the_memory(make_rig):
     assert len(inputs._wheels) <= 5000
 
 
-def test_frames_of_the_wheels_that_change_each_time_are_told_once(make_rig, capfd):
+def test_frames_of_the_wheels_that_change_each_time_are_logged_once(make_rig, capfd):
     rig = make_rig('odometry', base_frame='base_link', lookup_extrinsics=False)
     for number in range(50):
         rig.send_wheels(number * MILLISECOND, 0.0, child=f'frame{number}')
@@ -209,13 +210,13 @@ def test_frames_of_the_wheels_that_change_each_time_are_told_once(make_rig, capf
     assert capfd.readouterr().err.count('two go different ways') == 1
 
 
-def test_depth_that_never_comes_is_told(make_rig):
+def test_depth_that_never_comes_is_reported(make_rig):
     rig = make_rig('depth')
     rig.track(SECOND)
     rig.until(rig.says(WARN, 'no depth yet on /depth'))
 
 
-def test_depth_in_an_unknown_encoding_is_told(make_rig):
+def test_depth_in_an_unknown_encoding_is_reported(make_rig):
     rig = make_rig('depth')
     rig.depths.publish(picture(SECOND, np.zeros((4, 4), np.uint8), 'mono8'))
     rig.track(SECOND)
@@ -234,7 +235,7 @@ def test_the_right_picture_comes_with_the_baseline(make_rig):
     assert np.allclose(right.right_from_left[:3, :3], np.eye(3))
 
 
-def test_a_right_camera_without_a_baseline_is_told(make_rig):
+def test_a_right_camera_without_a_baseline_is_reported(make_rig):
     rig = make_rig('stereo')
     info = right_info()
     info.p[3] = 0.0
@@ -295,6 +296,55 @@ def test_every_pose_of_the_other_odometry_comes_with_some_picture(make_rig):
     assert [each.pose[0, 3] for each in seen] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4, 9.0])
     assert seen[-1].stamp == 2 * SECOND
     assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+
+
+@pytest.mark.parametrize('source', ['none', 'depth'])
+def test_another_odometry_is_subscribed_to_for_losses_alone(make_rig, source):
+    rig = make_rig(source, **{'recovery.policy': 'odometry'})
+    rig.until(rig.wheels.get_subscription_count)
+    rig.send_wheels(SECOND, 0.5)
+    rig.until(lambda: rig.node._health.scale_feeds['scale_odom'].rate.hertz(time.monotonic()) >= 0)
+    rig.spin(0.2)
+    if source == 'depth':
+        rig.send_depth(SECOND, np.full((12, 16), 1000))
+    rig.track(SECOND)
+    assert [each.pose[0, 3] for each in rig.last_frame().wheels] == [0.5]
+    assert (rig.last_frame().depth is not None) == (source == 'depth')
+    assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+
+
+def test_it_is_subscribed_to_once_the_policy_changes(make_rig):
+    rig = make_rig('none')
+    assert rig.camera.count_subscribers('scale_odom') == 0
+    rig.track(SECOND)
+    for policy in ('odometry', 'hold', 'odometry'):
+        change = Parameter('recovery.policy', value=policy)
+        assert rig.node.set_parameters([change])[0].successful
+    rig.until(lambda: rig.camera.count_subscribers('scale_odom') == 1)
+    rig.track(2 * SECOND)
+    assert np.allclose(rig.mounted, BODY_FROM_OPTICAL)
+    assert len(rig.mounted) == 1
+
+
+def test_the_covariance_of_the_other_odometry_comes_with_it(make_rig):
+    rig = make_rig('odometry')
+    inputs = rig.node._pipeline.stream._scale_inputs
+    message = Odometry(child_frame_id='base_link')
+    message.pose.pose.orientation.w = 1.0
+    inputs._on_odometry(message)
+    message.header.stamp.nanosec = 1
+    message.pose.covariance = np.diag(np.arange(1.0, 7.0)).ravel()
+    inputs._on_odometry(message)
+    rig.track(SECOND)
+    without, stated = rig.last_frame().wheels
+    assert without.covariance is None
+    assert np.array_equal(stated.covariance, np.diag(np.arange(1.0, 7.0)))
+
+
+def test_silence_of_what_only_a_loss_needs_is_told_so(make_rig):
+    rig = make_rig('none', **{'recovery.policy': 'odometry', 'input_timeout': 0.3})
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, 'needed for recovery.policy odometry'))
 
 
 # --- metres at the other end

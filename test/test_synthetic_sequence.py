@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from painted_stages import forget
 
 from loftr_vo.cli import render as render_command
 from loftr_vo.cli.main import main
@@ -124,6 +125,7 @@ def test_only_what_cannot_be_seen_is_left_out(sequence):
 
 
 def test_a_sequence_is_determined_by_its_seed(room):
+    forget()
     same = SyntheticSequence('room', frames=6, size=SIZE)
     other = SyntheticSequence('room', frames=6, size=SIZE, seed=1)
     assert np.array_equal(room.ground_truth.poses, same.ground_truth.poses)

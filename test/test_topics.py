@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""``loftr_vo topics`` tells what replay.launch.py must know of a bag."""
+"""``loftr_vo topics``: the topics of a bag that replay.launch.py needs."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_compressed_topics_are_named_without_their_ending(tmp_path, capsys):
     assert (facts['image'], facts['image_transport']) == ('/front/image_raw', 'compressed')
 
 
-def test_ground_truth_in_a_file_is_told(tmp_path, capsys):
+def test_ground_truth_in_a_file_is_printed(tmp_path, capsys):
     truth = tmp_path / 'truth.txt'
     truth.write_text(tum_lines())
     facts = topics(capsys, write_bag(tmp_path / 'bag'), '--ground-truth', truth)

@@ -130,7 +130,7 @@ def test_a_link_to_a_cell_that_lost_its_ray_is_left_out_of_the_window(keyframe):
     assert_finite([other.pose, keyframe.inverse_depth, keyframe.variance])
 
 
-def test_a_turn_that_is_no_number_teaches_nothing_of_the_shutter():
+def test_a_rotation_that_is_no_number_is_not_used_for_the_readout_time():
     settings = Settings().geometry
     shutter = ReadoutTimeEstimator(settings)
     keyframe = type('K', (), {'turn': np.zeros(3), 'frame': type('F', (), {'stamp': 1})})

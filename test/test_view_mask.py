@@ -10,22 +10,19 @@ import pytest
 import recordings
 import yaml
 from exact_world import camera as exact_camera
+from rendered_films import film, followed, scores_of_film
 
 from loftr_vo.cli import main
 from loftr_vo.cli.evaluate_tasks import make_tasks
 from loftr_vo.cli.options import open_from
-from loftr_vo.config import Settings, replace
+from loftr_vo.config import Settings
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.drawing.match_image import dimmed
 from loftr_vo.evaluation.batch.fingerprint import fingerprint
 from loftr_vo.evaluation.batch.inputs import expand
 from loftr_vo.evaluation.batch.task import RecordingOptions, Task, open_task
-from loftr_vo.evaluation.running import run_sequence
-from loftr_vo.evaluation.scoring import score
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.view_mask import MaskError, ViewMask
-from loftr_vo.odometry import VisualOdometry
-from loftr_vo.synthetic.sequence import SyntheticSequence
 
 SHAPE = (240, 320)
 
@@ -145,12 +142,12 @@ def test_margins_that_are_none_are_refused(capsys, text):
 # --- a robot whose arm is in view
 
 
-class Room(Sequence):
-    """A rendered room; with ``arm``, a patterned arm moves by itself in its lower third."""
+class RoomWithArm(Sequence):
+    """A rendered room in whose lower third a patterned arm moves by itself."""
 
-    def __init__(self, rendered, frames, arm):
-        super().__init__(rendered.name, 'rendered scene', rendered.ground_truth)
-        self.camera, self._frames, self._arm = rendered.camera, frames, arm
+    def __init__(self, room):
+        super().__init__(room.name, room.kind, room.ground_truth)
+        self.camera, self._frames = room.camera, room.frames
 
     def __len__(self):
         return len(self._frames)
@@ -164,19 +161,8 @@ class Room(Sequence):
         for number, frame in enumerate(self._frames):
             image = frame.image.copy()
             shift = round(width / 2 * (1 + np.sin(number / 5)))
-            if self._arm:
-                image[top:] = texture[top:, shift : shift + width]
+            image[top:] = texture[top:, shift : shift + width]
             yield dataclasses.replace(frame, image=image, camera=self.camera)
-
-
-def error_of(sequence, mask=None):
-    if mask is not None:
-        sequence.use_mask(mask)
-    settings = {'matcher.device': 'cpu', 'matcher.image_size': 320}
-    run = run_sequence(sequence, VisualOdometry(replace(Settings(), settings)))
-    assert run.tracked == run.frames
-    scores = score(run.trajectory, sequence.ground_truth, metric=False)
-    return scores.ate_percent, run
 
 
 @pytest.mark.slow
@@ -184,11 +170,11 @@ def test_with_a_mask_an_arm_in_view_does_no_harm():
     without, masked = [], []
     # In one room or the other, a third of the view less is worse or better by a half.
     for seed in (3, 5, 7, 9):
-        rendered = SyntheticSequence('room', 40, seed=seed)
-        frames = list(rendered)
-        without.append(error_of(Room(rendered, frames, arm=False))[0])
-        error, run = error_of(Room(rendered, frames, arm=True), ViewMask(margin=(0, 80, 0, 0)))
-        masked.append(error)
+        without.append(scores_of_film('room', seed).ate_percent)
+        room = RoomWithArm(film('room', seed))
+        room.use_mask(ViewMask(margin=(0, 80, 0, 0)))
+        scores, run = followed(room)
+        masked.append(scores.ate_percent)
         for sample in run.samples:
             # The keyframe's cells stand for the centres of their texture, half a cell away.
             assert sample.matches.keypoints0[:, 1].max() < 152 + 4

@@ -22,8 +22,8 @@ from visualization_msgs.msg import MarkerArray
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.level import Level
-from loftr_vo.ros.messages import status_message
 from loftr_vo.ros.odometry_node import VisualOdometryNode
+from loftr_vo.ros.status_message import status_message
 
 RVIZ = yaml.safe_load((ROOT / 'rviz' / 'vo.rviz').read_text(encoding='utf-8'))
 FOXGLOVE = json.loads((ROOT / 'foxglove' / 'loftr_vo.json').read_text(encoding='utf-8'))

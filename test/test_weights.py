@@ -20,6 +20,7 @@ import torch
 
 from loftr_vo import LoFTR, LoFTRConfig, load_weights
 from loftr_vo.loftr import WeightsError, fetching, weights
+from loftr_vo.loftr.named_weights import PUBLISHED
 
 
 @pytest.fixture(scope='module')
@@ -41,16 +42,14 @@ def cache(tmp_path, monkeypatch):
     """An empty cache, for files that are not the published ones."""
     path = tmp_path / 'cache'
     monkeypatch.setenv('LOFTR_VO_CACHE', str(path))
-    published = {
-        name: dataclasses.replace(entry, sha256=None) for name, entry in weights._PUBLISHED.items()
-    }
-    monkeypatch.setattr(weights, '_PUBLISHED', published)
+    for name, entry in list(PUBLISHED.items()):
+        monkeypatch.setitem(PUBLISHED, name, dataclasses.replace(entry, sha256=None))
     return path
 
 
 def pin(monkeypatch, digest):
-    outdoor = dataclasses.replace(weights._PUBLISHED['outdoor'], sha256=digest)
-    monkeypatch.setitem(weights._PUBLISHED, 'outdoor', outdoor)
+    outdoor = dataclasses.replace(PUBLISHED['outdoor'], sha256=digest)
+    monkeypatch.setitem(PUBLISHED, 'outdoor', outdoor)
 
 
 def digest_of(path):

@@ -18,7 +18,8 @@ from loftr_vo.cli import main
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.bag_writing import BagOptions, write_bag
 from loftr_vo.datasets.writing import write_sequence
-from loftr_vo.files.output_files import OutputError, new_folder, write_picture
+from loftr_vo.files.output_files import OutputError, new_folder
+from loftr_vo.files.output_pictures import write_picture
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_a_new_folder_replaces_nothing(tmp_path):
 
 
 @pytest.mark.parametrize('command', ['render', 'record'])
-def test_where_nothing_can_be_written_is_told_before_the_first_frame(tmp_path, capsys, command):
+def test_an_unwritable_folder_is_an_error_before_the_first_frame(tmp_path, capsys, command):
     (tmp_path / 'file').write_text('')
     words = [command, 'room', '--frames', '10', '-o', str(tmp_path / 'file' / 'below')]
     assert main.main(words) == 2
@@ -119,7 +120,7 @@ def test_other_commands_look_first_where_they_write(tmp_path, capsys, command):
 
 @pytest.mark.parametrize('command', ['match', 'benchmark'])
 @pytest.mark.parametrize('name', ['a.doc', 'none'])
-def test_a_picture_of_no_known_kind_is_told_first(tmp_path, capsys, command, name):
+def test_a_picture_of_no_known_kind_is_an_error_first(tmp_path, capsys, command, name):
     picture = str(recordings.write_folder(tmp_path / 'walk') / 'images' / 'frame8.png')
     words = [picture, picture] if command == 'match' else []
     assert main.main([command, *words, '-o', str(tmp_path / name)]) == 2

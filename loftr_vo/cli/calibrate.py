@@ -16,7 +16,8 @@ from loftr_vo.datasets.uncalibrated import grey_pictures
 from loftr_vo.datasets.writing import calibration_yaml
 from loftr_vo.drawing.residual_picture import draw_residuals
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.files.output_files import check_folder, write_picture, write_text
+from loftr_vo.files.output_files import check_folder, write_text
+from loftr_vo.files.output_pictures import write_picture
 from loftr_vo.imaging.board import Board, View, distinct_views, find_corners
 from loftr_vo.imaging.board_calibration import BoardCalibration, calibrate
 

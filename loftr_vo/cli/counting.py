@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Frames that a command writes: shown, counted, and ended between two of them by a signal."""
+"""The frames that a command writes: progress bar, count, and a clean end at a signal."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from loftr_vo.imaging.frame import Frame
 
 
 class CountedFrames:
-    """Wraps the frames of a sequence as ``progress`` of those who write them.
+    """A ``progress`` for writers: shows a bar, counts the frames, ends at a signal.
 
     Attributes:
-        count: how many were asked for.
+        count: frames written so far.
     """
 
     def __init__(self, sequence: Sequence) -> None:
@@ -41,13 +41,13 @@ class CountedFrames:
 
     @property
     def exit_code(self) -> int:
-        """That of the command, once the frames are written."""
+        """The exit code of the command, once the frames are written."""
         return interrupted_exit_code() if was_interrupted() else 0
 
 
 @contextlib.contextmanager
 def counted(sequence: Sequence) -> Iterator[CountedFrames]:
-    """Yield what wraps the frames in a block that writes them, and that a signal does not end.
+    """Yield a ``CountedFrames`` for a block that writes frames; a signal ends them, not the block.
 
     Raises:
         KeyboardInterrupt: a signal came before the first frame.

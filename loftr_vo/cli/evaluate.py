@@ -29,7 +29,7 @@ from loftr_vo.evaluation.batch.result import Result
 from loftr_vo.evaluation.batch.task import Task
 from loftr_vo.evaluation.batch.work import attempt, perform
 from loftr_vo.evaluation.interrupts import interrupted_exit_code, results_kept
-from loftr_vo.evaluation.recording import tell_on_stderr
+from loftr_vo.evaluation.recording import print_to_stderr
 from loftr_vo.evaluation.report import write_json
 from loftr_vo.evaluation.scoring import EvaluationError, require_evo
 from loftr_vo.evaluation.table import format_table
@@ -87,7 +87,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _evaluate_one(task: Task, arguments: argparse.Namespace) -> int:
     """Evaluate one recording in this process; errors are raised."""
-    result = perform(task, frame_bar, tell_on_stderr)
+    result = perform(task, frame_bar, print_to_stderr)
     if task.output is not None:
         print(f'report: {storage.join(task.output, "report.html")}', file=sys.stderr)
     print(format_table([result.metrics]))
@@ -101,7 +101,7 @@ def _evaluate_one(task: Task, arguments: argparse.Namespace) -> int:
 
 
 def _evaluate_all(tasks: list[Task], arguments: argparse.Namespace) -> int:
-    """Evaluate recordings; one that fails is named and costs nothing but itself."""
+    """Evaluate recordings; one that fails is reported, and the others are done."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
     interrupted = False
     # Closed in any case, so that no process is left.
@@ -118,11 +118,11 @@ def _evaluate_all(tasks: list[Task], arguments: argparse.Namespace) -> int:
     ordered = [rows[key] for task in tasks if (key := (task.name, task.repeat)) in rows]
     done = [row for row in ordered if row['status'] != results.FAILED]
     print(format_table(done))
-    _tell_failures(ordered, len(tasks))
+    _print_failures(ordered, len(tasks))
     written = _write(arguments, ordered) & _write_summary(arguments, tasks, ordered)
     if interrupted:
         return interrupted_exit_code()
-    # A list, so that every recording says what it does not hold.
+    # A list, so that the bounds of every recording are checked.
     sources = {(task.name, task.repeat): _scale_source(task) for task in tasks}
     held = [bounds_hold(arguments, row, sources[row['sequence'], row['repeat']]) for row in done]
     if not written or any(row['status'] != results.DONE for row in ordered):
@@ -131,17 +131,17 @@ def _evaluate_all(tasks: list[Task], arguments: argparse.Namespace) -> int:
 
 
 def _scale_source(task: Task) -> str:
-    """Return where the task takes metres from; classical odometries take them from nowhere."""
+    """Return the source of scale of a task; ``none`` for a classical odometry."""
     return 'none' if task.baseline else task.settings.scale.source
 
 
 def _start(tasks: list[Task], arguments: argparse.Namespace) -> Generator[Result, None, None]:
-    """Yield the results as they come, and show how far all of it is."""
+    """Yield the results as they come, and show a progress bar."""
     if arguments.jobs is None and arguments.ray is None:
         for task in tasks:
-            result = attempt(task, frame_bar, tell_on_stderr)
+            result = attempt(task, frame_bar, print_to_stderr)
             if result.status == results.FAILED:
-                tell_on_stderr(f'error: {result.name}: {result.error}')
+                print_to_stderr(f'error: {result.name}: {result.error}')
             yield result
         return
     with tqdm(total=len(tasks), unit='recording', mininterval=bar_interval(), leave=False) as bar:
@@ -174,14 +174,14 @@ def _messages(result: Result) -> Iterable[str]:
         yield f'error: {result.name}: {result.error}'
 
 
-def _tell_failures(rows: list[dict[str, Any]], total: int) -> None:
-    """Name on stderr the recordings that are not done."""
+def _print_failures(rows: list[dict[str, Any]], total: int) -> None:
+    """Print to stderr which recordings are not done, and why."""
     if len(rows) < total:
-        tell_on_stderr(f'{total - len(rows)} of {total} runs are not done; --resume does them')
+        print_to_stderr(f'{total - len(rows)} of {total} runs are not done; --resume does them')
     for row in rows:
         if row['status'] != results.DONE:
             number = f' (run {row["repeat"]})' if row['repeat'] else ''
-            tell_on_stderr(f'{row["sequence"]}{number} {row["status"]}: {row["error"]}')
+            print_to_stderr(f'{row["sequence"]}{number} {row["status"]}: {row["error"]}')
 
 
 def _write(arguments: argparse.Namespace, values: Any) -> bool:
@@ -190,7 +190,7 @@ def _write(arguments: argparse.Namespace, values: Any) -> bool:
         if arguments.json:
             write_json(arguments.json, values)
     except OutputError as error:
-        tell_on_stderr(f'error: {error}; left out')
+        print_to_stderr(f'error: {error}; left out')
         return False
     return True
 
@@ -205,7 +205,7 @@ def _write_summary(
     try:
         page = summary.write(arguments.output, rows, folders, arguments.command_line)
     except OutputError as error:
-        tell_on_stderr(f'error: {error}; left out')
+        print_to_stderr(f'error: {error}; left out')
         return False
     print(f'summary: {page}', file=sys.stderr)
     return True

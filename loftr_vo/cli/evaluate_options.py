@@ -10,7 +10,7 @@ from pathlib import Path
 from loftr_vo.cli.options import add_sequence_options, add_settings_options
 from loftr_vo.cli.thresholds import add_threshold_options
 from loftr_vo.cli.truth_options import add_truth_options
-from loftr_vo.evaluation.classical import BASELINES
+from loftr_vo.evaluation.feature_links import BASELINES
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:

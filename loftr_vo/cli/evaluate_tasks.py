@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the options of ``loftr_vo evaluate`` to what is to be done with each recording."""
+"""The tasks that the options of ``loftr_vo evaluate`` ask for, one or more per recording."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from loftr_vo.cli.truth_options import read_truth_options
 from loftr_vo.config import Settings, replace
 from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.fingerprint import code_digest
-from loftr_vo.evaluation.batch.inputs import expand, told_apart
+from loftr_vo.evaluation.batch.inputs import expand, with_unique_names
 from loftr_vo.evaluation.batch.task import RecordingOptions, Task
 
 
 def make_tasks(arguments: argparse.Namespace, settings: Settings, alone: bool) -> list[Task]:
-    """Return what is to be done, in order.
+    """Return the tasks, in order.
 
     Args:
         arguments: of the command.
@@ -47,7 +47,7 @@ def make_tasks(arguments: argparse.Namespace, settings: Settings, alone: bool) -
         threads=threads_of(arguments) if arguments.jobs or arguments.ray else arguments.threads,
     )
     tasks = []
-    for request in told_apart(expand(arguments.paths, shared)):
+    for request in with_unique_names(expand(arguments.paths, shared)):
         for repeat in range(1, arguments.repeat + 1):
             folders = [request.name, *([f'repeat-{repeat}'] if arguments.repeat > 1 else [])]
             output = arguments.output
@@ -55,7 +55,7 @@ def make_tasks(arguments: argparse.Namespace, settings: Settings, alone: bool) -
                 output = storage.join(output, *folders)
             task = dataclasses.replace(
                 first,
-                # Alone, it is called as its reader calls it.
+                # A single recording has the name that its reader gives it.
                 name='' if alone else request.name,
                 source=request.source,
                 options=request.options,

@@ -25,14 +25,14 @@ def main(words: Sequence[str] | None = None) -> int:
         words: the command line without the program's name; that of the process if None.
     """
     if words is None and isinstance(sys.stdout, io.TextIOWrapper):
-        # As on stderr: a file's name that is not UTF-8 is shown, and costs no results.
+        # As on stderr: file names that are not UTF-8 are escaped.
         sys.stdout.reconfigure(errors='backslashreplace')
     with interrupts_noted(to_the_end=words is None):
         try:
             return _run(sys.argv[1:] if words is None else words)
         except KeyboardInterrupt:
             pass
-        # A library may have made something else of the interrupt.
+        # A library may have replaced KeyboardInterrupt by an error of its own.
         except Exception:
             if not was_interrupted():
                 raise
@@ -65,7 +65,7 @@ def _run(words: Sequence[str]) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser with all subcommands."""
-    # Imported late: numpy, OpenCV and others load for a second, which an interrupt may end.
+    # Imported late: numpy and OpenCV take a second to load; an interrupt may come meanwhile.
     from loftr_vo.cli import (
         benchmark,
         calibrate,
@@ -111,7 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _refuse(error: Exception, arguments: argparse.Namespace) -> int:
     from numpy.linalg import LinAlgError
 
-    # numpy's is a ValueError, too, but a fault of the program and not of what it was given.
+    # numpy's error is a ValueError, too, but a fault of the program and not of its input.
     if arguments.traceback or isinstance(error, LinAlgError):
         raise error
     print(f'loftr_vo: error: {printable(str(error))}', file=sys.stderr)

@@ -16,7 +16,8 @@ from loftr_vo.config import MatcherSettings, describe, replace
 from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.files.output_files import check_picture_name, check_writable, write_picture
+from loftr_vo.files.output_files import check_writable
+from loftr_vo.files.output_pictures import check_picture_name, write_picture
 from loftr_vo.matching.matches import Matches
 
 
@@ -91,7 +92,7 @@ def match_command(arguments: argparse.Namespace) -> int:
 
 
 def _epipolar_inliers(matches: Matches) -> np.ndarray:
-    """Return which matches agree with the fundamental matrix that most agree with: (N,) bool."""
+    """Return which matches are inliers of a fundamental matrix (MAGSAC++): (N,) bool."""
     if len(matches) < 8:
         return np.zeros(len(matches), bool)
     cv2.setRNGSeed(0)

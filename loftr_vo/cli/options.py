@@ -85,7 +85,7 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
         ),
         ViewMask.read(arguments.mask or '', arguments.mask_margin),
     )
-    # Folders for results are called so, and none may lead elsewhere.
+    # The name of a folder of results; it must not be a path to elsewhere.
     if sequence.name in ('', '.', '..') or Path(sequence.name).name != sequence.name:
         sequence.name = 'recording'
     return sequence
@@ -119,7 +119,7 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise SettingError(f'--set takes NAME=VALUE, got {text!r}')
     defaults = {known: value for known, value, _ in describe(Settings())}
-    # An unknown name is passed on: `replace` says which names there are.
+    # An unknown name is passed on: the error of `replace` lists those that exist.
     return name, _parse_value(name, word, defaults.get(name, ''))
 
 

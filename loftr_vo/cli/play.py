@@ -18,7 +18,7 @@ from loftr_vo.datasets.opening import is_bag
 
 
 class NoRosError(ValueError):
-    """Something needs ROS 2, and it is not there."""
+    """ROS 2 is needed and not installed."""
 
 
 def register(subparsers: Any) -> None:
@@ -101,7 +101,7 @@ def _check_bag(path: Path) -> None:
 
 @contextmanager
 def _player(arguments: argparse.Namespace) -> Iterator[tuple[Any, float]]:
-    """Yield a ``BagPlayer`` that takes part in ROS, and the length of the bag in seconds."""
+    """Yield a ``BagPlayer`` with a running ROS node, and the length of the bag in seconds."""
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions

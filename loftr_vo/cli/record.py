@@ -109,7 +109,7 @@ def record_command(arguments: argparse.Namespace) -> int:
 
 
 def _all_besides(sequence: Sequence) -> list[str]:
-    """Return what a recording has besides the pictures; what odometry in a bag is, is not sure."""
+    """Return which sensors a recording has besides the camera; none of a bag."""
     if sequence.path is None or is_bag(sequence.path):
         return []
     return [source for source in BESIDES if not sequence.lacks(source)]

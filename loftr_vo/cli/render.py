@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""``loftr_vo render``: a sequence folder with exact ground truth, out of nothing."""
+"""``loftr_vo render``: a rendered sequence folder with exact ground truth."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Run one recording and write its trajectory and report."""
     settings = read_settings(arguments)
     sequence = open_from(arguments.path, arguments)
-    sequence.provide(settings.scale.source)
+    sequence.provide_for(settings)
     report = ReportFolder(arguments.output or Path('results') / sequence.name)
     rerun = RerunFile(arguments.rerun) if arguments.rerun else None
     bar = frame_bar(sequence)
@@ -88,7 +88,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def frame_bar(sequence: Sequence) -> Callable[[Iterable[Any]], Iterable[Any]]:
-    """Return what shows on stderr how many frames of a sequence are done."""
+    """Return the frames of a sequence behind a progress bar on stderr."""
 
     def wrap(frames: Iterable[Any]) -> Iterable[Any]:
         return tqdm(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loftr_vo.cli.thresholds import NOT_HELD, add_threshold_options, bounds_hold
-from loftr_vo.cli.truth_options import add_truth_options, read_truth_options, tell_doubt
+from loftr_vo.cli.truth_options import add_truth_options, print_doubt, read_truth_options
 from loftr_vo.datasets import DatasetError
 from loftr_vo.datasets.opening import is_bag
 from loftr_vo.evaluation.ground_truth import (
@@ -100,7 +100,7 @@ def score_command(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return NOT_HELD
-    tell_doubt(estimate.poses)
+    print_doubt(estimate.poses)
     metric = arguments.metric or bool(estimate.metric)
     scores = score_alignment(align(estimate.poses.trajectory, truth.trajectory, metric))
     metrics = {
@@ -123,7 +123,7 @@ def _cannot_count_lost(arguments: argparse.Namespace, estimate: _Estimate) -> bo
 
 
 def _both(path: Path, topic: str | None, wanted: TruthOptions) -> tuple[_Estimate, GroundTruth]:
-    """Return the estimate, carried to the frame of the ground truth, and the ground truth."""
+    """Return the estimate, transformed to the frame of the ground truth, and the ground truth."""
     from loftr_vo.datasets.bag_poses import Track
     from loftr_vo.datasets.recorded_odometry import RecordedOdometry, read_recorded_odometry
 

@@ -31,12 +31,12 @@ def add_threshold_options(parser: argparse.ArgumentParser) -> None:
 def bounds_hold(
     arguments: argparse.Namespace, metrics: dict[str, Any], scale_source: str = 'none'
 ) -> bool:
-    """Return whether the figures of a recording keep the bounds; say on stderr which do not.
+    """Return whether the figures of a recording keep the bounds; print to stderr which do not.
 
     Args:
         arguments: with the bounds.
         metrics: of the recording.
-        scale_source: that the odometry was to take metres from; a bound, too.
+        scale_source: of the odometry; unless ``none``, lengths must be metres, too.
     """
     missed = list(_missed(arguments, metrics))
     if scale_source != 'none' and not metrics['metric']:
@@ -50,7 +50,7 @@ def _missed(arguments: argparse.Namespace, metrics: dict[str, Any]) -> Any:
     ate, most = metrics['ate_percent'], arguments.max_ate
     if most is not None and ate is None:
         yield f'there is no error to hold against --max-ate {most:g}'
-    # Not a number is not held either.
+    # NaN exceeds every bound.
     elif most is not None and not ate <= most:
         yield f'the error is {ate:.3g} % of the path, more than --max-ate {most:g}'
     least = arguments.min_tracked

@@ -69,7 +69,7 @@ def topics_command(arguments: argparse.Namespace) -> int:
 
 
 def _camera(bag: Any) -> dict[str, Any]:
-    """Return what the node must be told of the camera; ``bag`` is a ``BagSequence``."""
+    """Return the node's launch arguments for the camera; ``bag`` is a ``BagSequence``."""
     topic = bag.image_topic
     transport = 'compressed' if topic.endswith(_COMPRESSED) else 'raw'
     return {
@@ -114,7 +114,7 @@ def _scale(bag: Any, path: Path, source: str) -> dict[str, Any]:
 
 
 def _truth(sequence: Sequence, wanted: TruthOptions) -> dict[str, Any]:
-    """Return where the true poses come from; without that, why there are none."""
+    """Return the source of the true poses, or why there is none."""
     try:
         truth = find_ground_truth(sequence, wanted)
     except EvaluationError as error:

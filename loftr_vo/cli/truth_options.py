@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The options that say where the ground truth is."""
+"""The options for the source of the ground truth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_truth_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_truth_options(arguments: argparse.Namespace) -> TruthOptions:
-    """Return what the options say."""
+    """Return the options as ``TruthOptions``."""
     frames = arguments.ground_truth_tf
     return TruthOptions(
         path=arguments.ground_truth,
@@ -48,8 +48,8 @@ def read_truth_options(arguments: argparse.Namespace) -> TruthOptions:
     )
 
 
-def tell_doubt(truth: GroundTruth) -> None:
-    """Say on stderr what may be wrong with the ground truth."""
+def print_doubt(truth: GroundTruth) -> None:
+    """Print to stderr what may be wrong with the ground truth."""
     if truth.doubt:
         print(f'loftr_vo: warning: {truth.doubt}', file=sys.stderr)
 

@@ -31,9 +31,10 @@ from loftr_vo.datasets.camera_topics import (
 )
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
-from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture, stated_covariance
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 
@@ -75,7 +76,7 @@ def find_companion(
         found = [wanted] if wanted in others else right_cameras(reader, path, others)
     else:
         wanted, found = named.odometry, topics_of(types, (ODOMETRY,))
-        # The truth never tells the scale, unless it is asked for by name.
+        # Ground truth is no source of scale, unless it is named as such.
         found = [topic for topic in found if topic == wanted or not _is_truth(topic)]
     found = [topic for topic in found if topic != image_topic]
     if wanted is not None and wanted not in found:
@@ -214,7 +215,10 @@ def right_attacher(pair: StereoPair) -> Callable[[Frame, list[Any]], Frame]:
 def attach_wheels(frame: Frame, found: list[Any]) -> Frame:
     """Return a frame with the poses of another odometry since the frame before."""
     poses = [(stamp_of(message), pose_matrix(message.pose.pose)) for message in found]
-    wheels = tuple(BasePose(stamp, pose) for stamp, pose in sorted_poses(poses))
+    covariances = {stamp_of(each): stated_covariance(each.pose.covariance) for each in found}
+    wheels = tuple(
+        BasePose(stamp, pose, covariances[stamp]) for stamp, pose in sorted_poses(poses)
+    )
     return dataclasses.replace(frame, wheels=wheels)
 
 

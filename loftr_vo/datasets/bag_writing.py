@@ -22,15 +22,13 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
-from scipy.spatial.transform import Rotation
 
+from loftr_vo.datasets.bag_messages import CAMERA_FRAME, BagMessages
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.files.output_files import OutputError, new_folder
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
-from loftr_vo.geometry.trajectory import format_seconds
-from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.stereo_extrinsics import rectification
 
 STORAGES = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
 COMPRESSIONS = {
@@ -49,7 +47,6 @@ GROUND_TRUTHS = ('odometry', 'pose', 'none')
 
 WORLD_FRAME = 'world'
 BASE_FRAME = 'base_link'
-CAMERA_FRAME = 'camera_optical_frame'
 
 # The version of the metadata that the most distributions read: Jazzy writes 9, Humble knows 5 and
 # leaves out what it does not know, but cannot read 9's quality of service.
@@ -150,27 +147,27 @@ def _true_poses(sequence: Sequence) -> Iterator[tuple[int, np.ndarray]]:
 
 
 class _MessageWriter:
-    """Turns frames and poses into messages, and writes them."""
+    """Writes frames and poses to their topics."""
 
     def __init__(self, writer: Writer, options: BagOptions) -> None:
         self._writer = writer
         self._options = options
-        self._store = get_typestore(Stores.ROS2_JAZZY)
+        self._make = BagMessages()
         self._connections: dict[str, Any] = {}
 
     def write_transform(self, stamp: int) -> None:
         """Write where the camera sits on the robot."""
-        transform = self._make(
+        transform = self._make.message(
             'geometry_msgs/msg/TransformStamped',
-            header=self._header(stamp, BASE_FRAME),
+            header=self._make.header(stamp, BASE_FRAME),
             child_frame_id=CAMERA_FRAME,
-            transform=self._make(
+            transform=self._make.message(
                 'geometry_msgs/msg/Transform',
-                translation=self._vector(BODY_FROM_OPTICAL),
-                rotation=self._quaternion(BODY_FROM_OPTICAL),
+                translation=self._make.vector(BODY_FROM_OPTICAL),
+                rotation=self._make.quaternion(BODY_FROM_OPTICAL),
             ),
         )
-        message = self._make('tf2_msgs/msg/TFMessage', transforms=[transform])
+        message = self._make.message('tf2_msgs/msg/TFMessage', transforms=[transform])
         self._write('/tf_static', stamp, message, latched=True)
 
     def write_frame(self, frame: Frame) -> None:
@@ -180,17 +177,17 @@ class _MessageWriter:
         if right is not None:
             left, turn = rectification(right.right_from_left)
             baseline = float(np.linalg.norm(right.right_from_left[:3, 3]))
-            info = self._camera_info(right.camera, stamp, turn, baseline)
+            info = self._make.camera_info(right.camera, stamp, turn, baseline)
             self._write(f'{namespace}/right/camera_info', stamp, info)
             self._write_picture(f'{namespace}/right/image_raw', stamp, right.image)
         if frame.depth is not None:
-            depth = self._image(frame.depth.astype('<f4'), stamp, '32FC1')
+            depth = self._make.image(frame.depth.astype('<f4'), stamp, '32FC1')
             self._write(f'{namespace}/depth/image_raw', stamp, depth)
         for wheels in frame.wheels:
-            header = self._header(wheels.stamp, 'odom')
-            message = self._odometry(header, self._pose(wheels.pose), BASE_FRAME)
+            header = self._make.header(wheels.stamp, 'odom')
+            message = self._make.odometry(header, self._make.pose(wheels.pose), BASE_FRAME)
             self._write('/odom', wheels.stamp, message)
-        info = self._camera_info(frame.camera, stamp, left)
+        info = self._make.camera_info(frame.camera, stamp, left)
         self._write(f'{namespace}/camera_info', stamp, info)
         self._write_picture(f'{namespace}/image_raw', stamp, frame.image)
 
@@ -199,138 +196,38 @@ class _MessageWriter:
         kind = self._options.ground_truth
         if kind == 'none':
             return
-        header = self._header(stamp, WORLD_FRAME)
-        place = self._pose(pose)
+        header = self._make.header(stamp, WORLD_FRAME)
+        place = self._make.pose(pose)
         if kind == 'pose':
-            message = self._make('geometry_msgs/msg/PoseStamped', header=header, pose=place)
+            message = self._make.message(
+                'geometry_msgs/msg/PoseStamped', header=header, pose=place
+            )
         else:
-            message = self._odometry(header, place, CAMERA_FRAME)
+            message = self._make.odometry(header, place, CAMERA_FRAME)
         self._write(f'/ground_truth/{kind}', stamp, message)
 
     def _write(self, topic: str, stamp: int, message: Any, latched: bool = False) -> None:
         kind = message.__msgtype__
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, kind, typestore=self._store, offered_qos_profiles=[_quality(latched)]
+                topic,
+                kind,
+                typestore=self._make.store,
+                offered_qos_profiles=[_quality(latched)],
             )
-        data = self._store.serialize_cdr(message, kind)
+        data = self._make.store.serialize_cdr(message, kind)
         self._writer.write(self._connections[topic], stamp, data)
-
-    def _make(self, kind: str, **fields: Any) -> Any:
-        return self._store.types[kind](**fields)
-
-    def _header(self, stamp: int, frame: str) -> Any:
-        seconds, rest = divmod(stamp, 10**9)
-        if not 0 <= seconds < 2**31:
-            raise DatasetError(
-                f'the time {format_seconds(stamp)} s does not fit into a ROS message, whose '
-                'seconds have 31 bits'
-            )
-        time = self._make('builtin_interfaces/msg/Time', sec=seconds, nanosec=rest)
-        return self._make('std_msgs/msg/Header', stamp=time, frame_id=frame)
-
-    def _vector(self, pose: np.ndarray, kind: str = 'geometry_msgs/msg/Vector3') -> Any:
-        x, y, z = pose[:3, 3].tolist()
-        return self._make(kind, x=x, y=y, z=z)
-
-    def _quaternion(self, pose: np.ndarray) -> Any:
-        x, y, z, w = Rotation.from_matrix(pose[:3, :3]).as_quat().tolist()
-        return self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w)
-
-    def _pose(self, pose: np.ndarray) -> Any:
-        return self._make(
-            'geometry_msgs/msg/Pose',
-            position=self._vector(pose, 'geometry_msgs/msg/Point'),
-            orientation=self._quaternion(pose),
-        )
 
     def _write_picture(self, topic: str, stamp: int, image: np.ndarray) -> None:
         form = PICTURES[self._options.pictures]
         if form is None:
-            self._write(topic, stamp, self._image(image, stamp, 'mono8'))
+            self._write(topic, stamp, self._make.image(image, stamp, 'mono8'))
         else:
-            self._write(f'{topic}/compressed', stamp, self._compressed(image, stamp, *form))
-
-    def _image(self, image: np.ndarray, stamp: int, encoding: str) -> Any:
-        height, width = image.shape
-        return self._make(
-            'sensor_msgs/msg/Image',
-            header=self._header(stamp, CAMERA_FRAME),
-            height=height,
-            width=width,
-            encoding=encoding,
-            is_bigendian=0,
-            step=width * image.itemsize,
-            data=np.ascontiguousarray(image).view(np.uint8).ravel(),
-        )
-
-    def _compressed(
-        self, image: np.ndarray, stamp: int, suffix: str, parameters: list[int]
-    ) -> Any:
-        done, data = cv2.imencode(suffix, image, parameters)
-        assert done  # a grey picture of 8 bits always encodes
-        name = self._options.pictures
-        return self._make(
-            'sensor_msgs/msg/CompressedImage',
-            header=self._header(stamp, CAMERA_FRAME),
-            format=f'mono8; {name} compressed mono8',
-            data=data.ravel(),
-        )
-
-    def _camera_info(
-        self, camera: Camera, stamp: int, turn: np.ndarray, baseline: float = 0.0
-    ) -> Any:
-        """Return a calibration; ``turn`` and ``baseline`` are those of a camera of a pair."""
-        shift = np.array([-camera.matrix[0, 0] * baseline, 0.0, 0.0])
-        return self._make(
-            'sensor_msgs/msg/CameraInfo',
-            header=self._header(stamp, CAMERA_FRAME),
-            height=camera.height,
-            width=camera.width,
-            distortion_model=camera.distortion_model,
-            d=camera.distortion,
-            k=camera.matrix.ravel(),
-            r=turn.ravel(),
-            p=np.column_stack([camera.matrix, shift]).ravel(),
-            binning_x=0,
-            binning_y=0,
-            roi=self._make(
-                'sensor_msgs/msg/RegionOfInterest',
-                x_offset=0,
-                y_offset=0,
-                height=0,
-                width=0,
-                do_rectify=False,
-            ),
-        )
-
-    def _odometry(self, header: Any, pose: Any, child: str) -> Any:
-        unknown = np.zeros(36)
-        zero = self._make('geometry_msgs/msg/Vector3', x=0.0, y=0.0, z=0.0)
-        twist = self._make('geometry_msgs/msg/Twist', linear=zero, angular=zero)
-        return self._make(
-            'nav_msgs/msg/Odometry',
-            header=header,
-            child_frame_id=child,
-            pose=self._make('geometry_msgs/msg/PoseWithCovariance', pose=pose, covariance=unknown),
-            twist=self._make(
-                'geometry_msgs/msg/TwistWithCovariance', twist=twist, covariance=unknown
-            ),
-        )
-
-
-def rectification(right_from_left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the turns (3, 3) that make the axes of two cameras parallel, x along the baseline.
-
-    They are R of the left and of the right camera's ``CameraInfo``, from which
-    ``stereo_rig.right_from_left`` finds the motion again.
-    """
-    motion = right_from_left
-    x = -motion[:3, 3] / np.linalg.norm(motion[:3, 3])
-    y = np.cross([0.0, 0.0, 1.0], x)
-    y /= np.linalg.norm(y)
-    right = np.stack([x, y, np.cross(x, y)])
-    return right @ motion[:3, :3], right
+            self._write(
+                f'{topic}/compressed',
+                stamp,
+                self._make.compressed(image, stamp, *form, self._options.pictures),
+            )
 
 
 def _quality(latched: bool) -> Qos:

@@ -25,8 +25,9 @@ from loftr_vo.geometry.trajectory import (
     check_pose,
     pose_from,
 )
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_formats import camera_of_sensor
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import Camera
 
 
 def open_euroc(path: Path, camera: Path | None) -> PictureSequence:

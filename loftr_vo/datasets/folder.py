@@ -15,8 +15,8 @@ from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_time
 from loftr_vo.datasets.sequence import find_camera, name_of, read_ground_truth
 from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_files import split_camera
-from loftr_vo.imaging.camera import CalibrationError
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
 # Pictures without times are taken to come at this rate.

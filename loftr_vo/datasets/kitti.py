@@ -17,7 +17,8 @@ from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of
 from loftr_vo.files.errors import naming
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.geometry.trajectory import Trajectory, check_pose
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
 
 

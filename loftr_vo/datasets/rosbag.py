@@ -30,7 +30,8 @@ from loftr_vo.datasets.bag_file import (
 from loftr_vo.datasets.camera_topics import choose_camera_info_topic, choose_image_topic
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError, Sequence
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.imaging.frame import JUMP_BACK, Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader

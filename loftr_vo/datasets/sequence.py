@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from loftr_vo.config import Settings
 from loftr_vo.files.errors import InputError
 from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
@@ -89,11 +90,12 @@ class Sequence(ABC):
         self.mask = mask
         self.camera = dataclasses.replace(self.camera, mask=mask)
 
-    def provide(self, source: str) -> None:
+    def provide(self, source: str, needed_by: str = 'scale.source') -> None:
         """Have frames carry what a source of scale needs besides the picture.
 
         Args:
             source: one of ``config.SCALE_SOURCES``.
+            needed_by: the setting that it is the value of.
 
         Raises:
             DatasetError: the recording does not have it.
@@ -101,7 +103,7 @@ class Sequence(ABC):
         if source in _BESIDES:
             if self.lacks(source):
                 raise DatasetError(
-                    f'{self.name} ({self.kind}) has no {_BESIDES[source]}, which scale.source '
+                    f'{self.name} ({self.kind}) has no {_BESIDES[source]}, which {needed_by} '
                     f'{source} needs'
                 )
             self.provided = self.provided | {source}
@@ -109,6 +111,15 @@ class Sequence(ABC):
     def lacks(self, source: str) -> bool:
         """Whether the recording does not have what ``source`` needs besides the picture."""
         return True
+
+    def provide_for(self, settings: Settings) -> None:
+        """Have frames carry all that the settings need besides the picture.
+
+        Raises:
+            DatasetError: the recording does not have it.
+        """
+        for source, needed_by in settings.companions.items():
+            self.provide(source, needed_by)
 
     @abstractmethod
     def __len__(self) -> int:

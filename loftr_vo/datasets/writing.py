@@ -13,7 +13,8 @@ import yaml
 
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.files.growing_file import GrowingFile
-from loftr_vo.files.output_files import write_picture, write_text
+from loftr_vo.files.output_files import write_text
+from loftr_vo.files.output_pictures import write_picture
 from loftr_vo.geometry.trajectory import Trajectory, format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame

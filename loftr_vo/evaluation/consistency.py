@@ -1,17 +1,17 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the covariances say how large the errors are.
+"""Consistency of the covariances with the errors (NEES).
 
 The normalised error (squared) of a pose is e^T P^-1 e, of its error e = (position, rotation) and
 its covariance P. Where P is right it is distributed as chi squared with six degrees of freedom
 (Bar-Shalom, Li, Kirubarajan: Estimation with Applications to Tracking and Navigation, 2001,
 section 5.4), so it lies between its 2.5 and 97.5 percentiles in 95 of a hundred poses. Above, the
-odometry is surer than it should be; below, less sure.
+covariance is too small; below, too large.
 
-One camera sees no length, so the truth is brought into the odometry's world and unit first: the
-world is the camera at the first frame; the unit is the one in which the first motion that was
-measured has its true length. All that the scale drifts from there on is error, and the scale's
-part of the covariance has to account for it.
+The scale of one camera is not observable, so the truth is first transformed to the odometry's
+world and unit. The world is the camera at the first frame; in the unit, the first measured motion
+has its true length. All drift of the scale from there on is error, and the scale's part of the
+covariance has to account for it.
 """
 
 from __future__ import annotations

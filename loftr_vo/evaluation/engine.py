@@ -31,7 +31,7 @@ def make_engine(settings: Settings, baseline: str | None) -> Engine:
 
     Args:
         settings: of LoFTR's odometry.
-        baseline: one of ``classical.BASELINES`` to run in its place, or None.
+        baseline: one of ``feature_links.BASELINES`` to run in its place, or None.
 
     Raises:
         WeightsError: the weights cannot be loaded.

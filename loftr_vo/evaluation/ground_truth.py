@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the true trajectory comes from, and how it is carried to the camera."""
+"""The source of the true trajectory, and its transformation to the camera."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class TruthOptions:
-    """What the user says of the ground truth; all may be left open.
+    """What the user gives of the ground truth; all of it is optional.
 
     Attributes:
         path: a TUM file, or a bag; None for the recording's own.
@@ -47,8 +47,8 @@ class GroundTruth:
 
     Attributes:
         trajectory: world from camera, optical axes.
-        source: where it comes from, for people to read.
-        doubt: what may be wrong with it and how to mend that; empty if nothing.
+        source: a description of where it comes from.
+        doubt: what may be wrong with it and what to do; empty if nothing.
         topic: of a bag; empty where it comes from a file or from TF.
     """
 
@@ -101,7 +101,7 @@ def find_ground_truth(sequence: Sequence, wanted: TruthOptions) -> GroundTruth:
         if wanted.extrinsics is not None:
             trajectory = Trajectory(trajectory.stamps, trajectory.poses @ wanted.extrinsics)
         return GroundTruth(trajectory, str(path))
-    # Odometry that tells the scale is no ground truth.
+    # Odometry that is the source of scale is no ground truth.
     wheels = getattr(sequence, 'odometry_topic', None) if path == bag else None
     track = truth_track(path, wanted, [wheels] if wheels else [])
     tree = transforms_of({path, bag or path})

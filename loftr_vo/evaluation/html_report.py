@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report as one HTML page: it loads nothing, so it opens anywhere and can be sent around."""
+"""The report as one HTML page that loads no other file."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from loftr_vo.config import Settings, describe
 from loftr_vo.evaluation import pages
 from loftr_vo.evaluation.page_data import plot_data, view_of
 from loftr_vo.evaluation.page_picture import Picture
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.evaluation.versions import versions
 
-# Of a recording that is lost again and again, this many stretches are shown.
+# Most stretches without tracking that are shown.
 _MOST_STRETCHES = 30
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a run comes from, for those who read its report later.
+    """The origin of a run, for its report.
 
     Attributes:
         command: the command line.
         source: the recording's path and kind.
         ground_truth: where it comes from; empty without.
-        notes: what to mind when reading the figures.
+        notes: remarks on the figures.
     """
 
     command: str
@@ -60,7 +60,7 @@ def render_page(
         data=plot_data(run, alignment) if run.records else None,
         path=_path_axes(run, alignment),
         scored=alignment is not None,
-        # The baselines do not know it.
+        # The baselines have none.
         has_parallax=any(record.parallax for record in run.records),
         stretches=_stretches(run),
         pictures=[picture.embedded() for picture in pictures],
@@ -143,7 +143,7 @@ def _figure(metrics: dict[str, Any], name: str, unit: str) -> str:
 
 
 def _path_axes(run: Run, alignment: Alignment | None) -> str:
-    """Return how the path is looked at; empty where there is none."""
+    """Return the axes of the view of the path, in words; empty without a path."""
     shown = alignment.estimated if alignment else run.trajectory
     if not len(shown):
         return ''

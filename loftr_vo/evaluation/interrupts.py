@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Added to the number of the signal that ended a program, by every shell (POSIX, 2.8.2).
 _BY_SIGNAL = 128
-# How often it is looked whether an import is over that an interrupt waits for.
-_LATER = 0.02  # seconds
+# Seconds between two checks whether the import that delays an interrupt is over.
+_LATER = 0.02
 
 _received: int | None = None
 _results = 0
@@ -39,7 +39,7 @@ def interrupts_noted(to_the_end: bool = False) -> Iterator[None]:
     """
     global _received
     _received = None
-    # Python takes signals in the main thread alone.
+    # Python handles signals in the main thread only.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -75,7 +75,7 @@ def results_kept() -> Iterator[None]:
 def interrupts_deferred() -> Iterator[None]:
     """Only note the first signal in a block, which looks for itself; see ``until_interrupted``.
 
-    For what may not be left half done. A second signal interrupts all the same.
+    For work that must not be left half done. A second signal interrupts all the same.
     """
     global _deferring
     _deferring = True
@@ -96,7 +96,7 @@ def until_interrupted(things: Iterable[_Thing]) -> Iterator[_Thing]:
 def was_interrupted() -> bool:
     """Whether one of the signals has come since ``interrupts_noted`` began.
 
-    Who is told so need not be interrupted any more, should that wait for an import to end.
+    Once this has returned True, no delayed interrupt follows.
     """
     if _received is None:
         return False
@@ -117,7 +117,7 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 
 def _raise_later(_: int, frame: FrameType | None) -> None:
-    """Interrupt, but not amid an import: what that raises then cannot be told from a fault."""
+    """Raise the interrupt, but not during an import: the import would raise another error."""
     if not _is_importing(frame):
         raise KeyboardInterrupt
     if _results:
@@ -136,6 +136,6 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _quiet_hook(unraisable: Any) -> None:
-    """Say nothing of an interrupt that came while an object was being finalised: it is noted."""
+    """Print nothing for an interrupt during finalisation of an object: it is noted."""
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)

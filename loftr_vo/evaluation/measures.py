@@ -11,7 +11,7 @@ import numpy as np
 
 from loftr_vo.evaluation import consistency
 from loftr_vo.evaluation.kitti import KITTI_LENGTHS, segment_errors
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import DRIFT_MOTIONS, Alignment, import_evo, to_evo
 from loftr_vo.geometry.trajectory import Trajectory
 
@@ -123,7 +123,7 @@ def _scale_drift(alignment: Alignment | None) -> float:
         return math.nan
     found, wanted = _lengths(alignment.estimated), _lengths(alignment.true)
     along = (alignment.true.distances[:-1] + alignment.true.distances[1:]) / 2.0
-    # While initialising the estimate stands still, which says nothing of its scale.
+    # While initialising the estimate stands still, and has no scale.
     moving = (found > 0.0) & (wanted > 0.0)
     count = int(moving.sum()) // DRIFT_MOTIONS
     if count < _LEAST_SCALES:
@@ -173,7 +173,7 @@ def _normalised_errors(run: Run, alignment: Alignment) -> np.ndarray:
     if not all(known):
         return np.empty(0)
     try:
-        # Records have of an estimate what is read: state, pose, covariance.
+        # Records have the attributes of an estimate that are read: state, pose, covariance.
         return consistency.normalised_errors(cast('list[Estimate]', records), true)
     # Nothing tracked, a camera that has not moved, or a covariance without an inverse.
     except (ValueError, np.linalg.LinAlgError):

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the plots of the HTML report show, frame by frame, as plain values."""
+"""The data of the plots of the HTML report, frame by frame, as plain values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.evaluation.plots import length_ratios, rotation_errors, widest_axes
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.geometry.trajectory import Trajectory
 
-# Of more frames than this an even choice is shown: a page of a long recording stays small.
+# Most frames in a plot; of more, an even choice keeps the page small.
 MOST_FRAMES = 5000
 
 _AXES = 'xyz'
 
 
 def plot_data(run: Run, alignment: Alignment | None) -> dict[str, Any]:
-    """Return the values that the page's script draws; what a frame does not have is None.
+    """Return the values that the page's script draws; None where a frame has no value.
 
     Args:
         run: with at least one frame.
@@ -45,11 +45,10 @@ def plot_data(run: Run, alignment: Alignment | None) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class View:
-    """From where a path is seen.
+    """The direction from which a path is drawn.
 
     Attributes:
-        across: the axis that points to the right, 0 to 2: the one in which it extends most, so
-            that long roads lie and do not stand.
+        across: the axis that points to the right, 0 to 2: the one in which it extends most.
         along: the axis that points up or down.
         down: whether it points down, which is so where the two are not in their order: seen from
             the same side, the path is turned and not mirrored.
@@ -61,13 +60,13 @@ class View:
 
     @property
     def words(self) -> str:
-        """What the axes are, for people to read."""
+        """The axes in words."""
         across, along = _AXES[self.across], _AXES[self.along]
         return f'{across} to the right, {along} {"down" if self.down else "up"}'
 
 
 def view_of(positions: np.ndarray) -> View:
-    """Return how to look at positions (N, 3): onto the two axes in which they extend most."""
+    """Return the view of positions (N, 3) that has the two axes in which they extend most."""
     first, second = widest_axes(positions)
     extent = np.ptp(positions, axis=0)
     if extent[first] >= extent[second]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures as an HTML page holds them: shrunk to its width, and in the page itself."""
+"""Pictures embedded in an HTML page, shrunk to its width."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Picture:
     caption: str
 
     def embedded(self) -> dict[str, Any]:
-        """Return what a template needs of it: its size in the page, its JPEG, the line."""
+        """Return its size in the page, its JPEG as base64, and its line, for a template."""
         height, width = self.pixels.shape[:2]
         shrink = min(1.0, _WIDEST / width)
         width, height = max(1, round(width * shrink)), max(1, round(height * shrink))

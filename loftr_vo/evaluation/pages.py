@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""HTML pages from Jinja templates; all is in the page, which loads nothing and opens anywhere."""
+"""HTML pages from Jinja templates, with styles and scripts in the page."""
 
 from __future__ import annotations
 

@@ -18,19 +18,20 @@ from loftr_vo.evaluation.html_report import Provenance
 from loftr_vo.evaluation.interrupts import results_kept
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.report_folder import ReportFolder
-from loftr_vo.evaluation.running import Run, run_sequence
+from loftr_vo.evaluation.run_record import Run
+from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.evaluation.scoring import Alignment, EvaluationError, align, score_alignment
 from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
 
-# Shows how far a run is, as tqdm does, and where messages for people go.
+# A progress bar such as tqdm, and where messages for the user go.
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came out of a recording.
+    """The results of a recording.
 
     Attributes:
         run: the estimates.
@@ -43,7 +44,7 @@ class Outcome:
     alignment: Alignment | None
 
 
-def tell_on_stderr(message: str) -> None:
+def print_to_stderr(message: str) -> None:
     """Print a message to stderr under the command's name."""
     print(f'loftr_vo: {message}', file=sys.stderr)
 
@@ -56,7 +57,7 @@ def run_recording(
     report: ReportFolder | None,
     command: str,
     progress: Progress,
-    tell: Tell = tell_on_stderr,
+    log: Log = print_to_stderr,
 ) -> Outcome:
     """Run an odometry over a recording, score it, and write its report.
 
@@ -68,15 +69,15 @@ def run_recording(
         report: the folder to write to; None to write nothing.
         command: the command line, for the report.
         progress: wraps the frames.
-        tell: is given warnings and errors, a line each.
+        log: called with each warning and error, a line of text.
 
     Raises:
         DatasetError, CalibrationError: the first frame cannot be used.
     """
-    with kept(report, tell):
+    with kept(report, log):
         keep = report.keep if report else None
         run = run_sequence(sequence, engine.odometry, progress, keep)
-        alignment = _align(run, truth.trajectory, tell) if truth else None
+        alignment = _align(run, truth.trajectory, log) if truth else None
         scores = score_alignment(alignment) if alignment else None
         # A run that ended early has not seen all frames.
         frames = run.frames if run.complete else len(sequence)
@@ -87,13 +88,13 @@ def run_recording(
             provenance = _provenance(sequence, run, command, truth)
             report.write(run, metrics, settings, alignment, provenance)
     for message in _warnings(sequence, run):
-        tell(message)
+        log(message)
     return Outcome(run, metrics, alignment)
 
 
 @contextlib.contextmanager
-def kept(report: ReportFolder | None, tell: Tell = tell_on_stderr) -> Iterator[None]:
-    """Run a block that writes a report; name the files that it leaves out or does not finish."""
+def kept(report: ReportFolder | None, log: Log = print_to_stderr) -> Iterator[None]:
+    """Run a block that writes a report; log the files that it leaves out or does not finish."""
     if report is None:
         yield
         return
@@ -101,27 +102,27 @@ def kept(report: ReportFolder | None, tell: Tell = tell_on_stderr) -> Iterator[N
         with results_kept(), report:
             yield
     except BaseException:
-        _tell_unfinished(report, tell)
+        _log_unfinished(report, log)
         raise
     for problem in report.problems:
-        tell(f'error: {problem}; left out')
+        log(f'error: {problem}; left out')
     if report.problems:
-        _tell_unfinished(report, tell)
+        _log_unfinished(report, log)
 
 
-def _tell_unfinished(report: ReportFolder, tell: Tell) -> None:
+def _log_unfinished(report: ReportFolder, log: Log) -> None:
     if report.unfinished is not None:
-        tell(f'the poses so far are in {report.unfinished}')
+        log(f'the poses so far are in {report.unfinished}')
 
 
-def _align(run: Run, truth: Trajectory, tell: Tell) -> Alignment | None:
+def _align(run: Run, truth: Trajectory, log: Log) -> Alignment | None:
     try:
         # Poses from before the scale was known are not in metres, and are left out.
         estimated = run.metric_trajectory if run.metric else run.trajectory
         return align(estimated, truth, run.metric)
     except EvaluationError as error:
-        # An odometry that found no path is a result too: none of the frames tracked.
-        tell(f'warning: not scored: {error}')
+        # An odometry without a path is a result, too: no frame is tracked.
+        log(f'warning: not scored: {error}')
         return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.evaluation.measures import standard_measures
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment, Scores
 from loftr_vo.files.output_files import write_text
 

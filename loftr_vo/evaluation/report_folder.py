@@ -19,16 +19,11 @@ from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.html_report import Provenance, render_page
 from loftr_vo.evaluation.page_picture import Picture
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.evaluation.running import FrameRecord, MatchSample, Run
+from loftr_vo.evaluation.run_record import FrameRecord, MatchSample, Run
 from loftr_vo.evaluation.scoring import Alignment
 from loftr_vo.files.growing_file import GrowingFile
-from loftr_vo.files.output_files import (
-    OutputError,
-    check_folder,
-    check_writable,
-    write_picture,
-    write_text,
-)
+from loftr_vo.files.output_files import OutputError, check_folder, check_writable, write_text
+from loftr_vo.files.output_pictures import write_picture
 from loftr_vo.geometry.trajectory import format_seconds, tum_header, tum_line
 from loftr_vo.odometry.estimate import State
 
@@ -56,17 +51,17 @@ _STATUS_COLUMNS = (
 
 
 class ReportFolder:
-    """Writes everything that is known of a run into a folder, the trajectory while it goes on.
+    """Writes the report of a run into a folder; the trajectory already during the run.
 
     ``report.html`` is all of it in one page. The other files are ``trajectory.txt`` (TUM format),
     ``metrics.json``, ``settings.yaml``, ``status.csv`` (a row per frame), ``top_view.png``,
     ``matches_NNNNNN.png`` for a few frames and, with ground truth, ``error.png``. While the run
     goes on, and where it is killed, the poses so far are in ``trajectory.txt.part``.
 
-    A context manager, around the run. What cannot be written is left out, and the rest is.
+    A context manager around the run. A file that cannot be written is left out.
 
     Attributes:
-        path: the folder; made if absent, with the first pose.
+        path: the folder; created with the first pose.
         problems: what could not be written, and why.
     """
 
@@ -113,9 +108,9 @@ class ReportFolder:
         Args:
             run: the outcome.
             metrics: as ``collect_metrics`` gives them.
-            settings: that it was run with.
+            settings: of the run.
             alignment: of the estimate with the ground truth, or None without.
-            provenance: what was run on what.
+            provenance: the origin of the run.
         """
         folder = self.path
         with self._part('trajectory.txt'):
@@ -139,7 +134,7 @@ class ReportFolder:
 
     def _finish_trajectory(self, run: Run) -> None:
         if self._trajectory.fault:
-            # The disk was full for a while, and may have room again.
+            # The disk was full during the run, and may have room again.
             run.trajectory.write_tum(self._trajectory.path)
             self._trajectory.unfinished.unlink(missing_ok=True)
         else:
@@ -161,7 +156,7 @@ class ReportFolder:
             yield
         except OutputError as error:
             self.problems.append(str(error))
-        # Whatever a library for pictures and pages may raise.
+        # Libraries for pictures and pages raise errors of many types.
         except Exception as error:
             self.problems.append(f'cannot make {name}: {type(error).__name__}: {error}')
 

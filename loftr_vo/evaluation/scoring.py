@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How far an estimated trajectory is from the true one.
+"""Errors of an estimated trajectory against ground truth.
 
 Association, alignment, APE and RPE are evo's (https://github.com/MichaelGrupp/evo), an optional
 extra; it is imported only when something is scored.
@@ -34,7 +34,7 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True)
 class Scores:
-    """How far an estimate is from the ground truth; NaN where the path gives no answer.
+    """Errors of an estimate; NaN where the path determines no value.
 
     Attributes:
         path_length_m: length of the true path through the frames that have an estimate.
@@ -86,7 +86,7 @@ class Alignment:
 
 
 def require_evo() -> None:
-    """Make sure that trajectories can be scored.
+    """Make sure that evo is installed.
 
     Raises:
         EvaluationError: evo is not installed.
@@ -157,7 +157,7 @@ def score_alignment(alignment: Alignment) -> Scores:
 
 def _scale_drift(estimated: Trajectory, true: Trajectory) -> float:
     found, wanted = np.diff(estimated.distances), np.diff(true.distances)
-    # While initialising the estimate stands still, which says nothing of its scale.
+    # While initialising the estimate stands still, and has no scale.
     moving = (found > 0.0) & (wanted > 0.0)
     found, wanted = found[moving], wanted[moving]
     if len(found) < 2 * DRIFT_MOTIONS:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of several recordings as a table for people to read."""
+"""Figures of several recordings as a text table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def format_table(rows: list[dict[str, Any]]) -> str:
-    """Return a line for each recording under a heading; what is not known is a dash.
+    """Return a line for each recording under a heading; unknown values are dashes.
 
     Args:
         rows: the metrics of each, as ``collect_metrics`` gives them; columns that none of them
@@ -55,7 +55,7 @@ def columns_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 
 def format_row(row: dict[str, Any], columns: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Return the cells of one recording's row; what is not known is a dash."""
+    """Return the cells of one recording's row; unknown values are dashes."""
     return [_cell(row.get(name), style) for _, name, style in columns]
 
 

@@ -12,7 +12,7 @@ import cv2
 
 
 def versions() -> list[tuple[str, str]]:
-    """Return a row for a table: the versions of what a run depends on."""
+    """Return a row for a table: the versions of the libraries that a run depends on."""
     names = ['loftr_vo', 'torch', 'numpy', 'opencv', 'evo']
     found = [f'Python {platform.python_version()}']
     for name in names:

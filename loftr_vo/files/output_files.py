@@ -16,10 +16,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    import numpy as np
+from typing import BinaryIO
 
 # What a name is given while its file is unfinished: one fixed length, whatever the name's.
 _PREFIX, _SUFFIX = '.loftr_vo-', '.part'
@@ -46,7 +43,7 @@ def replacing(path: str | Path, sync: bool = True) -> Iterator[BinaryIO]:
         OutputError: ``path`` is a folder, a FIFO or a device, or cannot be written; an
             ``OSError`` in the block is taken for a failed write.
     """
-    with _told(path):
+    with _naming(path):
         target = _target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = _beside(target.parent)
@@ -78,7 +75,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         OutputError: there is something at ``path``, or it cannot be written; an ``OSError`` in
             the block is taken for a failed write.
     """
-    with _told(path):
+    with _naming(path):
         target = Path(os.path.realpath(path))
         if os.path.lexists(target):
             raise OutputError(f'cannot write {path}: it is there already')
@@ -106,40 +103,6 @@ def write_text(path: str | Path, text: str, sync: bool = True) -> None:
     write_bytes(path, text.encode('utf-8', errors='backslashreplace'), sync)
 
 
-def write_picture(path: str | Path, picture: np.ndarray, sync: bool = True) -> None:
-    """Write a picture, as OpenCV holds it, in the format that the name ends in.
-
-    Raises:
-        OutputError: as ``replacing``, or there is no such format.
-    """
-    # Imported late: most callers write no pictures.
-    import cv2
-
-    check_picture_name(path)
-    try:
-        done, data = cv2.imencode(Path(path).suffix, picture)
-    except cv2.error:
-        done = False
-    if not done:
-        raise OutputError(f'cannot write {path}: the picture does not fit this format')
-    write_bytes(path, data.tobytes(), sync)
-
-
-def check_picture_name(path: str | Path) -> None:
-    """Make sure that a name ends in a format of pictures that OpenCV writes.
-
-    Raises:
-        OutputError: it does not.
-    """
-    import cv2
-
-    suffix = Path(path).suffix
-    # OpenCV ends the process at a name that is not UTF-8.
-    known = len(suffix) > 1 and suffix.isascii() and cv2.haveImageWriter(f'picture{suffix}')
-    if not known:
-        raise OutputError(f'cannot write {path}; name a .png or .jpg file')
-
-
 def check_writable(path: str | Path) -> None:
     """Make sure that ``path`` can be written, without leaving anything behind.
 
@@ -149,7 +112,7 @@ def check_writable(path: str | Path) -> None:
     Raises:
         OutputError: as ``replacing``; also for a file that is there and write-protected.
     """
-    with _told(path):
+    with _naming(path):
         target = _target(path)
         if target.exists() and not os.access(target, os.W_OK):
             raise OutputError(f'cannot write {path}: it is write-protected')
@@ -162,7 +125,7 @@ def check_folder(folder: str | Path) -> None:
     Raises:
         OutputError: it is no folder, cannot be made, or nothing can be written into it.
     """
-    with _told(folder):
+    with _naming(folder):
         _check_folder(Path(os.path.realpath(folder)))
 
 
@@ -194,7 +157,7 @@ def inside(folder: str | Path, name: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def _told(path: str | Path) -> Iterator[None]:
+def _naming(path: str | Path) -> Iterator[None]:
     """Add the name of the file to every error."""
     try:
         yield

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 
 _FEWEST_CORNERS = 3  # a side; OpenCV finds no smaller board
 # Views closer than this show nothing new: mean distance of the outer corners, by the width.

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from loftr_vo.imaging.board import Board, View
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 
 FEWEST_VIEWS = 4
 # A view whose residuals are this many times the median view's is blurred, bent or mistaken.

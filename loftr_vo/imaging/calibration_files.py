@@ -14,6 +14,7 @@ from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import parse_yaml
 from loftr_vo.files.regular_file import MOST_SETTINGS_BYTES, read_text
 from loftr_vo.files.text import quoted
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_formats import (
     Fields,
     camera_of_sensor,
@@ -24,7 +25,7 @@ from loftr_vo.imaging.calibration_formats import (
     opencv_matrix,
     orb_slam_camera,
 )
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_fields
 from loftr_vo.imaging.opencv_xml import is_opencv_xml, parse_opencv_xml
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from loftr_vo.files.errors import naming
 from loftr_vo.files.text import quoted
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.lens_models import known_lens
 
 Fields = Mapping[str, Any]

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.files.text import quoted
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 
 
 def camera_from_info(info: Any, rectified: bool = False) -> Camera:

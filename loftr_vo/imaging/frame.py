@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 
 # A stamp this much before the last is a clock set back or a bag that loops, not a late picture.
 JUMP_BACK = 10**9
+# What is larger says that nothing is known; square metres and radians.
+_MAX_VARIANCE = 1e12
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +39,27 @@ class RightPicture:
 class BasePose:
     """Where another odometry had the robot's base: at ``stamp`` nanoseconds, (4, 4) in metres.
 
-    The base has x forward, y left, z up (REP 103).
+    The base has x forward, y left, z up (REP 103). ``covariance``: (6, 6) of the pose, of position
+    and rotation (left perturbation) in the axes of its fixed frame; None where it is not stated.
     """
 
     stamp: int
     pose: np.ndarray
+    covariance: np.ndarray | None = None
+
+
+def stated_covariance(values: npt.ArrayLike) -> np.ndarray | None:
+    """Return the covariance (6, 6) of a message, from its 36 numbers; None if it states none.
+
+    Drivers fill in zeros, -1 or numbers that are no covariance.
+    """
+    covariance = np.array(values, float).reshape(6, 6)
+    if not np.isfinite(covariance).all() or np.abs(covariance).max() > _MAX_VARIANCE:
+        return None
+    variances = np.diag(covariance)
+    if variances.min() < 0 or not variances.any():
+        return None
+    return (covariance + covariance.T) / 2
 
 
 @dataclass(frozen=True, eq=False)

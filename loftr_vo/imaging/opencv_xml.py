@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 
 _HEAD = '<opencv_storage>'
 

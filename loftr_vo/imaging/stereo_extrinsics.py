@@ -10,7 +10,8 @@ import numpy as np
 
 from loftr_vo.geometry.plausible import BASELINE
 from loftr_vo.geometry.trajectory import is_rotation
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_info
 
 
@@ -75,3 +76,17 @@ def pair_from_infos(left: Any, right: Any, rectified: bool) -> tuple[Camera, np.
     raw = not rectified and all(turn.any() for turn in turns)
     motion = right_from_left(np.array(right.p), *(turns if raw else ()))
     return camera_from_info(right, rectified), motion
+
+
+def rectification(right_from_left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the turns (3, 3) that make the axes of two cameras parallel, x along the baseline.
+
+    They are R of the left and of the right camera's ``CameraInfo``, from which
+    ``right_from_left`` finds the motion again.
+    """
+    motion = right_from_left
+    x = -motion[:3, 3] / np.linalg.norm(motion[:3, 3])
+    y = np.cross([0.0, 0.0, 1.0], x)
+    y /= np.linalg.norm(y)
+    right = np.stack([x, y, np.cross(x, y)])
+    return right @ motion[:3, :3], right

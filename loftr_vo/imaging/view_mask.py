@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.files.regular_file import read_bytes
-from loftr_vo.imaging.camera import CalibrationError
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
 
 # Pixels from the edge of what is masked within which nothing is used: half of Lucas-Kanade's

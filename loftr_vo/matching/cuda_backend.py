@@ -13,70 +13,24 @@ The host only launches and never waits, except where a result is read:
 from __future__ import annotations
 
 import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from loftr_vo.loftr.config import LoFTRConfig
-from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
+from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
 from loftr_vo.loftr.weights import load_weights
-from loftr_vo.matching.cuda_graphs import Function
+from loftr_vo.matching.cuda_encoder import CudaEncoder, DeviceFeatures
+from loftr_vo.matching.cuda_lanes import CudaLanes
+from loftr_vo.matching.cuda_pair_matcher import CudaPairMatcher, DeviceMatches
 from loftr_vo.matching.cuda_runtime import CudaRuntime
 from loftr_vo.matching.device import device_faults
-from loftr_vo.matching.pinned_buffers import DownloadPool, UploadRing
-from loftr_vo.matching.raw_matches import (
-    COLUMNS,
-    PairMatches,
-    pack,
-    unpack,
-)
-from loftr_vo.matching.resizing import DeviceResizing
-
-Value = TypeVar('Value')
+from loftr_vo.matching.recent_cache import RecentCache
 
 # Sizes of pictures whose buffers and graphs are kept; a camera has one size.
 _CACHED_SIZES = 4
-
-
-class DeviceFeatures:
-    """A picture's features on the device, possibly still in computation.
-
-    Attributes:
-        tensors: set once the work is launched.
-        ready: event, recorded when they are complete.
-    """
-
-    def __init__(self, ready: Any) -> None:
-        self.tensors: FastFeatures | None = None
-        self.ready = ready
-
-
-class DeviceMatches:
-    """Matches in transfer to the host.
-
-    Args:
-        buffer: (7, K) in pinned memory, see ``pack``.
-        arrived: event, recorded when the copy is complete.
-        device: named in errors.
-    """
-
-    def __init__(self, buffer: Tensor, arrived: Any, device: torch.device) -> None:
-        self._buffer, self._arrived, self._device = buffer, arrived, device
-
-    def result(self) -> PairMatches:
-        """Wait for the matches and return them.
-
-        Raises:
-            DeviceLostError: the device failed.
-        """
-        with device_faults(self._device):
-            self._arrived.synchronize()
-        return unpack(self._buffer.numpy())
 
 
 class CudaBackend:
@@ -106,11 +60,14 @@ class CudaBackend:
             model = weights if isinstance(weights, LoFTR) else load_weights(weights)
             self._network = FastLoFTR(model, device, dtype, fixed_size=True)
             self._runtime.settle()  # the weights came in another stream
-            self._copy, self._encode, self._match = (
-                self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')
+            self._lanes = CudaLanes(
+                self._runtime,
+                *(self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')),
             )
-        self._encoders: _RecentCache[_Encoder] = _RecentCache(self._runtime.settle)
-        self._pairs: _RecentCache[_Pair] = _RecentCache(self._runtime.settle)
+        self._encoders: RecentCache[CudaEncoder] = RecentCache(_CACHED_SIZES, self._runtime.settle)
+        self._pairs: RecentCache[CudaPairMatcher] = RecentCache(
+            _CACHED_SIZES, self._runtime.settle
+        )
 
     def settle(self) -> None:
         """Wait until all that was started is done."""
@@ -125,12 +82,14 @@ class CudaBackend:
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""
         with device_faults(self.device):
-            self._runtime.launch(self._match, lambda: self._network.set_threshold(threshold))
+            self._runtime.launch(self._lanes.match, lambda: self._network.set_threshold(threshold))
 
     def set_min_support(self, min_support: int) -> None:
         """Keep coarse matches with at least this support, from the next match on."""
         with device_faults(self.device):
-            self._runtime.launch(self._match, lambda: self._network.set_min_support(min_support))
+            self._runtime.launch(
+                self._lanes.match, lambda: self._network.set_min_support(min_support)
+            )
 
     def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> DeviceFeatures:
         """Start to encode an (H, W) uint8 picture, which may change afterwards.
@@ -144,17 +103,19 @@ class CudaBackend:
         """
         given = picture.shape[0], picture.shape[1]
         with device_faults(self.device):
-            encoder = self._encoders.get((given, shape), lambda: _Encoder(self, given, shape))
+            encoder = self._encoders.get(
+                (given, shape), lambda: CudaEncoder(self._lanes, self._network, given, shape)
+            )
             upload = encoder.uploads.start(picture)
             features = DeviceFeatures(self._runtime.event())
 
             def work() -> None:
                 features.tensors = encoder(upload.device)
 
-            self._encode.wait_event(upload.arrived)
-            self._runtime.launch(self._encode, work)
-            upload.read.record(self._encode)
-            features.ready.record(self._encode)
+            self._lanes.encode.wait_event(upload.arrived)
+            self._runtime.launch(self._lanes.encode, work)
+            upload.read.record(self._lanes.encode)
+            features.ready.record(self._lanes.encode)
         return features
 
     def match(
@@ -174,7 +135,8 @@ class CudaBackend:
         count = min(max_matches, cells)
         with device_faults(self.device):
             pair = self._pairs.get(
-                (shape0, shape1, count), lambda: _Pair(self, shape0, shape1, count)
+                (shape0, shape1, count),
+                lambda: CudaPairMatcher(self._lanes, self._network, shape0, shape1, count),
             )
             buffer = pair.pool.take()
 
@@ -182,10 +144,10 @@ class CudaBackend:
                 buffer.copy_(pair(features0, features1), non_blocking=True)
 
             for features in (features0, features1):
-                self._match.wait_event(features.ready)
-            self._runtime.launch(self._match, work)
+                self._lanes.match.wait_event(features.ready)
+            self._runtime.launch(self._lanes.match, work)
             arrived = self._runtime.event()
-            arrived.record(self._match)
+            arrived.record(self._lanes.match)
         matches = DeviceMatches(buffer, arrived, self.device)
         # Also without a call of result(): a later copy into it follows this one in the stream.
         weakref.finalize(matches, pair.pool.give_back, buffer).atexit = False
@@ -195,98 +157,3 @@ class CudaBackend:
         """Wait until features are complete."""
         with device_faults(self.device):
             features.ready.synchronize()
-
-
-class _Encoder:
-    """Encodes pictures of one size, by a graph recorded at the first."""
-
-    def __init__(
-        self, execution: CudaBackend, shape: tuple[int, int], working_shape: tuple[int, int]
-    ) -> None:
-        self._runtime = execution._runtime
-        self._stream, self._readers = execution._encode, execution._match
-        self._network = execution._network
-        self._shapes = shape, working_shape
-        self._call: Any = None
-        self.uploads = UploadRing(self._runtime, execution._copy, shape)
-
-    def __call__(self, picture: Tensor) -> FastFeatures:
-        """Return the features of a (1, 1, H, W) uint8 picture."""
-        if self._call is None:
-            self._call = self._runtime.record(self._function(), [picture], self._stream)
-        # Copies, since the recorded call writes to the same place each time.
-        features = FastFeatures(*(output.clone() for output in self._call(picture)))
-        for tensor in features:
-            self._runtime.share(tensor, self._readers)
-        return features
-
-    def _function(self) -> Function:
-        network = self._network
-        resize = DeviceResizing(*self._shapes, network.device)
-        return lambda picture: network.encode(resize(picture))
-
-
-class _Pair:
-    """Matches pictures of two fixed sizes, by a graph recorded at the first match."""
-
-    def __init__(
-        self,
-        execution: CudaBackend,
-        shape0: tuple[int, int],
-        shape1: tuple[int, int],
-        count: int,
-    ) -> None:
-        self.pool = DownloadPool(execution._runtime, (COLUMNS, count))
-        self._record = execution._runtime.record
-        self._stream = execution._match
-        self._network = execution._network
-        self._arguments = shape0, shape1, count
-        self._call: Any = None
-        # Consecutive pictures are matched with the same keyframe, whose features stay here.
-        self._first: FastFeatures | None = None
-        self._holds: Callable[[], DeviceFeatures | None] = lambda: None
-
-    def __call__(self, features0: DeviceFeatures, features1: DeviceFeatures) -> Tensor:
-        """Return the packed matches of the features of two pictures."""
-        assert features0.tensors and features1.tensors
-        first = self._load(features0, features0.tensors)
-        if self._call is None:
-            self._call = self._record(self._function(first), features1.tensors, self._stream)
-        packed: Tensor = self._call(*features1.tensors)[0]
-        return packed
-
-    def _load(self, features: DeviceFeatures, tensors: FastFeatures) -> FastFeatures:
-        """Copy the first picture's features to the graph's input, unless they are there."""
-        if self._first is None:
-            self._first = FastFeatures(*(tensor.clone() for tensor in tensors))
-        elif self._holds() is not features:
-            for place, tensor in zip(self._first, tensors, strict=True):
-                place.copy_(tensor, non_blocking=True)
-        self._holds = weakref.ref(features)
-        return self._first
-
-    def _function(self, first: FastFeatures) -> Function:
-        network, arguments = self._network, self._arguments
-        return lambda *second: (pack(network.match(first, FastFeatures(*second), *arguments)),)
-
-
-class _RecentCache(OrderedDict[Hashable, Value]):
-    """A cache of the most recently used values.
-
-    Args:
-        before_drop: called before one is dropped.
-    """
-
-    def __init__(self, before_drop: Callable[[], None]) -> None:
-        super().__init__()
-        self._before_drop = before_drop
-
-    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:  # type: ignore[override]
-        """Return the value of a key, created if it is missing."""
-        if key not in self:
-            self[key] = make()
-            if len(self) > _CACHED_SIZES:
-                self._before_drop()
-                self.popitem(last=False)
-        self.move_to_end(key)
-        return self[key]

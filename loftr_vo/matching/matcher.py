@@ -4,107 +4,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from loftr_vo.config import MatcherSettings
-from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
+from loftr_vo.loftr.model import LoFTR
 from loftr_vo.matching.cpu_backend import CpuBackend
 from loftr_vo.matching.cuda_backend import CudaBackend
 from loftr_vo.matching.cuda_runtime import CudaRuntime
 from loftr_vo.matching.device import resolve_device, resolve_precision
+from loftr_vo.matching.encoded_image import DeferredPicture, EncodedImage
 from loftr_vo.matching.matches import Matches, PendingMatches
 from loftr_vo.matching.raw_matches import PairMatches
 from loftr_vo.matching.stage_trace import Trace
-from loftr_vo.matching.tuning import TUNING
+from loftr_vo.matching.working_size import default_image_size, working_shape
 
 Backend = CpuBackend | CudaBackend
-
-_PUBLISHED_WIDTH = 256  # of the coarse tokens of the published networks
-_SMALLEST_SIDE = 32  # pixels; four cells, of which the border leaves two
-_CACHED_SIZES = 8  # of pictures, whose cell centres are kept; a camera has one size
-
-
-def default_image_size(device: str, width: int) -> int:
-    """Return the ``image_size`` that suits a type of device and a width of the coarse tokens."""
-    large = device != 'cpu' and width >= _PUBLISHED_WIDTH
-    return TUNING.large_image_size if large else TUNING.image_size
-
-
-class PictureError(ValueError):
-    """A picture too small for the network."""
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """A picture's features, which depend on no other picture.
-
-    Attributes:
-        features: of the matcher's backend, on its device; they may still be in computation.
-        shape: (H, W) of the original picture.
-        working_shape: (H, W) of the picture resized for the network.
-    """
-
-    features: Any
-    shape: tuple[int, int]
-    working_shape: tuple[int, int]
-
-    @cached_property
-    def image_pixels_per_network_pixel(self) -> np.ndarray:
-        """(2,) along x and y."""
-        return _image_pixels_per_network_pixel(self.shape, self.working_shape)
-
-    def cell_centres(self) -> np.ndarray:
-        """Return the coarse cells' centres (L, 2) float64, in pixels of the original picture.
-
-        Row-major. The array is read-only, since pictures of one size share it.
-        """
-        return _cell_centres(self.shape, self.working_shape)
-
-
-def _image_pixels_per_network_pixel(
-    shape: tuple[int, int], working_shape: tuple[int, int]
-) -> np.ndarray:
-    return np.array(shape[::-1]) / np.array(working_shape[::-1])
-
-
-class DeferredPicture(EncodedImage):
-    """A picture that is encoded only once its features are needed, if ever.
-
-    Args:
-        encode: starts the network on it.
-        shape, working_shape: see ``EncodedImage``.
-    """
-
-    def __init__(
-        self, encode: Callable[[], Any], shape: tuple[int, int], working_shape: tuple[int, int]
-    ) -> None:
-        for name, value in (
-            ('_encode', encode),
-            ('shape', shape),
-            ('working_shape', working_shape),
-        ):
-            object.__setattr__(self, name, value)
-
-    @cached_property
-    def features(self) -> Any:  # type: ignore[override]
-        """See ``EncodedImage``."""
-        return self._encode()  # type: ignore[attr-defined]
-
-
-@lru_cache(maxsize=_CACHED_SIZES)
-def _cell_centres(shape: tuple[int, int], working_shape: tuple[int, int]) -> np.ndarray:
-    rows, columns = (side // COARSE_STRIDE for side in working_shape)
-    y, x = np.mgrid[:rows, :columns] * COARSE_STRIDE
-    scale = _image_pixels_per_network_pixel(shape, working_shape)
-    centres = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) * scale - 0.5
-    centres.flags.writeable = False
-    return centres
 
 
 class Matcher:
@@ -255,28 +171,3 @@ def _matches(pair: PairMatches, keyframe: EncodedImage, frame: EncodedImage) -> 
         cells=pair.cells0,
     )
     return matches if inside.all() else matches.select(np.flatnonzero(inside))
-
-
-def working_shape(shape: tuple[int, int], image_size: int) -> tuple[int, int]:
-    """Return the (H, W) to which a picture is resized for the network, both multiples of 8.
-
-    The area is bounded, not a side: a wide picture has as many cells as a square one. Each side is
-    rounded separately, which stretches the picture by a few pixels; in exchange the network needs
-    no padding and no masks.
-
-    Args:
-        shape: (H, W) of the picture.
-        image_size: width of a 4:3 picture of the largest area.
-
-    Raises:
-        PictureError: less than four cells along a side.
-    """
-    area = shape[0] * shape[1]
-    shrink = min(1.0, math.sqrt(0.75 * image_size**2 / max(area, 1)))
-    height, width = (round(side * shrink / COARSE_STRIDE) * COARSE_STRIDE for side in shape)
-    if min(height, width) < _SMALLEST_SIDE:
-        raise PictureError(
-            f'a picture of {shape[1]}x{shape[0]} pixels is too small to match: the network would '
-            f'see {width}x{height}, and needs {_SMALLEST_SIDE} on each side'
-        )
-    return height, width

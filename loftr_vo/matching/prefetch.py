@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage, Matcher, PictureError
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.matches import Matches, PendingMatches
+from loftr_vo.matching.working_size import PictureError
 
 # The frame in processing and the next one.
 _FRAMES = 2

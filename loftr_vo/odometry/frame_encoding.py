@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.prefetch import Prefetch
 from loftr_vo.odometry.odometry_state import (
     OdometryState,

@@ -8,7 +8,7 @@ import numpy as np
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.map.covariance import keyframe_covariance, with_known_scale
 from loftr_vo.odometry.map.depth_filter import (
     propagate_depth,

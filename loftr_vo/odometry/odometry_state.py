@@ -12,7 +12,7 @@ import numpy as np
 from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.estimate import Cloud
 from loftr_vo.odometry.map.covariance import initial_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe

@@ -12,7 +12,7 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.geometry.rotation import rotate_covariance
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import EncodedImage
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.map.covariance import (
     pose_covariance,
     relative_covariance,
@@ -175,11 +175,15 @@ class PoseUpdate:
 
     def _continue_odom(self, frame: Frame, found: np.ndarray, changed_map: bool) -> None:
         """Continue the pose in ``odom`` from where it is, now that the camera is located."""
-        self._state.relocalisation.relocalise(
+        state = self._state
+        assumed = state.relocalisation.assume(
+            frame.stamp, state.last_stamp, state.pose, self._scale.guide
+        )
+        state.relocalisation.relocalise(
             frame.stamp,
-            self._state.pose,
+            assumed,
             found,
-            self._state.odom_covariance(frame.stamp),
-            self._state.keyframe.reference_depth,
+            state.odom_covariance(frame.stamp),
+            state.keyframe.reference_depth,
             changed_map,
         )

@@ -11,7 +11,8 @@ import numpy as np
 from loftr_vo.config import Settings
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import LoFTR
-from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 from loftr_vo.matching.prefetch import Prefetch
 from loftr_vo.matching.stage_trace import NoTrace, Trace
 from loftr_vo.odometry.estimate import Cloud, Estimate, State
@@ -20,10 +21,7 @@ from loftr_vo.odometry.frame_encoding import FrameEncoding
 from loftr_vo.odometry.keyframe_creation import KeyframeCreation
 from loftr_vo.odometry.keyframe_manager import KeyframeManager
 from loftr_vo.odometry.map.motion import MotionError
-from loftr_vo.odometry.odometry_state import (
-    OdometryState,
-    PendingKeyframe,
-)
+from loftr_vo.odometry.odometry_state import OdometryState, PendingKeyframe
 from loftr_vo.odometry.pose_update import PoseUpdate
 from loftr_vo.odometry.reference_choice import ReferenceChoice
 from loftr_vo.odometry.scale.metric_scale import MetricScale
@@ -248,5 +246,7 @@ class VisualOdometry:
         self, frame: Frame, encoded: EncodedImage, reason: str, clock: Stopwatch
     ) -> Estimate:
         """Continue without a motion of the frame."""
-        state_of_tracking, reason = self._loss.apply(frame, encoded, reason)
-        return self._estimates.make(frame, state_of_tracking, reason, clock.milliseconds)
+        state_of_tracking, reason, step = self._loss.apply(frame, encoded, reason)
+        return self._estimates.make(
+            frame, state_of_tracking, reason, clock.milliseconds, step=step
+        )

@@ -42,8 +42,8 @@ class CameraSimulator:
         self._infos = node.create_publisher(CameraInfo, 'camera_info', quality)
 
     @property
-    def is_heard(self) -> bool:
-        """Whether someone has subscribed to both topics."""
+    def has_subscribers(self) -> bool:
+        """Whether both topics have a subscriber."""
         publishers = (self._images, self._infos)
         return all(publisher.get_subscription_count() for publisher in publishers)
 

@@ -67,12 +67,10 @@ def _diagnose_scale(health: Health, now: float, timeout: float) -> Diagnosis | N
         if feed.incompatible and silence > timeout:
             return Level.ERROR, feed.incompatible
         if math.isinf(silence):
-            return Level.WARN, f'{explain_silence(feed, name)}; it is needed for the scale'
+            return Level.WARN, f'{explain_silence(feed, name)}; it is needed for {feed.purpose}'
         # A calibration may come once and for all.
         if silence > timeout and not name.endswith('camera_info'):
-            return Level.WARN, (
-                f'no {name} on {feed.topic} for {silence:.1f} s: the last scale is kept'
-            )
+            return Level.WARN, f'no {name} on {feed.topic} for {silence:.1f} s{feed.without}'
     if health.scale_error:
         return Level.WARN, health.scale_error
     if estimate is not None and estimate.state is State.TRACKING:

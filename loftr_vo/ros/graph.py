@@ -40,7 +40,7 @@ def look_for_publishers(node: Node, feed: Feed) -> None:
 
 
 def _name(found: Any) -> str:
-    # What the middleware says before it has heard of the node that a publisher belongs to.
+    # Returned by the middleware until the node of a publisher is discovered.
     if found.node_name == '_NODE_NAME_UNKNOWN_':
         return 'a node not known yet'
     return f'{found.node_namespace.rstrip("/")}/{found.node_name}'

@@ -26,6 +26,8 @@ class Feed:
         kind: the type of message asked for, such as ``sensor_msgs/msg/Image``.
         rate: when messages came.
         incompatible: what to do about a publisher with other quality of service, if there is one.
+        purpose: what it is needed for.
+        without: what happens while it is silent, after a colon; empty where nothing does yet.
         publishers: who publishes it, and with what quality of service.
         latched: whether one of them keeps its last message for those who come later.
         foreign: who publishes another type of message on the topic, and which.
@@ -39,6 +41,8 @@ class Feed:
     kind: str = ''
     rate: Rate = field(default_factory=Rate)
     incompatible: str = ''
+    purpose: str = 'the scale'
+    without: str = ': the last scale is kept'
     publishers: tuple[str, ...] = ()
     latched: bool = False
     foreign: tuple[str, ...] = ()
@@ -61,7 +65,7 @@ class Health:
         active_since: when the stream was begun, seconds of the monotonic clock.
         paused: whether ~/pause holds the odometry.
         image, camera_info: the inputs; without a topic while not subscribed.
-        scale_feeds: the inputs that ``scale.source`` needs, by name.
+        scale_feeds: the inputs besides the picture, by name.
         scale_error: what is wrong with the last of these messages.
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
             none.

@@ -13,7 +13,7 @@ from loftr_vo.ros.level import Diagnosis, Level
 _UNSTEADY_SECONDS = 3.0
 # Times that it changed back to the one before, and seconds since the last of them.
 _RETURNS, _RECENT_SECONDS = 2, 10.0
-# What the inputs are called where someone is told what to look for.
+# How the inputs are called in messages.
 _PLURALS = {
     'image': 'pictures are',
     'camera_info': 'calibrations are',

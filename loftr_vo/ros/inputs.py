@@ -15,8 +15,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from loftr_vo.config import NodeSettings
 from loftr_vo.files.text import printable, quoted
+from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_files import read_calibration
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
 from loftr_vo.imaging.view_mask import ViewMask
 from loftr_vo.ros.graph import look_for_publishers

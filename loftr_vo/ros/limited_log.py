@@ -72,7 +72,7 @@ class LimitedLog:
             known = self._kinds.get(kind)
             if known is None or now - known.last > max(_OVER, known.pause):
                 known = _Kind(now)
-            # The one heard of longest ago is the first.
+            # The least recent kind is the first.
             self._kinds.pop(kind, None)
             self._kinds[kind] = known
             if len(self._kinds) > _MOST_KINDS:

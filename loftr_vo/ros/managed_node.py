@@ -8,8 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.lifecycle import LifecycleNode, LifecycleNodeMixin
+from rclpy.lifecycle import (
+    LifecycleNode,
+    LifecycleNodeMixin,
+    LifecycleState,
+    TransitionCallbackReturn,
+)
 from rclpy.node import Node
+
+from loftr_vo.ros.manager_bond import form_bond
 
 
 class ManagedNode(LifecycleNode):
@@ -23,6 +30,10 @@ class ManagedNode(LifecycleNode):
     - Whatever the executor waits for is destroyed on the executor's thread, where that is an
       ``AsideExecutor``. In rclpy a transition aside destroys what the executor is about to use.
     - What is destroyed is forgotten by its callback group, where rclpy keeps a reference.
+    - While active it has a bond with its lifecycle manager, if one manages it.
+
+    Attributes:
+        managed: whether a lifecycle manager changes the states.
 
     Args:
         name: of the node.
@@ -30,13 +41,43 @@ class ManagedNode(LifecycleNode):
     """
 
     def __init__(self, name: str, **options: Any) -> None:
+        self.managed = False
+        self._bond: Any = None
         # LifecycleNode's own __init__ does not pass a callback group on.
         Node.__init__(self, name, **options)
-        # Reentrant, so that the state is told while a transition is under way.
+        # Reentrant, so that the state can be requested during a transition.
         self.transitions = ReentrantCallbackGroup()
         LifecycleNodeMixin.__init__(self, callback_group=self.transitions)
         self._change_state = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Activate the publishers, and form a bond with the manager."""
+        result = super().on_activate(state)
+        if self.managed:
+            self._bond = form_bond(self)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Break the bond, and deactivate the publishers."""
+        self._break_bond()
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Break the bond."""
+        self._break_bond()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Break the bond."""
+        self._break_bond()
+        return super().on_error(state)
+
+    def _break_bond(self) -> None:
+        bond, self._bond = self._bond, None
+        if bond is not None:
+            # It destroys its subscription by itself, past ``destroy_subscription``.
+            self._in_turn(lambda each: bool(each.shutdown()), bond)
 
     def destroy_subscription(self, subscription: Any) -> bool:
         """Destroy a subscription; no callback of it runs any more when this returns."""

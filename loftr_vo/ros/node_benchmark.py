@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole node, streamed to over DDS: how many pictures it follows, how late, at what cost.
 
-The node runs as a process of its own. This process is its camera and hears its odometry; nobody
-listens to the pictures and markers.
+The node runs as a process of its own. This process publishes the pictures and subscribes to the
+odometry; nothing subscribes to the annotated pictures and the markers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from loftr_vo.ros.node_process import (
 
 if TYPE_CHECKING:
     from loftr_vo.ros.camera_simulator import CameraSimulator
-    from loftr_vo.ros.odometry_listener import Heard
+    from loftr_vo.ros.odometry_listener import ReceivedOdometry
 
 _PATIENCE = 3.0  # seconds for what is under way when the camera stops
 # Keys of ``~/status`` that are milliseconds, but of no stage of the work.
@@ -39,25 +39,25 @@ _NO_STAGES = ('readout_ms', 'wait_ms')
 
 @dataclass
 class NodeRun:
-    """What came of streaming pictures to the node.
+    """The results of streaming pictures to the node.
 
     Attributes:
         stamps: nanoseconds, of the pictures that were published.
-        odometry: what was heard of them.
+        odometry: received for them.
         statuses: the values of ``~/status`` by the stamp of the picture that they are about.
         cpu_percent: CPU time of the node by wall time; 200 is two cores.
         rss_mib_max: most memory that the node had.
     """
 
     stamps: list[int] = field(default_factory=list)
-    odometry: list[Heard] = field(default_factory=list)
+    odometry: list[ReceivedOdometry] = field(default_factory=list)
     statuses: dict[int, dict[str, str]] = field(default_factory=dict)
     cpu_percent: float = float('nan')
     rss_mib_max: float = float('nan')
 
     @property
     def latencies(self) -> np.ndarray:
-        """(N,) milliseconds from the stamps to where the odometry is heard."""
+        """(N,) milliseconds from the stamps to the arrival of the odometry."""
         return np.array([1e-6 * (each.arrival - each.stamp) for each in self.odometry])
 
 

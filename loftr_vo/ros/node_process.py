@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process of its own, with a camera and ears for it in this one."""
+"""The node as a process of its own, with a camera and a listener for it in this one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class NodeSilentError(LiveNodeError):
 
 
 def keep_to_this_host() -> None:
-    """Neither disturb nor hear a robot on the same network; to be called before ROS starts."""
+    """Keep ROS on this machine, apart from robots on the network; call it before ROS starts."""
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     # Fast DDS derives its ports from the domain; up to 101 they stay below the ephemeral ones.
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
@@ -135,19 +135,19 @@ def camera_and_listener(
     rclpy.init()
     node = rclpy.create_node(name)
     simulator, listener = CameraSimulator(node, camera), OdometryListener(node, pictures=pictures)
-    ears = threading.Thread(target=_spin, args=(node,), daemon=True)
-    ears.start()
+    spinning = threading.Thread(target=_spin, args=(node,), daemon=True)
+    spinning.start()
     try:
         yield simulator, listener
     finally:
         rclpy.shutdown()
-        ears.join()
+        spinning.join()
 
 
 def await_ready(
     camera: CameraSimulator, listener: OdometryListener, check_node: Callable[[], None]
 ) -> None:
-    """Wait until the node hears the camera and is heard itself.
+    """Wait until the node receives pictures and its odometry arrives here.
 
     Raises:
         LiveNodeError: it says that it cannot start, or says nothing.
@@ -156,7 +156,7 @@ def await_ready(
     def ready() -> bool:
         if listener.fault:
             raise LiveNodeError(f'the node says: {listener.fault}')
-        return camera.is_heard and bool(listener.last_message)
+        return camera.has_subscribers and bool(listener.last_message)
 
     await_condition(ready, _START_TIMEOUT, listener, check_node)
     time.sleep(_SETTLING)

@@ -22,8 +22,8 @@ _DEPTH = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """What ``odom`` said of one frame.
+class ReceivedOdometry:
+    """An odometry message of one frame.
 
     Attributes:
         stamp: nanoseconds, the frame's.
@@ -61,7 +61,7 @@ class OdometryListener:
         pictures: bool = True,
     ) -> None:
         self._clock = clock
-        self.odometry: list[Heard] = []
+        self.odometry: list[ReceivedOdometry] = []
         self.statuses: dict[int, dict[str, str]] = {}
         self.pictures: dict[int, np.ndarray] = {}
         self.last_message = ''
@@ -82,7 +82,9 @@ class OdometryListener:
         body[:3, :3] = Rotation.from_quat([turn.x, turn.y, turn.z, turn.w]).as_matrix()
         # The node's camera looks along the body's x axis and sits at its origin.
         pose = np.linalg.inv(BODY_FROM_OPTICAL) @ body @ BODY_FROM_OPTICAL
-        self.odometry.append(Heard(nanoseconds(message.header.stamp), self._clock(), pose))
+        self.odometry.append(
+            ReceivedOdometry(nanoseconds(message.header.stamp), self._clock(), pose)
+        )
 
     def _on_status(self, message: DiagnosticStatus) -> None:
         self.last_message = message.message

@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter
 
 from loftr_vo.config import NodeSettings, SettingError, Settings, check_frames
 from loftr_vo.ros import parameters
-from loftr_vo.ros.body import StartPose
+from loftr_vo.ros.commands import PATIENCE_WITH_TRANSITIONS, Commands
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.loading import load_odometry
@@ -26,15 +26,12 @@ from loftr_vo.ros.managed_node import ManagedNode
 from loftr_vo.ros.parameter_warnings import files_for_others, undeclared
 from loftr_vo.ros.pipeline import Load, Pipeline
 from loftr_vo.ros.pose_setting import PoseSetting
-from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.services import Services
 from loftr_vo.ros.status_publisher import StatusPublisher
 from loftr_vo.ros.transition import Outcome, transition
 
 # Seconds that a frame in work gets to finish when the process is told to end.
 _PATIENCE = 3.0
-# The same for a transition: one that loads the network need not be finished.
-_PATIENCE_WITH_TRANSITIONS = 0.5
 
 
 class VisualOdometryNode(ManagedNode):
@@ -67,6 +64,7 @@ class VisualOdometryNode(ManagedNode):
         self.node_settings: NodeSettings = parameters.declare(self, NodeSettings())
         self.settings: Settings = parameters.declare(self, Settings())
         check_frames(self.node_settings)
+        self.managed = not self.node_settings.autostart
         for warning in (
             *undeclared(self._parameter_overrides, self._parameters),
             *files_for_others(sys.argv, self.get_fully_qualified_name()),
@@ -91,6 +89,7 @@ class VisualOdometryNode(ManagedNode):
             self._health,
             self._limited_log,
         )
+        self._commands = Commands(self._pipeline, self._health, self._changing)
         back = JumpThreshold(
             min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False
         )
@@ -120,14 +119,14 @@ class VisualOdometryNode(ManagedNode):
             outputs = self._pipeline.make_outputs()
             self._private_services = Services(
                 self,
-                self._reset,
-                self._pause,
+                self._commands.reset,
+                self._commands.pause,
                 lambda: outputs.trajectory,
                 lambda: (self.node_settings.trajectory_folder, self.node_settings.trajectory_file),
                 self._limited_log,
             )
             self._pose_setting = PoseSetting(
-                self, self.node_settings.odom_frame, self._start_at, self._limited_log
+                self, self.node_settings.odom_frame, self._commands.start_at, self._limited_log
             )
             super().on_configure(state)
         if outcome.failed:
@@ -180,7 +179,7 @@ class VisualOdometryNode(ManagedNode):
 
     def abandon(self) -> bool:
         """End after ROS has shut down; return whether all work in hand was finished."""
-        if not self._changing.acquire(timeout=_PATIENCE_WITH_TRANSITIONS):
+        if not self._changing.acquire(timeout=PATIENCE_WITH_TRANSITIONS):
             return False
         stream = self._pipeline.stream
         return stream is None or stream.abandon(_PATIENCE)
@@ -201,50 +200,6 @@ class VisualOdometryNode(ManagedNode):
                 part.close()
         self._private_services = self._pose_setting = None
         self._pipeline.free()
-
-    def _reset(self) -> str:
-        """Start anew, with a new network where the device failed; return what was done.
-
-        Raises:
-            RuntimeError: the node is not active or in a transition, or the device still fails.
-        """
-        # Each call has a thread of its own; they must not pile up while a network is loaded.
-        if not self._changing.acquire(timeout=_PATIENCE_WITH_TRANSITIONS):
-            doing = self._health.progress or self._health.lifecycle
-            raise RuntimeError(f'cannot reset now: the node is busy ({doing})')
-        try:
-            if self._health.lifecycle != 'active':
-                raise RuntimeError('nothing to reset: the node is not active')
-            if not self._health.device_fault:
-                assert self._pipeline.stream is not None
-                self._pipeline.stream.restart()
-                return 'the odometry starts anew with the next picture'
-            fault = self._health.device_fault
-            self._pipeline.reload_network()
-            return f'the network was loaded anew, and the odometry starts anew, after: {fault}'
-        finally:
-            self._changing.release()
-
-    def _start_at(self, start: StartPose) -> None:
-        """Start anew at a pose.
-
-        Raises:
-            RuntimeError: the node is not active, or its device has failed.
-        """
-        stream = self._pipeline.stream
-        if stream is None or self._health.lifecycle != 'active' or self._health.device_fault:
-            raise RuntimeError('the node is not active')
-        stream.restart(start)
-
-    def _pause(self, paused: bool) -> None:
-        self._health.paused = paused
-        if not paused:
-            # Pictures that came meanwhile were not to be worked on.
-            self._health.image.rate.forget()
-            self._health.output = Rate()
-        stream = self._pipeline.stream
-        if paused and stream is not None:
-            stream.forget_waiting()
 
     def _refresh_health(self) -> None:
         """Note who publishes the inputs, and how many pictures wait."""

@@ -15,7 +15,7 @@ def is_own(error: BaseException) -> bool:
 
     A library's error is often derived from one of Python's, as numpy's ``LinAlgError`` is a
     ``ValueError``; so what counts is where its class was made. One of Python's own classes
-    raised by a library tells nothing to a user, either; of the system's errors, all do.
+    raised by a library is of no use to a user, either; all of the system's errors are.
     """
     package = type(error).__module__.partition('.')[0]
     return package in _OWN or isinstance(error, OSError)

@@ -86,7 +86,7 @@ class Pipeline:
         self.stream = Stream(
             self._node,
             node_settings,
-            settings.scale,
+            settings,
             self.extrinsics,
             self.odometry,
             self.outputs,
@@ -109,6 +109,7 @@ class Pipeline:
 
         stream = self.stream
         if stream is not None:
+            stream.configure(self._settings()[1])
             stream.between_frames(apply)
 
     def stop_stream(self) -> None:

@@ -83,18 +83,18 @@ class BagPlayer:
         return sorted({connection.topic for connection in self._played})
 
     @property
-    def is_heard(self) -> bool:
-        """Whether someone subscribes to pictures and to a calibration, as far as there are any."""
+    def has_subscribers(self) -> bool:
+        """Whether pictures and a calibration, where there are any, have a subscriber."""
         return self._has_subscriber(_PICTURES) and self._has_subscriber((_CAMERA_INFO,))
 
     def wait_for_subscribers(self, timeout: float) -> None:
-        """Wait until ``is_heard``.
+        """Wait until ``has_subscribers``.
 
         Raises:
             TimeoutError: that took longer than ``timeout`` seconds.
         """
         deadline = time.monotonic() + timeout
-        while not self.is_heard:
+        while not self.has_subscribers:
             if time.monotonic() > deadline:
                 raise TimeoutError(
                     f'nobody has subscribed to pictures and calibration within {timeout:g} s; the '

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node listens to for the scale: depth, the right camera, or another odometry."""
+"""What the node listens to besides the picture: depth, the right camera, another odometry."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from rclpy.lifecycle import LifecycleNode
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.files.text import quoted
 from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
-from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture, stated_covariance
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 from loftr_vo.ros.graph import look_for_publishers
@@ -43,23 +44,23 @@ _STEREO_SHARE = 0.25
 
 
 class ScaleInputs:
-    """The subscriptions that ``scale.source`` needs; none for the sources that need none.
+    """The subscriptions for ``scale.source``, and for ``recovery.policy`` odometry.
 
     Messages come on the executor's thread; ``accompany`` is called on the worker's.
 
     Args:
         node: to subscribe with.
         node_settings: quality of service, transport and frames are the node's.
-        settings: the source, and how far stamps may be apart.
+        settings: what is needed, and how far stamps may be apart.
         health: where arrivals and errors are noted.
-        log: where an odometry of another frame is told.
+        log: for odometry of another frame.
     """
 
     def __init__(
         self,
         node: LifecycleNode,
         node_settings: NodeSettings,
-        settings: ScaleSettings,
+        settings: Settings,
         health: Health,
         log: LimitedLog,
     ) -> None:
@@ -76,24 +77,36 @@ class ScaleInputs:
         self._wheels: deque[BasePose] = deque(maxlen=_KEPT_POSES)
         self._reader = PictureReader()
         self._child_frame = ''
-        tolerance = round(settings.tolerance * 1e9)
-        if settings.source == 'stereo':
+        self._source = settings.scale.source
+        tolerance = round(settings.scale.tolerance * 1e9)
+        if settings.scale.source == 'stereo':
             tolerance = round(tolerance * _STEREO_SHARE)
         every = node_settings.queue_policy == 'all'
         self._pictures: StampMatcher[Any] = StampMatcher(
             tolerance, node_settings.queue_size if every else _KEPT
         )
-        self._accompanied: Callable[[Frame], Frame] = lambda frame: frame
+        self._additions: dict[str, Callable[[Frame], Frame]] = {}
         health.scale_feeds, health.scale_error = {}, ''
         try:
-            self._subscribe_for(settings.source)
+            for source in settings.companions:
+                self._subscribe_for(source)
         except Exception:  # a quality of service that does not exist, say
             self.close()
             raise
 
     def accompany(self, frame: Frame) -> Frame:
         """Return the frame with what came for it; waits a moment for what belongs to it."""
-        return self._accompanied(frame)
+        # A copy, since another thread may add one meanwhile.
+        for add in list(self._additions.values()):
+            frame = add(frame)
+        return frame
+
+    def add_odometry(self) -> bool:
+        """Subscribe to another odometry; return False where that was done before."""
+        if 'odometry' in self._additions:
+            return False
+        self._subscribe_for('odometry')
+        return True
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -117,7 +130,7 @@ class ScaleInputs:
                 self._subscribe(CompressedImage, _COMPRESSED_DEPTH, self._on_picture)
             else:
                 self._subscribe(Image, 'depth', self._on_picture)
-            self._accompanied = self._with_depth
+            self._additions[source] = self._with_depth
         elif source == 'stereo':
             compressed = self._node_settings.image_transport == 'compressed'
             kind = CompressedImage if compressed else Image
@@ -126,15 +139,17 @@ class ScaleInputs:
             self._subscribe(kind, topic, self._on_picture)
             self._subscribe(CameraInfo, 'right/camera_info', self._on_right_info)
             self._subscribe(CameraInfo, 'camera_info', self._on_left_info)
-            self._accompanied = self._with_right
+            self._additions[source] = self._with_right
         elif source == 'odometry':
             self._subscribe(Odometry, 'scale_odom', self._on_odometry)
-            self._accompanied = self._with_wheels
+            self._additions[source] = self._with_wheels
 
     def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None]) -> None:
         package = kind.__module__.partition('.')[0]
         topic = self._node.resolve_topic_name(name)
         feed = Feed(topic, kind=f'{package}/msg/{kind.__name__}')
+        if self._source == 'none' or (name == 'scale_odom' and self._source != 'odometry'):
+            feed.purpose, feed.without = 'recovery.policy odometry', ''
         self._health.scale_feeds = {**self._health.scale_feeds, name: feed}
         self._subscriptions.add(kind, feed, callback)
 
@@ -209,7 +224,8 @@ class ScaleInputs:
         pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
         self._health.scale_error = ''
         self._tell_frame(message.child_frame_id)
-        self._wheels.append(BasePose(nanoseconds(message.header.stamp), pose))
+        covariance = stated_covariance(message.pose.covariance)
+        self._wheels.append(BasePose(nanoseconds(message.header.stamp), pose, covariance))
 
     def _tell_frame(self, child: str) -> None:
         base = self._node_settings.base_frame

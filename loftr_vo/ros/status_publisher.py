@@ -15,7 +15,7 @@ from loftr_vo.ros.diagnosis import diagnose
 from loftr_vo.ros.diagnosis_log import DiagnosisLog
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.limited_log import LimitedLog
-from loftr_vo.ros.messages import status_message
+from loftr_vo.ros.status_message import status_message
 
 _STATUS_PERIOD = 0.5  # seconds
 _DIAGNOSTICS_PERIOD = 1.0

@@ -11,7 +11,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import LoggingSeverity
 
-from loftr_vo.config import NodeSettings, ScaleSettings
+from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
@@ -26,6 +26,9 @@ from loftr_vo.ros.scale_inputs import ScaleInputs
 from loftr_vo.ros.transforms import Extrinsics
 from loftr_vo.ros.worker import Tracked, Worker
 
+# Sources of scale that need to know how the camera is mounted.
+_NEED_MOUNTING = {'odometry', 'camera_height'}
+
 
 class Stream:
     """Pictures come in on the executor's thread; another works on them and publishes.
@@ -33,7 +36,7 @@ class Stream:
     Args:
         node: to subscribe with.
         settings: the node's.
-        scale: where metres come from.
+        odometry_settings: which topics are needed besides the picture.
         extrinsics: where the camera sits.
         odometry: a ``VisualOdometry``.
         outputs: where estimates go.
@@ -46,7 +49,7 @@ class Stream:
         self,
         node: LifecycleNode,
         settings: NodeSettings,
-        scale: ScaleSettings,
+        odometry_settings: Settings,
         extrinsics: Extrinsics,
         odometry: Any,
         outputs: Outputs,
@@ -71,11 +74,12 @@ class Stream:
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
         try:
-            self._scale_inputs = ScaleInputs(node, settings, scale, health, log)
+            self._scale_inputs = ScaleInputs(node, settings, odometry_settings, health, log)
         except Exception:
             self._inputs.close()
             raise
-        self._to_be_mounted = scale.source in ('odometry', 'camera_height')
+        self._follows_odometry = False
+        self._to_be_mounted = not odometry_settings.companions.keys().isdisjoint(_NEED_MOUNTING)
         self._worker = Worker(
             odometry,
             self._mailbox,
@@ -92,6 +96,14 @@ class Stream:
     def between_frames(self, errand: Callable[[], None]) -> None:
         """Have something done on the worker's thread before the next frame, or without one."""
         self._worker.between_frames(errand)
+
+    def configure(self, settings: Settings) -> None:
+        """Note whether another odometry is to be followed from now on.
+
+        It is subscribed to with the next look for publishers: this is called while a parameter is
+        set, and a subscription declares parameters.
+        """
+        self._follows_odometry = 'odometry' in settings.companions
 
     def restart(self, start: StartPose = ORIGIN) -> None:
         """Start the odometry anew with the next frame, at a pose."""
@@ -111,7 +123,9 @@ class Stream:
         self._worker.expect_jump()
 
     def look_for_publishers(self) -> None:
-        """Note who publishes the topics on which nothing comes."""
+        """Note who publishes the topics on which nothing comes; subscribe to what is new."""
+        if self._follows_odometry and self._scale_inputs.add_odometry():
+            self._to_be_mounted = True
         self._inputs.look_for_publishers()
         self._scale_inputs.look_for_publishers()
 

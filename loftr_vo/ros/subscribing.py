@@ -62,7 +62,7 @@ class Subscriptions:
             callback: called with each message until ``close``.
         """
 
-        def heard(message: Any) -> None:
+        def receive(message: Any) -> None:
             # One that was taken already when the subscriptions ended.
             if self._closed:
                 return
@@ -75,7 +75,7 @@ class Subscriptions:
         subscription = self._node.create_subscription(
             kind,
             feed.topic,
-            heard,
+            receive,
             _quality(self._settings),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
@@ -95,7 +95,7 @@ class Subscriptions:
             return
         self._latched.add(feed.topic)
 
-        def heard(message: Any) -> None:
+        def receive(message: Any) -> None:
             if self._closed:
                 return
             # Counted once, where it comes by the other subscription, too.
@@ -106,7 +106,7 @@ class Subscriptions:
         subscription = self._node.create_subscription(
             kind,
             feed.topic,
-            heard,
+            receive,
             _LATCHED,
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )

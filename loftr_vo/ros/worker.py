@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from loftr_vo.files.text import printable
-from loftr_vo.imaging.camera import CalibrationError, Camera
+from loftr_vo.imaging.calibration_checks import CalibrationError
+from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_messages import ImageError, PictureReader
 from loftr_vo.imaging.stamp_gate import StampGate, Succession
@@ -94,17 +95,17 @@ class Worker:
         """Start working."""
         self._thread.start()
 
-    def between_frames(self, errand: Callable[[], None]) -> None:
-        """Have something done on the worker's thread before the next frame.
+    def between_frames(self, work: Callable[[], None]) -> None:
+        """Call ``work`` on the worker's thread before the next frame.
 
-        It is done though no frame comes, though the work ends first, and though it has ended.
+        It is called also if no frame comes, if the thread ends first, and if it has ended.
         """
 
         def safely() -> None:
             try:
-                errand()
+                work()
             except Exception as error:
-                self._log.error('errand', f'between two pictures: {details(error)}')
+                self._log.error('between frames', f'between two pictures: {details(error)}')
 
         self._mailbox.do(safely)
 

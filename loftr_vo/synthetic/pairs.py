@@ -13,18 +13,12 @@ import torch
 from loftr_vo.synthetic.constants import constant
 from loftr_vo.synthetic.inverse import inverse
 from loftr_vo.synthetic.photometry import random_photometry
+from loftr_vo.synthetic.random_numbers import RandomNumbers
+from loftr_vo.synthetic.random_scene import RandomScenes
 from loftr_vo.synthetic.render import render
-from loftr_vo.synthetic.scene import (
-    Rectangles,
-    boxes,
-    rectangles,
-    rotation_from_vector,
-    upright,
-)
+from loftr_vo.synthetic.scene import Rectangles, rotation_from_vector
 from loftr_vo.synthetic.textures import TextureBank
 
-_BOXES = 4
-_PANELS = 8
 # Kinds of motion: how often, how far along x, y, z, and how much about x, y, z.
 _MOTIONS = (
     (0.50, (1.0, 1.0, 1.5), (0.5, 0.9, 0.6)),  # any
@@ -33,11 +27,6 @@ _MOTIONS = (
     (0.10, (0.1, 0.1, 0.1), (0.5, 1.2, 0.3)),  # turning
     (0.10, (0.4, 0.4, 0.4), (0.2, 0.2, 1.5)),  # rolling
 )
-_X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-# Floor, ceiling, left, right, behind: the axes along which each runs, and how often it is there.
-_SURROUNDINGS = ((_X, _Z), (_X, _Z), (_Z, _Y), (_Z, _Y), (_X, _Y))
-_LIKELY = (0.85, 0.35, 0.5, 0.5, 0.8)
-_FAR_AWAY = 60.0  # metres: half the extent of floors and walls
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +64,9 @@ class PairGenerator:
         self.photometry = photometry
         self.taps = taps
         self.supersampling = supersampling
-        self.device = bank.texels.device
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self._random = RandomNumbers(bank.texels.device, seed)
+        self.generator = self._random.generator
+        self._scenes = RandomScenes(bank, self._random)
 
     def draw(self, batch: int, size: tuple[int, int]) -> Pairs:
         """Return ``batch`` pairs of (H, W) pictures."""
@@ -86,11 +76,11 @@ class PairGenerator:
     def draw_unlit(self, batch: int, size: tuple[int, int]) -> Pairs:
         """Return pairs as an ideal camera in even light would take them."""
         intrinsics = self._intrinsics(batch, size)
-        scene = self._scene(batch, intrinsics)
+        scene = self._scenes.draw(batch, intrinsics)
         second_pose = self._motion(batch)
-        first_pose = torch.eye(4, device=self.device).expand(batch, 4, 4)
+        first_pose = torch.eye(4, device=self._random.device).expand(batch, 4, 4)
         shift = (
-            self._normal(batch, scene.centre.shape[1], 3)
+            self._random.normal(batch, scene.centre.shape[1], 3)
             * 0.06
             * scene.centre.norm(dim=-1, keepdim=True)
         )
@@ -124,154 +114,40 @@ class PairGenerator:
         if self.photometry == 0:
             return pairs
         images = pairs.images.flatten(0, 1)
-        strength = self.photometry * self._uniform(len(images), 1, 1, 1).sqrt()
+        strength = self.photometry * self._random.uniform(len(images), 1, 1, 1).sqrt()
         lit = random_photometry(images, self.generator, strength)
         return dataclasses.replace(pairs, images=lit.view_as(pairs.images))
 
     def _intrinsics(self, batch: int, size: tuple[int, int]) -> torch.Tensor:
+        uniform = self._random.uniform
         height, width = size
-        intrinsics = torch.eye(3, device=self.device).repeat(batch, 1, 1)
-        focal = width * torch.exp(self._uniform(batch, low=math.log(0.5), high=math.log(1.4)))
+        intrinsics = torch.eye(3, device=self._random.device).repeat(batch, 1, 1)
+        focal = width * torch.exp(uniform(batch, low=math.log(0.5), high=math.log(1.4)))
         intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
-        intrinsics[:, 0, 2] = (width - 1) / 2 + width * self._uniform(batch, low=-0.05, high=0.05)
-        intrinsics[:, 1, 2] = (height - 1) / 2 + height * self._uniform(batch, low=-0.1, high=0.1)
+        intrinsics[:, 0, 2] = (width - 1) / 2 + width * uniform(batch, low=-0.05, high=0.05)
+        intrinsics[:, 1, 2] = (height - 1) / 2 + height * uniform(batch, low=-0.1, high=0.1)
         return intrinsics
 
     def _rolling(self, batch: int) -> torch.Tensor:
         """(B, 2): how far the picture moves while it is read out, in its heights; mostly not."""
-        rolls = self._uniform(batch, 1) < 0.25
-        return self._normal(batch, 2) * 0.06 * rolls
-
-    def _scene(self, batch: int, intrinsics: torch.Tensor) -> Rectangles:
-        # Per scene: how coarse its textures are, how blank it is, whether things move in it.
-        fineness = intrinsics[:, 0, 0] * torch.exp(self._uniform(batch, low=-1.2, high=1.6))
-        blank = self._uniform(batch) < 0.2
-        contrast = torch.where(blank, self._uniform(batch, low=0.06, high=0.4), 1.0)
-        liveliness = (self._uniform(batch) < 0.4).float() * 0.2
-        return Rectangles.cat(
-            [
-                self._surroundings(batch, fineness, contrast),
-                self._furniture(batch, fineness, contrast, liveliness),
-                self._panels(batch, fineness, contrast, liveliness),
-            ]
-        )
-
-    def _surroundings(
-        self, batch: int, fineness: torch.Tensor, contrast: torch.Tensor
-    ) -> Rectangles:
-        """Floor, ceiling, walls to both sides and one behind, each there or not."""
-        height = self._uniform(batch, low=0.4, high=2.5)
-        above = self._uniform(batch, low=0.6, high=4.0)
-        left = self._uniform(batch, low=0.8, high=8.0)
-        right = self._uniform(batch, low=0.8, high=8.0)
-        back = torch.exp(self._uniform(batch, low=math.log(2.5), high=math.log(40.0)))
-        zero = torch.zeros(batch, device=self.device)
-        centre = torch.stack(
-            [
-                torch.stack([zero, height, back / 2], -1),
-                torch.stack([zero, -above, back / 2], -1),
-                torch.stack([-left, zero, back / 2], -1),
-                torch.stack([right, zero, back / 2], -1),
-                torch.stack([zero, zero, back], -1),
-            ],
-            dim=1,
-        )
-        axes = constant(_SURROUNDINGS, self.device).expand(batch, 5, 2, 3)
-        tilt = rotation_from_vector(self._normal(batch, 5, 3) * 0.12)
-        axes = torch.einsum('bpij,bpkj->bpki', tilt, axes)
-        likely = constant(_LIKELY, self.device)
-        present = (self._uniform(batch, 5) < likely).float()
-        extent = torch.full((batch, 5, 2), _FAR_AWAY, device=self.device) * present[..., None]
-        reach = torch.stack([height * 2, above * 2, left, right, back], 1)
-        return rectangles(
-            centre,
-            axes,
-            extent,
-            self.bank,
-            fineness[:, None] / reach,
-            self.generator,
-            self._varied(contrast, 5),
-        )
-
-    def _furniture(
-        self,
-        batch: int,
-        fineness: torch.Tensor,
-        contrast: torch.Tensor,
-        liveliness: torch.Tensor,
-    ) -> Rectangles:
-        centre, distance = self._places(batch, _BOXES)
-        turned = upright(self._uniform(batch, _BOXES, low=-math.pi, high=math.pi))
-        tumbled = rotation_from_vector(self._normal(batch, _BOXES, 3))
-        standing = self._uniform(batch, _BOXES) < 0.6
-        rotation = torch.where(standing[..., None, None], turned, tumbled)
-        half = self._uniform(batch, _BOXES, 3, low=0.06, high=0.3) * distance[..., None]
-        faces = boxes(
-            centre,
-            rotation,
-            half,
-            self.bank,
-            fineness[:, None] / distance,
-            self.generator,
-            self._varied(contrast, _BOXES),
-        )
-        moving = self._uniform(batch, _BOXES) < liveliness[:, None]
-        faces.moving.copy_(moving.repeat(1, 6))
-        return faces
-
-    def _panels(
-        self,
-        batch: int,
-        fineness: torch.Tensor,
-        contrast: torch.Tensor,
-        liveliness: torch.Tensor,
-    ) -> Rectangles:
-        centre, distance = self._places(batch, _PANELS)
-        axes = rotation_from_vector(self._normal(batch, _PANELS, 3) * 0.6)[..., :2, :]
-        half = self._uniform(batch, _PANELS, 2, low=0.08, high=0.5) * distance[..., None]
-        panels = rectangles(
-            centre,
-            axes,
-            half,
-            self.bank,
-            fineness[:, None] / distance,
-            self.generator,
-            self._varied(contrast, _PANELS),
-        )
-        panels.moving.copy_(self._uniform(batch, _PANELS) < liveliness[:, None])
-        return panels
-
-    def _places(self, batch: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centres (B, N, 3) within the view, and their distances (B, N)."""
-        z = torch.exp(self._uniform(batch, count, low=math.log(1.2), high=math.log(14.0)))
-        x = z * self._uniform(batch, count, low=-0.8, high=0.8)
-        y = z * self._uniform(batch, count, low=-0.5, high=0.5)
-        return torch.stack([x, y, z], -1), z
+        rolls = self._random.uniform(batch, 1) < 0.25
+        return self._random.normal(batch, 2) * 0.06 * rolls
 
     def _motion(self, batch: int) -> torch.Tensor:
         """(B, 4, 4) world from second camera: from next to nothing to half the picture."""
-        kind = torch.rand(batch, generator=self.generator, device=self.device)
+        uniform = self._random.uniform
+        kind = torch.rand(batch, generator=self._random.generator, device=self._random.device)
         shares, steps, turns = (
-            constant(values, self.device) for values in zip(*_MOTIONS, strict=True)
+            constant(values, self._random.device) for values in zip(*_MOTIONS, strict=True)
         )
         kind = torch.bucketize(kind, shares.cumsum(0)[:-1])
         steps, turns = steps[kind], turns[kind]
-        length = torch.exp(self._uniform(batch, 1, low=math.log(0.006), high=math.log(0.9)))
-        angle = torch.exp(self._uniform(batch, 1, low=math.log(0.0025), high=math.log(0.35)))
-        pose = torch.eye(4, device=self.device).repeat(batch, 1, 1)
-        pose[:, :3, :3] = rotation_from_vector(self._normal(batch, 3) * angle * turns)
-        pose[:, :3, 3] = self._normal(batch, 3) * length * steps
+        length = torch.exp(uniform(batch, 1, low=math.log(0.006), high=math.log(0.9)))
+        angle = torch.exp(uniform(batch, 1, low=math.log(0.0025), high=math.log(0.35)))
+        pose = torch.eye(4, device=self._random.device).repeat(batch, 1, 1)
+        pose[:, :3, :3] = rotation_from_vector(self._random.normal(batch, 3) * angle * turns)
+        pose[:, :3, 3] = self._random.normal(batch, 3) * length * steps
         return pose
-
-    def _varied(self, contrast: torch.Tensor, count: int) -> torch.Tensor:
-        return contrast[:, None] * self._uniform(len(contrast), count, low=0.5, high=1.2)
-
-    def _uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> torch.Tensor:
-        random = torch.rand(shape, generator=self.generator, device=self.device)
-        return low + (high - low) * random
-
-    def _normal(self, *shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=self.generator, device=self.device)
 
 
 def rolling_shutter(shift: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

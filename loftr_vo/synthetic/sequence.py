@@ -20,8 +20,9 @@ from loftr_vo.imaging.frame import Frame, RightPicture
 from loftr_vo.odometry.rolling_shutter.model import share_of_readout
 from loftr_vo.synthetic.lens import LensView
 from loftr_vo.synthetic.passer_by import PasserBy
-from loftr_vo.synthetic.places import KINDS, PLACES
+from loftr_vo.synthetic.places import PLACES
 from loftr_vo.synthetic.scene import Rectangles
+from loftr_vo.synthetic.scene_options import check_light, check_scene
 from loftr_vo.synthetic.sensors import depth_camera, wheel_odometry
 from loftr_vo.synthetic.view import one_thread, part_of, render_in_blocks, render_visible
 
@@ -87,10 +88,10 @@ class SyntheticSequence(Sequence):
         hidden_since: float = 2.0,
         camera: Camera | None = None,
     ) -> None:
-        _check(kind, frames, rate, contrast, noise, exposure)
+        check_scene(kind, frames, rate, contrast, noise, exposure)
         if readout < 0:
             raise ValueError(f'the readout cannot be negative, got {readout}')
-        _check_light(light, flicker, blur, hidden)
+        check_light(light, flicker, blur, hidden)
         self.camera = camera or _camera(size)
         self._lens = LensView(self.camera) if self.camera.distortion.any() else None
         if self._lens and readout:
@@ -236,34 +237,3 @@ def _camera(size: tuple[int, int]) -> Camera:
     focal = width / 2 / np.tan(np.radians(FIELD_OF_VIEW) / 2)
     matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
     return Camera(width, height, matrix, 'plumb_bob', np.zeros(5))
-
-
-def _check(
-    kind: str, frames: int, rate: float, contrast: float, noise: float, exposure: float
-) -> None:
-    if kind not in KINDS:
-        raise ValueError(f'there is no scene {kind!r}; the scenes are {", ".join(KINDS)}')
-    if frames < 1:
-        raise ValueError(f'a sequence needs one frame or more, got {frames}')
-    if not rate > 0:
-        raise ValueError(f'the rate must be positive, got {rate}')
-    longest = PLACES[kind].longest
-    if (frames - 1) / rate > longest:
-        raise ValueError(
-            f'the {kind} ends after {longest:g} s: {frames} frames at {rate:g} Hz are too many'
-        )
-    if not 0 <= contrast <= 1:
-        raise ValueError(f'the contrast must lie in [0, 1], got {contrast}')
-    if noise < 0 or exposure < 0:
-        raise ValueError(f'noise and exposure cannot be negative, got {noise} and {exposure}')
-
-
-def _check_light(light: float, flicker: float, blur: int, hidden: float) -> None:
-    if not 0 <= light <= 1:
-        raise ValueError(f'the light must lie in [0, 1], got {light}')
-    if flicker < 0:
-        raise ValueError(f'the flicker cannot be negative, got {flicker}')
-    if blur < 1:
-        raise ValueError(f'a picture is smeared by one pixel or more, got {blur}')
-    if not 0 <= hidden < 1:
-        raise ValueError(f'the hidden share of the view must lie in [0, 1), got {hidden}')

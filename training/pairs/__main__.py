@@ -21,7 +21,8 @@ from tqdm import tqdm
 from loftr_vo.config import MatcherSettings
 from loftr_vo.drawing.match_image import draw_matches
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.files.output_files import write_picture, write_text
+from loftr_vo.files.output_files import write_text
+from loftr_vo.files.output_pictures import write_picture
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.matching.matcher import Matcher

@@ -14,14 +14,15 @@ from PIL import Image
 
 from loftr_vo.evaluation.plots import plot_errors, plot_top_view
 from loftr_vo.evaluation.scoring import Alignment
-from loftr_vo.files.output_files import write_bytes, write_picture
+from loftr_vo.files.output_files import write_bytes
+from loftr_vo.files.output_pictures import write_picture
 
 _BACKGROUND = (40, 34, 30)  # as in drawing.py; all colours are BGR
 _TEXT = (235, 235, 235)
 _GRID = (70, 64, 60)
 _TRUE = (165, 165, 165)
 _ESTIMATE = (60, 140, 255)
-# The odometry's, and those of outliers, unsure and sure inliers and of the state in drawing.py.
+# Of the odometry, of outliers and inliers, and of the state, as in drawing/.
 _MEANT = (_ESTIMATE, (70, 70, 235), (30, 200, 235), (60, 215, 20), (50, 130, 30))
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MAP_HEIGHT = 250
@@ -119,7 +120,7 @@ def _palette(frame: np.ndarray) -> Image.Image:
 
 
 def _map(alignment: Alignment, stamp: int, width: int) -> np.ndarray:
-    """(250, width, 3): the paths from above up to a stamp, and in words where it stands."""
+    """Return (250, width, 3): the paths from above up to a stamp, and a line of figures."""
     canvas = np.full((_MAP_HEIGHT, width, 3), _BACKGROUND, np.uint8)
     seen = int(np.searchsorted(alignment.estimated.stamps, stamp, side='right'))
     true, found = alignment.true.positions[:, [0, 2]], alignment.estimated.positions[:, [0, 2]]
@@ -154,7 +155,7 @@ def _map(alignment: Alignment, stamp: int, width: int) -> np.ndarray:
 
 
 def _grid(canvas: np.ndarray, on_canvas: Any, low: np.ndarray, span: np.ndarray) -> None:
-    """Lines every metre."""
+    """Draw lines every metre."""
     for axis in (0, 1):
         for metre in np.arange(np.ceil(low[axis]), low[axis] + span[axis]):
             ends = np.stack([low - 0.2, low + span + 0.2])
@@ -163,7 +164,7 @@ def _grid(canvas: np.ndarray, on_canvas: Any, low: np.ndarray, span: np.ndarray)
 
 
 def _draw_camera(canvas: np.ndarray, on_canvas: Any, pose: np.ndarray) -> None:
-    """The view as a wedge 0.4 m deep."""
+    """Draw the field of view as a wedge 0.4 m deep."""
     wedge = np.array([[0.0, 0.0, 0.0], [-0.3, 0.0, 0.4], [0.3, 0.0, 0.4]])
     corners = (wedge @ pose[:3, :3].T + pose[:3, 3])[:, [0, 2]]
     cv2.polylines(canvas, [on_canvas(corners)], True, _ESTIMATE, 1, cv2.LINE_AA)

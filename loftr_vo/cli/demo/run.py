@@ -7,22 +7,23 @@ It uses the node only as any other program would: by its topics.
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 from loftr_vo.cli.demo.pictures import draw_pictures
+from loftr_vo.cli.demo.streaming import (
+    THREADS,
+    await_replies,
+    progress_bar,
+    send,
+    sustainable_rate,
+)
 from loftr_vo.evaluation.report import write_json
-from loftr_vo.evaluation.running import FrameRecord, Run
+from loftr_vo.evaluation.run_record import FrameRecord, Run
 from loftr_vo.evaluation.scoring import (
     Alignment,
     align,
@@ -32,12 +33,9 @@ from loftr_vo.evaluation.scoring import (
 from loftr_vo.files.output_files import check_folder, check_writable
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
 from loftr_vo.ros.node_process import (
     LiveNodeError,
-    NodeSilentError,
-    await_condition,
     await_ready,
     camera_and_listener,
     keep_to_this_host,
@@ -46,19 +44,13 @@ from loftr_vo.ros.node_process import (
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
 if TYPE_CHECKING:
-    from loftr_vo.ros.camera_simulator import CameraSimulator
     from loftr_vo.ros.odometry_listener import OdometryListener
 
 LEAST_TRACKED = 0.95
 LARGEST_ERROR = 5.0  # percent of the path
-# Every frame counts, so that a machine that is busy for a moment changes the latency only.
+# No frame is dropped, so that a busy machine changes the latency only.
 PARAMETERS = {'queue_policy': 'all', 'publish_tf': 'false'}
-_FASTEST, _SLOWEST = 10.0, 2.0  # Hz
-_LOAD = 0.5  # share of a frame's time that the network may take
-_TRIAL = 12  # frames from which it is found how fast the network is here
-# The camera gets a core of its own: threads that fight for one are slower than fewer.
-_THREADS = max(1, (os.cpu_count() or 1) - 1)
-_SILENCE_TIMEOUT = 30.0  # seconds
+_TRIAL = 12  # frames that measure the speed of the network here
 
 
 @dataclass(frozen=True)
@@ -94,14 +86,14 @@ def run_demo(output: Path, frames: int = 150, size: tuple[int, int] = (240, 320)
     output.mkdir(parents=True, exist_ok=True)
     try:
         require_evo()
-        with node_process(output / 'node.log', PARAMETERS, _THREADS) as check_node:
+        with node_process(output / 'node.log', PARAMETERS, THREADS) as check_node:
             sequence = SyntheticSequence('room', frames, size)
             with camera_and_listener(sequence.camera, 'demo_camera') as (camera, listener):
-                rendered = list(_progress(sequence, 'rendering the camera', frames))
-                rate = _sustainable_rate(rendered[:_TRIAL])
+                rendered = list(progress_bar(sequence, 'rendering the camera', frames))
+                rate = sustainable_rate(rendered[:_TRIAL])
                 await_ready(camera, listener, check_node)
-                stamps = _send(rendered, rate, camera, listener, check_node)
-                _await_replies(stamps, check_node, listener)
+                stamps = send(rendered, rate, camera, listener, check_node)
+                await_replies(stamps, check_node, listener)
     except LiveNodeError as error:
         print(f'loftr_vo: the demo failed: {error}', file=sys.stderr)
         return 1
@@ -113,63 +105,6 @@ def _check_outputs(output: Path) -> None:
     check_folder(output)
     for name in ('node.log', 'metrics.json', 'trajectory.txt', 'demo.gif'):
         check_writable(output / name)
-
-
-def _sustainable_rate(frames: list[Frame]) -> float:
-    """Return the camera's rate in Hz at which this machine keeps up."""
-    torch.set_num_threads(_THREADS)
-    odometry = VisualOdometry()
-    seconds = []
-    for frame in frames:
-        start = time.perf_counter()
-        odometry.track(frame)
-        seconds.append(time.perf_counter() - start)
-    typical = float(np.median(seconds[2:]))
-    return float(np.clip(np.floor(2 * _LOAD / typical) / 2, _SLOWEST, _FASTEST))
-
-
-def _send(
-    frames: list[Frame],
-    rate: float,
-    camera: CameraSimulator,
-    listener: OdometryListener,
-    check_node: Callable[[], None],
-) -> list[int]:
-    """Publish each frame when it is due; return the stamps, nanoseconds of the system clock."""
-    stamps: list[int] = []
-    start = time.monotonic()
-    progress = _progress(frames, f'streaming at {rate:g} Hz', len(frames))
-    for index, frame in enumerate(progress):
-        check_node()
-        time.sleep(max(0.0, start + index / rate - time.monotonic()))
-        stamps.append(time.time_ns())
-        camera.publish(frame.image, stamps[-1])
-        progress.set_postfix_str(f'{len(listener.odometry)} odometries', refresh=False)
-    return stamps
-
-
-def _await_replies(
-    stamps: list[int], check_node: Callable[[], None], listener: OdometryListener
-) -> None:
-    """Wait for the last frame as long as others come in; what is missing then was dropped."""
-
-    def complete() -> bool:
-        heard, last = listener.odometry, stamps[-1]
-        # The picture is drawn after the odometry is out.
-        told = last in listener.statuses and last in listener.pictures
-        return told and bool(heard) and heard[-1].stamp == last
-
-    def going_on(known: int) -> bool:
-        return len(listener.odometry) > known or complete()
-
-    while not complete():
-        try:
-            known = len(listener.odometry)
-            await_condition(partial(going_on, known), _SILENCE_TIMEOUT, listener, check_node)
-        except NodeSilentError:
-            if not listener.odometry:
-                raise
-            return
 
 
 def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
@@ -192,20 +127,20 @@ def _report(output: Path, sequence: SyntheticSequence, stream: _Stream) -> int:
 
 def _as_run(listener: OdometryListener) -> Run:
     records = []
-    for heard in listener.odometry:
-        status = listener.statuses.get(heard.stamp, {})
+    for received in listener.odometry:
+        status = listener.statuses.get(received.stamp, {})
         records.append(
             FrameRecord(
-                stamp=heard.stamp,
+                stamp=received.stamp,
                 state=State(status.get('state', State.LOST.value)),
                 reason=status.get('reason', ''),
-                pose=heard.pose,
+                pose=received.pose,
                 matches=int(status.get('matches', 0)),
                 inliers=int(status.get('inliers', 0)),
                 parallax=float(status.get('parallax', 0.0)),
                 is_keyframe=False,
                 metric=False,
-                latency_ms=(heard.arrival - heard.stamp) / 1e6,
+                latency_ms=(received.arrival - received.stamp) / 1e6,
             )
         )
     return Run(records)
@@ -268,9 +203,3 @@ def _failures(metrics: dict[str, Any]) -> list[str]:
             f'the trajectory is {metrics["ate_percent"]:.1f} % off, more than {LARGEST_ERROR:g} %'
         )
     return failures
-
-
-def _progress(frames: Any, what: str, count: int) -> tqdm[Frame]:
-    # A log file gets a line now and then, a terminal a moving bar.
-    interval = 0.1 if sys.stderr.isatty() else 10.0
-    return tqdm(frames, what, count, unit='frame', mininterval=interval)

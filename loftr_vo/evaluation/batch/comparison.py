@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Two sets of results, paired by recording: what is better, what is worse, and how surely."""
+"""Two sets of results, compared recording by recording, with significance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from loftr_vo.evaluation.batch.result import DAMAGED, DONE, FAILED, INTERRUPTED
 from loftr_vo.evaluation.batch.schema import COLUMNS, Column
 
 MEASURES = tuple(column for column in COLUMNS if column.better)
-# Of a recording that ended early the figures are those of another, shorter one.
+# A run that ended early has the figures of a shorter recording.
 _RANKS = {DONE: 0, DAMAGED: 1, INTERRUPTED: 1, FAILED: 2}
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
@@ -161,8 +161,8 @@ def _by_recording(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
 
 
 def _rank(rows: list[dict[str, Any]]) -> int:
-    """Return how far from done the worst run of a recording is."""
-    # Results of one recording alone have no status: they are there, so it is done.
+    """Return the rank of the status of a recording's worst run; higher is worse."""
+    # Results of a single recording have no status: it is done.
     return max(_RANKS.get(row.get('status') or DONE, _RANKS[FAILED]) for row in rows)
 
 
@@ -205,7 +205,7 @@ def _harm(measure: Column, before: float, after: float) -> float:
         return 0.0
     if measure.unit == '%' and measure.better == 'higher':
         return worse
-    # What was all but zero is taken for the least that counts.
+    # Nearly zero is replaced by the smallest change that counts.
     return 100.0 * worse / max(abs(before), measure.floor)
 
 

@@ -16,7 +16,7 @@ from loftr_vo.files.output_files import write_text
 
 # More changes than this are not shown.
 _MOST = 500
-# The picture of a measure reaches so far to either side, in percent.
+# Range of the picture of a measure to either side, in percent.
 _REACH = 100.0
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a result depends on: code, settings, weights and input, each as a digest."""
+"""Digests of all that a result depends on: code, settings, weights and input."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def code_digest() -> str:
 
 
 def digest(value: Any) -> str:
-    """Return a digest of a value that consists of what JSON has, paths and arrays."""
+    """Return a digest of a value of JSON types, paths and arrays."""
     text = json.dumps(value, sort_keys=True, default=_plain)
     return hashlib.sha256(text.encode('utf-8', 'backslashreplace')).hexdigest()
 

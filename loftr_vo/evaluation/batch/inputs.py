@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which recordings the words of the command name: paths, folders, globs, lists, URLs."""
+"""The recordings that arguments of the command name: paths, folders, globs, lists, URLs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from loftr_vo.files.regular_file import read_text
 from loftr_vo.files.text import printable
 from loftr_vo.imaging.view_mask import check_margin
 
-# How deep recordings are looked for in a folder.
+# Depth of the search for recordings in a folder.
 _LEVELS = 6
 _PATHS = ('camera', 'mask')
 _TOPICS = (
@@ -42,7 +42,7 @@ class Request:
 
     Attributes:
         source: its path or URL.
-        name: what to call it; empty until ``told_apart``.
+        name: unique name; empty until ``with_unique_names``.
         options: how it is opened and scored.
         settings: names and values of settings that are for it alone.
     """
@@ -83,8 +83,8 @@ def names_one(words: list[str]) -> bool:
     return not word.startswith('@') and (Path(word).exists() or not glob.has_magic(word))
 
 
-def told_apart(requests: list[Request]) -> list[Request]:
-    """Return requests with a name each; reports go into folders of these names."""
+def with_unique_names(requests: list[Request]) -> list[Request]:
+    """Return requests with unique names; reports go into folders of these names."""
     plain = [request.name or _plain_name(request.source) for request in requests]
     counts = Counter(plain)
     taken: set[str] = set()
@@ -122,7 +122,7 @@ def _expand(word: str, options: RecordingOptions) -> Iterator[Request]:
     elif is_folder_of_recordings(word):
         places = [str(path) for path in _search(Path(word), _LEVELS)]
     else:
-        # Also where there is nothing: opening it says what is wrong.
+        # Also where nothing exists: opening it raises the right error.
         places = [word]
     for place in places:
         yield Request(place, '', options)

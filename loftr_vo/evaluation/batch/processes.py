@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks side by side on this machine, each in a process that may die without the others."""
+"""Tasks side by side on this machine, in processes; a crash of one fails its task only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from loftr_vo.matching.openmp import wait_briefly
 # Libraries read these when they are loaded, so they are set before a process starts.
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
 _TICK = 0.5  # seconds between two looks at the count of frames
-# Seconds that a process has to write what it has, when all is interrupted.
+# Seconds for a process to write its results after an interrupt.
 _GRACE = 30.0
 
 
@@ -33,15 +33,15 @@ def run_in_processes(
 ) -> Generator[Result, None, None]:
     """Do tasks side by side; yield each result when it is there.
 
-    A process does one task after the other. If it dies, the task that it was at has failed, and
-    another process goes on with the next. When the generator is closed, all processes are
-    interrupted and write what they have.
+    A process does one task after the other. If it crashes, its task has failed, and
+    a new process does the next one. When the generator is closed, all processes are interrupted
+    and write their results so far.
 
     Args:
         tasks: what is to be done; taken one by one.
         jobs: how many processes.
         threads: that each of them computes with.
-        tick: is called now and then with the number of frames worked on so far.
+        tick: called regularly with the number of frames done so far.
     """
     context = multiprocessing.get_context('spawn')
     frames = context.Value('q', 0)
@@ -65,7 +65,7 @@ def run_in_processes(
                 try:
                     result = worker.connection.recv()
                 except (EOFError, OSError):
-                    result = store_failure(failed(task, worker.last_words()), task)
+                    result = store_failure(failed(task, worker.exit_reason()), task)
                     worker.end()
                     worker = _Worker(context, threads, frames)
                 del busy[ready]
@@ -85,18 +85,18 @@ def run_in_processes(
 
 
 class _Worker:
-    """A process that does tasks, and our end of the pipe to it."""
+    """A process that does tasks, with the pipe to it."""
 
     def __init__(self, context: Any, threads: int, frames: Any) -> None:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, frames), daemon=True)
         with _environment(threads):
             self._process.start()
-        # Ours would keep the pipe open when the process has died.
+        # A copy in this process would keep the pipe open after a crash.
         theirs.close()
 
-    def last_words(self) -> str:
-        """Return why the process is gone, once its pipe is closed."""
+    def exit_reason(self) -> str:
+        """Return why the process ended, once its pipe is closed."""
         self._process.join(_GRACE)
         code = self._process.exitcode
         if code is not None and code < 0:
@@ -107,11 +107,11 @@ class _Worker:
         return f'its process ended with code {code}'
 
     def interrupt(self) -> None:
-        """Have the process write what it has and end."""
+        """Interrupt the process: it writes its results so far and ends."""
         self._process.terminate()
 
     def end(self) -> None:
-        """Wait for the process to end, and end it if it does not."""
+        """Wait for the process to end, and kill it if it does not."""
         self._process.join(_GRACE)
         if self._process.is_alive():
             self._process.kill()
@@ -136,7 +136,7 @@ def _environment(threads: int) -> Iterator[None]:
 
 def _serve(connection: Connection, frames: Any) -> None:
     """Do the tasks that come through a pipe, until it is closed."""
-    # Ctrl-C goes to all processes of a terminal. The command ends this one, by SIGTERM.
+    # Ctrl-C goes to all processes of a terminal. The command ends this one by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     wait_briefly()
@@ -162,7 +162,7 @@ def _interruptible(task: Task, frames: Any) -> Result:
 
 
 def _counting(sequence: Sequence, frames: Any) -> Callable[[Iterable[Any]], Iterator[Any]]:
-    """Return what adds the frames of a sequence to a count that processes share."""
+    """Return a ``progress`` that adds frames to a counter shared by processes."""
 
     def count(things: Iterable[Any]) -> Iterator[Any]:
         for thing in things:
@@ -174,7 +174,7 @@ def _counting(sequence: Sequence, frames: Any) -> Callable[[Iterable[Any]], Iter
 
 
 def _end_with_parent() -> None:
-    """End this process when the command is gone, whatever has ended it."""
+    """End this process when the parent process has ended, for whatever reason."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -14,16 +14,16 @@ from loftr_vo.evaluation.batch.task import Task
 from loftr_vo.evaluation.batch.work import attempt, store_failure
 from loftr_vo.files.errors import InputError
 
-# Tasks that Ray has at a time: enough for an autoscaler to see what is wanted, and few enough
-# for the driver's memory to stay flat.
+# Tasks submitted at a time: enough for an autoscaler to start machines, and few enough for the
+# memory of the driver to stay flat.
 _SUBMITTED = 1000
-# How often Ray starts a task anew whose worker or machine is lost.
+# Retries of a task whose worker or machine is lost.
 _RETRIES = 3
 _TICK = 0.5  # seconds
 
 
 class ClusterError(InputError):
-    """Ray is not installed, or the cluster is not there."""
+    """Ray is not installed, or the cluster cannot be reached."""
 
 
 def run_on_ray(
@@ -43,7 +43,7 @@ def run_on_ray(
             names or that runs here, or a new one on this machine.
         threads: CPU cores that a task takes.
         gpus: share of a GPU that a task takes.
-        tick: is called now and then, with 0.
+        tick: called regularly with 0.
 
     Raises:
         ClusterError: Ray is not installed, or cannot be reached.
@@ -86,7 +86,7 @@ def _connect(address: str) -> Any:
             '--ray needs Ray, which is not installed; install it with '
             '"pip install \'loftr_vo[cluster]\'"'
         ) from error
-    # Workers on this machine find the package where this process does.
+    # Workers on this machine import the package from the same place as this process.
     environment = {'env_vars': {'PYTHONPATH': ':'.join(path for path in sys.path if path)}}
     local = address in ('auto', 'local')
     try:

@@ -15,11 +15,11 @@ from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.task import Task
 from loftr_vo.evaluation.plots import widest_axes
 from loftr_vo.evaluation.report import json_text
-from loftr_vo.evaluation.running import Run
+from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment
 
 FILE = 'result.json'
-# Changes with the meaning of what is in the file; results of another one are computed anew.
+# Changes with the meaning of the fields; results of another version are computed anew.
 SCHEMA = 1
 DONE, DAMAGED, INTERRUPTED, FAILED = 'done', 'damaged', 'interrupted', 'failed'
 # Points of a thumbnail's lines, and its size.
@@ -28,16 +28,16 @@ _POINTS, _SIZE = 40, 100
 
 @dataclass(eq=False)
 class Result:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
         name: of the recording.
         repeat: as of the task.
         status: DONE; DAMAGED: could be read in part, or the device was lost; INTERRUPTED by the
             user; FAILED: no figures.
-        error: why it is not done; empty if it is.
+        error: reason of another status than DONE, else empty.
         metrics: as ``collect_metrics`` gives them; empty where it failed.
-        messages: warnings and errors for people.
+        messages: warnings and errors.
         fingerprint: as ``fingerprint`` gives it; empty where it failed early.
         thumbnail: the path from above as lines of points in a square of 100 by 100, by the keys
             ``true`` and ``estimated``; empty without a path.
@@ -56,7 +56,7 @@ class Result:
 
     def row(self) -> dict[str, Any]:
         """Return what is in the table of all recordings."""
-        # Names are shared by all rows: of many recordings they are most of the memory.
+        # Interned: of many recordings, the names would be most of the memory.
         metrics = {sys.intern(name): value for name, value in self.metrics.items()}
         return {
             **metrics,
@@ -68,7 +68,7 @@ class Result:
 
 
 def failed(task: Task, error: str, messages: list[str] | None = None) -> Result:
-    """Return the result of a task that gave no figures."""
+    """Return the result of a failed task."""
     name = task.name or task.source
     return Result(name, task.repeat, FAILED, error, messages=messages or [])
 
@@ -131,7 +131,7 @@ def thumbnail_of(run: Run, alignment: Alignment | None) -> dict[str, list[list[i
 
 
 def _in_square(line: np.ndarray, middle: np.ndarray, scale: float) -> list[list[int]]:
-    """Return points (N, 2) in the square; what is far off is cut, so that the rest is seen."""
+    """Return points (N, 2) scaled to the square; outliers are clipped."""
     placed = np.round((line - middle) * scale + _SIZE / 2)
     points: list[list[int]] = np.clip(placed, -_SIZE, 2 * _SIZE).astype(int).tolist()
     return points

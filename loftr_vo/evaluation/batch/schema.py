@@ -20,8 +20,8 @@ class Column:
         unit: empty where there is none.
         text: what it means.
         better: ``lower`` or ``higher`` for a measure that ``compare`` judges, else empty.
-        floor: a change of less than this, in the unit, is none.
-        is_timing: whether it depends on what else the machine does.
+        floor: smaller changes, in the unit, do not count.
+        is_timing: whether it depends on the load of the machine.
     """
 
     name: str

@@ -131,10 +131,10 @@ def local_folder(place: str | None) -> Iterator[Path | None]:
 
 
 def versions(place: str) -> list[tuple[str, Any]]:
-    """Return what identifies the version of each file at a place, by its relative name.
+    """Return an identifier of the version of each file at a place, by its relative name.
 
-    Of local files that is size and time of change, of others what their file system offers
-    (an ETag, a checksum), so that nothing has to be read.
+    Of local files it is size and time of change, of others an ETag or a checksum of their file
+    system, so that no file has to be read.
     """
     if is_url(place):
         system, path = filesystem(place)

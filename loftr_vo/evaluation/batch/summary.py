@@ -17,9 +17,9 @@ from loftr_vo.evaluation.batch.table_file import write_table
 from loftr_vo.evaluation.table import columns_of, format_row
 from loftr_vo.evaluation.versions import versions
 
-# Of more recordings the worst are shown, so that the page still opens.
+# Most recordings on the page; of more, the worst are shown.
 MOST_ROWS = 5000
-# Rows that are laid out when the page opens; the others are when they are scrolled to.
+# Rows shown when the page opens; a script adds the others.
 _AT_ONCE = 100
 _BARS = 30
 # The last bar has all values above this percentile.
@@ -127,7 +127,7 @@ def _histogram(rows: list[dict[str, Any]], name: str, title: str) -> dict[str, A
     values = _known(rows, name)
     if not values.size:
         return None
-    # A few that are far off would squeeze the others into one bar.
+    # Outliers would squeeze the others into one bar.
     low, high = min(0.0, float(values.min())), float(np.percentile(values, _SHOWN_PERCENT))
     high = high if high > low else low + 1.0
     counts, edges = np.histogram(np.clip(values, low, high), _BARS, (low, high))

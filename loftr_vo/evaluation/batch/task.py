@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done with one recording; it is sent to the process that does it."""
+"""One run of one recording, as sent to the process that does it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Task:
     """One run of one recording.
 
     Attributes:
-        name: what to call the recording; empty for its own name.
+        name: of the recording; empty for its own name.
         source: its path or URL.
         options: how it is opened and scored.
         settings: of the odometry.
@@ -66,7 +66,7 @@ def open_task(task: Task, path: Path) -> Sequence:
     """Open the recording of a task.
 
     Args:
-        task: what is to be done.
+        task: to open.
         path: where the recording is on this machine.
 
     Raises:
@@ -87,17 +87,17 @@ def open_task(task: Task, path: Path) -> Sequence:
     )
     sequence.name = task.name or safe_name(sequence.name)
     if task.baseline is None:
-        sequence.provide(task.settings.scale.source)
+        sequence.provide_for(task.settings)
     return sequence
 
 
 def safe_name(name: str) -> str:
-    """Return a name for a folder of results, which leads nowhere else."""
+    """Return a name for a folder of results that is no path to elsewhere."""
     return 'recording' if name in ('', '.', '..') or Path(name).name != name else name
 
 
 def settings_of(task: Task) -> dict[str, object]:
-    """Return all that a task's result depends on besides code, weights and input."""
+    """Return the settings that a result depends on, besides code, weights and input."""
     return {
         'settings': dataclasses.asdict(task.settings),
         'options': dataclasses.asdict(task.options),

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Doing a task: open, run, score, report, and the result in the end."""
+"""Does a task: opens, runs, scores, reports, and returns the result."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from loftr_vo.evaluation.batch.result import Result
 from loftr_vo.evaluation.batch.task import Task, open_task
 from loftr_vo.evaluation.ground_truth import find_ground_truth
 from loftr_vo.evaluation.interrupts import was_interrupted
-from loftr_vo.evaluation.recording import Tell, run_recording
+from loftr_vo.evaluation.recording import Log, run_recording
 from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.files.output_files import OutputError
 from loftr_vo.files.text import printable
 
-# Returns what wraps the frames of a sequence to show how far it is.
+# Returns the frames of a sequence behind a progress bar.
 MakeProgress = Callable[[Sequence], Callable[[Iterable[Any]], Iterable[Any]]]
 
 
-def attempt(task: Task, progress: MakeProgress, tell: Tell | None = None) -> Result:
-    """Do a task; whatever goes wrong with it is in the result.
+def attempt(task: Task, progress: MakeProgress, log: Log | None = None) -> Result:
+    """Do a task; errors become part of the result.
 
     Args:
-        task: what is to be done.
-        progress: how to show how far it is.
-        tell: is given messages as they come; None to have them in the result only.
+        task: to do.
+        progress: makes a progress bar.
+        log: called with each message; None to have them in the result only.
     """
     messages: list[str] = []
     try:
-        return perform(task, progress, tell or messages.append, messages)
+        return perform(task, progress, log or messages.append, messages)
     except Exception as error:
         if was_interrupted():
             raise KeyboardInterrupt from error
@@ -48,14 +48,14 @@ def attempt(task: Task, progress: MakeProgress, tell: Tell | None = None) -> Res
             error, np.linalg.LinAlgError
         )
         if not known:
-            # A fault of the program: where it is must not get lost.
+            # A fault of the program: keep the traceback.
             messages.append(traceback.format_exc())
         reason = str(error) if known else f'{type(error).__name__}: {error}'
         return store_failure(results.failed(task, printable(reason), messages), task)
 
 
 def perform(
-    task: Task, progress: MakeProgress, tell: Tell, messages: list[str] | None = None
+    task: Task, progress: MakeProgress, log: Log, messages: list[str] | None = None
 ) -> Result:
     """Do a task and write its result.
 
@@ -69,9 +69,9 @@ def perform(
     with storage.local_copy(task.source) as path, _report(task) as report:
         sequence = open_task(task, path)
         truth = find_ground_truth(sequence, task.options.truth)
-        tell(f'{sequence.name}: ground truth: {printable(truth.source)}')
+        log(f'{sequence.name}: ground truth: {printable(truth.source)}')
         if truth.doubt:
-            tell(f'warning: {truth.doubt}')
+            log(f'warning: {truth.doubt}')
         engine = engines.make_engine(task.settings, task.baseline)
         _prepare(task)
         outcome = run_recording(
@@ -82,7 +82,7 @@ def perform(
             report,
             task.command,
             progress(sequence),
-            tell,
+            log,
         )
     run = outcome.run
     result = Result(

@@ -1,3 +1,3 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the matcher is, beside a peer's, in one run on one machine."""
+"""Timing of the matcher and of a peer in one run on one machine."""

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ours and a peer in turn, on the same pictures, and the figures of both."""
+"""Times our matcher and a peer in turn on the same pictures."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PICTURES = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared.
+    """The plan of a comparison.
 
     Attributes:
         settings: of our matcher.
         size: (W, H) of the pictures.
-        peer: its name, or None to measure ours alone.
-        rounds: how often each has its turn.
+        peer: its name; None measures ours alone.
+        rounds: number of turns of each.
         frames: that ours streams in a turn, while the peer matches one pair.
     """
 
@@ -48,8 +48,8 @@ class Plan:
 def settings_for(weights: str, device: str, precision: str) -> MatcherSettings:
     """Return the settings that weights are compared with.
 
-    ``compact`` sees what it sees by default, a camera's picture shrunk; published networks see the
-    whole picture, as the peer does.
+    ``compact`` gets its default size, a shrunk picture; published networks get the whole picture,
+    as the peer does.
     """
     defaults = MatcherSettings(weights=weights, device=device, precision=precision)
     if weights == defaults_weights():
@@ -70,8 +70,8 @@ def render_pictures(size: tuple[int, int]) -> list[np.ndarray]:
 def render_frames(size: tuple[int, int], count: int) -> list[Frame]:
     """Return frames of a camera of (W, H) that goes round a furnished room.
 
-    They are made in a process of its own: where two threads of one process have computed with
-    PyTorch, both are slower ever after (see ``CpuBackend``).
+    Rendered in a separate process: PyTorch on two threads of one process slows both down for good
+    (see ``CpuBackend``).
     """
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(1, context) as process:
@@ -87,7 +87,7 @@ def compare(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dic
     """Run the plan and return the figures; times are milliseconds.
 
     Raises:
-        WeightsError, DeviceError, PictureError, PeerError: what cannot be had; says what to do.
+        WeightsError, DeviceError, PictureError, PeerError: something is not available.
     """
     progress('rendering the pictures')
     pictures = render_pictures(plan.size)
@@ -178,7 +178,7 @@ def _peer_figures(
 
 
 def device_name(device: torch.device) -> str:
-    """Return the device and what it is, for people."""
+    """Return the device with the model of the GPU, or of the CPU and its threads."""
     if device.type == 'cuda':
         return f'{device} ({torch.cuda.get_device_name(device)})'
     return f'cpu ({_processor()}, {torch.get_num_threads()} threads)'

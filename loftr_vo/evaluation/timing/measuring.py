@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured of our matcher: streamed frames, their stages, frames a second, memory."""
+"""Measurements of our matcher: streamed frames, their stages, frame rate, memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from loftr_vo.matching.matcher import EncodedImage, Matcher
+from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.matching.matcher import Matcher
 
 _MIB = 2**20
 
@@ -22,10 +23,10 @@ def milliseconds_since(start: float) -> float:
 
 
 class StreamedMatcher:
-    """A matcher with its keyframe, that frames come to one by one.
+    """A matcher with its keyframe, for frames one by one.
 
     Args:
-        matcher: what is measured.
+        matcher: to measure.
         pictures: (H, W) uint8 each; the first is the keyframe, the others come in turn.
     """
 
@@ -53,8 +54,8 @@ class StreamedMatcher:
     def stages(self) -> dict[str, float]:
         """Stream one frame, waiting after each stage; return each one's milliseconds.
 
-        To prepare is to hand the picture over, on a CPU shrunk; to match is up to the matches on
-        the host.
+        The stage ``prepare`` ends when the call of ``encode`` returns, and includes resizing on a
+        CPU; ``match`` ends with the matches on the host.
         """
         picture = self._picture()
         times = {}

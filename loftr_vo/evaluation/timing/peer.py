@@ -1,9 +1,9 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""kornia's LoFTR, timed in a process of its own.
+"""kornia's LoFTR, timed in a separate process.
 
-Of its own, so that neither has the other's settings: how the C library keeps memory, which
-convolutions are tried, how many threads wait for work.
+Separate, so that neither is affected by the other's settings of the memory allocator, of
+convolution algorithms and of threads.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # it would load torch
     from loftr_vo.loftr.config import LoFTRConfig
 
 PEERS = ('kornia',)
-# What a peer without small networks is timed with.
+# For a peer without small networks.
 PUBLISHED = 'random:outdoor'
 
 
@@ -32,7 +32,7 @@ class PeerError(ValueError):
 
 
 class Peer:
-    """A peer that waits for its turn.
+    """A peer in a process.
 
     Args:
         pipe: to its process.
@@ -43,7 +43,7 @@ class Peer:
         self._answer()  # loaded and warm
 
     def match(self, mixed: bool = False) -> tuple[float, int]:
-        """Have it match the pair once; return the milliseconds and the number of matches.
+        """Match the pair once; return the milliseconds and the number of matches.
 
         Args:
             mixed: with autocast, in 16 bits where PyTorch thinks fit.
@@ -72,7 +72,7 @@ def start_peer(
 
     Args:
         name: one of ``PEERS``.
-        weights: the network's, of our names; the very numbers are handed over.
+        weights: one of our names; the same parameters are copied to the peer.
         pair: two (H, W) uint8 pictures.
         device: as PyTorch names it.
 
@@ -100,7 +100,7 @@ def start_peer(
 def _serve(
     pipe: Connection, weights: str, pair: tuple[np.ndarray, np.ndarray], device: str
 ) -> None:
-    """Match the pair each time that something comes through the pipe."""
+    """Match the pair at each message on the pipe."""
     with contextlib.suppress(EOFError, BrokenPipeError):
         try:
             match = _kornia(weights, pair, device)
@@ -133,7 +133,7 @@ def _kornia(weights: str, pair: tuple[np.ndarray, np.ndarray], device: str) -> A
 
 
 def kornia_network(weights: str) -> Any:
-    """Return kornia's LoFTR in eval mode, with the sizes and numbers of weights of ours."""
+    """Return kornia's LoFTR in eval mode, with the config and the parameters of our network."""
     from kornia.feature import LoFTR
 
     from loftr_vo.loftr.weights import load_weights

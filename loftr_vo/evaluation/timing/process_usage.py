@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""CPU time and memory of another process, as Linux tells them (proc(5))."""
+"""CPU time and memory of another process, from Linux's proc(5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOT_KNOWN = float('nan')
 
 
 class ProcessUsage:
-    """What a process uses from now on; NaN where the system does not tell.
+    """CPU time and memory of a process from now on; NaN where the system has no figure.
 
     Args:
         pid: of the process.

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A picture of a few streamed frames: what ran when, and what of it at the same time."""
+"""A timeline of a few streamed frames: which stages ran when."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WARM_UP, _SHOWN = 6, 5
 
 
 def trace_odometry(settings: MatcherSettings, size: tuple[int, int]) -> list[Span]:
-    """Return what ran while an odometry tracked a few frames, each with the next at hand.
+    """Return the spans of an odometry over a few frames, each with the next one available.
 
     The network sees every one.
 

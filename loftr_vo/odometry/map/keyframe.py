@@ -18,6 +18,7 @@ from loftr_vo.geometry.matrix2x2 import inverse, whitening
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.matching.lucas_kanade import (
     LocatedMatches,
     Texture,
@@ -25,7 +26,6 @@ from loftr_vo.matching.lucas_kanade import (
     network_locations,
     texture_at,
 )
-from loftr_vo.matching.matcher import EncodedImage
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.map.pixel_rays import PixelRays
 from loftr_vo.odometry.map.tuning import TUNING

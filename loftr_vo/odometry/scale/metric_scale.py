@@ -13,24 +13,20 @@ import math
 import numpy as np
 
 from loftr_vo.config import GeometrySettings, ScaleSettings, SettingError
-from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
-from loftr_vo.geometry.plausible import CAMERA_HEIGHT, Refusals
+from loftr_vo.geometry.plausible import CAMERA_HEIGHT
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
 from loftr_vo.odometry.map.keyframe import Keyframe
-from loftr_vo.odometry.scale import depth_image, stereo
 from loftr_vo.odometry.scale.cell_depth import (
-    CellDepth,
     NoReading,
     NotYet,
-    compare,
     overwrite_depth,
 )
-from loftr_vo.odometry.scale.ground_plane import GroundScale
-from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter
+from loftr_vo.odometry.scale.scale_filter import ScaleFilter
+from loftr_vo.odometry.scale.scale_measurement import ScaleMeasurement, median_depth
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.scale.tuning import TUNING
-from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.scale.wheel_path import Guide
 
 
 class MetricScale:
@@ -41,6 +37,9 @@ class MetricScale:
         geometry: thresholds of matching.
         matcher: for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+
+    Attributes:
+        source: ``scale.source``.
 
     Raises:
         SettingError: a setting that the source needs is missing.
@@ -59,21 +58,21 @@ class MetricScale:
                 'camera is above the ground, in metres'
             )
         self.source = settings.source
-        self._refusals = Refusals()
         self._matcher = matcher
-        self._mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
+        self._measurement = ScaleMeasurement(
+            settings, geometry, lambda: self._matcher, base_from_camera
+        )
         self.configure(settings, geometry)
         self.reset()
 
     def configure(self, settings: ScaleSettings, geometry: GeometrySettings) -> None:
         """Apply settings that may change at run time."""
         self._settings = settings
-        self._geometry = geometry
+        self._measurement.configure(settings, geometry)
 
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Set the mounting of the camera, (4, 4); the scale is kept."""
-        self._mounting = base_from_camera
-        self._make_source()
+        self._measurement.mount(base_from_camera)
 
     def reset(self) -> None:
         """Return to the state without any reading."""
@@ -83,13 +82,7 @@ class MetricScale:
         self._reason = ''
         self._position = np.zeros(3)
         self._position_error = np.zeros(3)
-        self._measured: CellDepth | None = None
-        self._make_source()
-
-    def _make_source(self) -> None:
-        self._wheels = WheelScale(self._mounting, self._refusals)
-        # Down in the camera, for a base on level ground.
-        self._ground = GroundScale(self._settings.camera_height, -self._mounting[2, :3])
+        self._measurement.reset()
 
     @property
     def sigma(self) -> float:
@@ -105,6 +98,11 @@ class MetricScale:
     def known(self) -> bool:
         """Whether there was a reading."""
         return math.isfinite(self.sigma)
+
+    @property
+    def guide(self) -> Guide:
+        """The other odometry, which is kept whatever the source is."""
+        return Guide(self._measurement.wheel_path, self._measurement.mounting, self.known)
 
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
@@ -122,13 +120,13 @@ class MetricScale:
             self.sigma,
             age,
             reason,
-            str(self._refusals),
+            str(self._measurement.refusals),
             self._position_error.copy(),
         )
 
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
-        self._wheels.add(frame.wheels)
+        self._measurement.wheel_path.add(frame.wheels)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.
@@ -141,8 +139,8 @@ class MetricScale:
         if self.source not in ('depth', 'stereo'):
             return False
         try:
-            measured = self._cell_depth(keyframe)
-            depth = _median_depth(measured)
+            measured = self._measurement.cell_depth(keyframe)
+            depth = median_depth(measured)
         except NoReading as error:
             self._reason = str(error)
             return False
@@ -184,11 +182,11 @@ class MetricScale:
         if not is_continuous:
             self.interrupt()
         elif self.source == 'odometry':
-            self._wheels.follow(stamp, pose, reference_depth)
+            self._measurement.wheels.follow(stamp, pose, reference_depth)
 
     def interrupt(self) -> None:
         """Interrupt the path: the camera is lost."""
-        self._wheels.interrupt()
+        self._measurement.wheels.interrupt()
 
     def measure(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> float | None:
         """Measure the scale at a new keyframe.
@@ -205,7 +203,7 @@ class MetricScale:
             return None
         self._filter.drift()
         try:
-            reading = self._read(keyframe, before, has_depth)
+            reading = self._measurement.reading(keyframe, before, has_depth)
         except NotYet as error:
             if not self.known:
                 self._reason = str(error)
@@ -223,7 +221,7 @@ class MetricScale:
             # Maps in another unit are forgotten.
             self._variance_of_old_maps = 0.0
         self._note_reading(keyframe, factor, known)
-        self._wheels.rescale(factor)
+        self._measurement.wheels.rescale(factor)
         return factor
 
     def _note_reading(self, keyframe: Keyframe, factor: float, known: bool) -> None:
@@ -234,32 +232,7 @@ class MetricScale:
 
     def finish(self, keyframe: Keyframe) -> None:
         """Fuse the measured depth into the new keyframe, which is rescaled by now."""
-        if self._measured is not None and self.metric:
-            overwrite_depth(keyframe, self._measured)
+        measured = self._measurement.take_cell_depth()
+        if measured is not None and self.metric:
+            overwrite_depth(keyframe, measured)
             keyframe.update_reference_depth()
-        self._measured = None
-
-    def _read(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> Reading:
-        if self.source == 'odometry':
-            return self._wheels.reading()
-        if self.source == 'camera_height':
-            if not has_depth:
-                raise NoReading('no depth by motion yet')
-            return self._ground.reading(before, keyframe)
-        self._measured = self._cell_depth(keyframe)
-        if has_depth:
-            return compare(keyframe, self._measured)
-        # All cells are assumed at the reference depth, so the median depth gives the unit.
-        depth = _median_depth(self._measured)
-        return Reading(math.log(depth / keyframe.reference_depth), TUNING.first_reading_sigma)
-
-    def _cell_depth(self, keyframe: Keyframe) -> CellDepth:
-        if self.source == 'depth':
-            return depth_image.depth_of_cells(keyframe, self._refusals)
-        return stereo.depth_of_cells(keyframe, self._matcher, self._geometry)
-
-
-def _median_depth(measured: CellDepth) -> float:
-    if len(measured) < TUNING.min_cells:
-        raise NoReading(f'only {len(measured)} cells have measured depth')
-    return float(1 / np.median(measured.inverse_depth))

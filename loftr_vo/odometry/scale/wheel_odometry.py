@@ -4,27 +4,18 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry.plausible import (
-    POSITION,
-    SPEED,
-    Refusals,
-    is_rotation,
-)
-from loftr_vo.geometry.rigid_motion import inverse_transform, transform
-from loftr_vo.imaging.frame import BasePose
-from loftr_vo.imaging.stamp_gate import AGREEING, StampGate, Succession
+from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading, robust_mean
 from loftr_vo.odometry.scale.tuning import TUNING
+from loftr_vo.odometry.scale.wheel_path import WheelPath
 
 
 @dataclass(frozen=True)
@@ -44,57 +35,17 @@ class WheelScale:
 
     Args:
         base_from_camera: (4, 4); in a curve the camera and the base move by different lengths.
-        refusals: counts implausible poses.
+        path: of the other odometry.
     """
 
-    def __init__(self, base_from_camera: np.ndarray, refusals: Refusals | None = None) -> None:
+    def __init__(self, base_from_camera: np.ndarray, path: WheelPath) -> None:
         self._base_from_camera = base_from_camera
-        self._refusals = refusals or Refusals()
-        self._stamps = StampGate()
-        self._unreachable: list[BasePose] = []
-        self._poses: deque[BasePose] = deque(maxlen=TUNING.max_poses)
+        self._path = path
         self._waiting: deque[_Stretch] = deque(maxlen=TUNING.max_stretches)
         self._log_ratios: list[float] = []
         self._start: tuple[int, np.ndarray] | None = None
         self._problem = ''
         self._has_read = False
-
-    def add(self, poses: Iterable[BasePose]) -> None:
-        """Add poses of the other odometry.
-
-        A pose that is not later than the last is left out, and so is one that no vehicle reaches
-        from there. If several consecutive ones are reachable from each other, the other odometry
-        was restarted, and the poses before are dropped.
-        """
-        for pose in poses:
-            if not (POSITION.holds(pose.pose[:3, 3]) and is_rotation(pose.pose[:3, :3])):
-                self._refusals.add('wheel pose')
-                continue
-            last = self._stamps.last
-            how = self._stamps.judge(pose.stamp)
-            if how is Succession.REFUSED:
-                # Some odometries repeat a pose, which is not worth a report.
-                self._refusals.add('wheel stamp', int(pose.stamp != last))
-            elif how is Succession.JUMP:
-                self._restart([pose])
-            elif not self._poses or _reaches(self._poses[-1], pose):
-                self._unreachable.clear()
-                self._poses.append(pose)
-            else:
-                self._add_unreachable(pose)
-
-    def _add_unreachable(self, pose: BasePose) -> None:
-        """Keep a pose that is not reachable from the last, until others continue from it."""
-        self._refusals.add('wheel step')
-        if self._unreachable and not _reaches(self._unreachable[-1], pose):
-            self._unreachable.clear()
-        self._unreachable.append(pose)
-        if len(self._unreachable) == AGREEING:
-            self._restart(self._unreachable)
-
-    def _restart(self, poses: list[BasePose]) -> None:
-        self._poses = deque(poses, maxlen=TUNING.max_poses)
-        self._unreachable = []
 
     def follow(self, stamp: int, pose: np.ndarray, reference_depth: float) -> None:
         """Add a pose of the camera, (4, 4) in the present unit."""
@@ -144,27 +95,30 @@ class WheelScale:
         return Reading(middle, sigma)
 
     def _missing(self, needed: int) -> NoReading:
-        if not self._poses:
+        if self._path.last_stamp is None:
             return NoReading('no odometry has come')
         if self._problem:
             return NoReading(self._problem)
         return NotYet(f'{len(self._log_ratios)} of {needed} stretches of the way compared')
 
     def _measure_waiting(self) -> None:
-        while self._waiting and self._poses and self._waiting[0].end <= self._poses[-1].stamp:
+        newest = self._path.last_stamp
+        if newest is None:
+            return
+        while self._waiting and self._waiting[0].end <= newest:
             stretch = self._waiting.popleft()
             try:
                 self._log_ratios.append(self._log_ratio(stretch))
                 self._problem = ''
             except NoReading as error:
                 self._problem = str(error)
-        if self._waiting and self._poses:
-            late = (self._waiting[-1].end - self._poses[-1].stamp) * 1e-9
+        if self._waiting:
+            late = (self._waiting[-1].end - newest) * 1e-9
             if late > TUNING.max_pose_gap:
                 self._problem = f'the other odometry is {late:.1f} s behind the pictures'
 
     def _log_ratio(self, stretch: _Stretch) -> float:
-        base = inverse_transform(self._at(stretch.start)) @ self._at(stretch.end)
+        base = inverse_transform(self._path.at(stretch.start)) @ self._path.at(stretch.end)
         camera = inverse_transform(self._base_from_camera) @ base @ self._base_from_camera
         length = float(np.linalg.norm(camera[:3, 3]))
         if length < TUNING.min_wheel_distance:
@@ -174,35 +128,6 @@ class WheelScale:
         if abs(rotation - stretch.rotation) > TUNING.max_rotation_difference + relative:
             raise NoReading('the other odometry turns otherwise than the camera: slip?')
         return math.log(length / stretch.length)
-
-    def _at(self, stamp: int) -> np.ndarray:
-        """Interpolate the other odometry at a time.
-
-        Raises:
-            NoReading: there are no poses near it.
-        """
-        after = bisect.bisect_left(self._poses, stamp, key=lambda pose: pose.stamp)
-        if after == len(self._poses) or (after == 0 and self._poses[0].stamp != stamp):
-            raise NoReading('the other odometry does not reach back to this part of the way')
-        late = self._poses[after]
-        if late.stamp == stamp:
-            return late.pose
-        early = self._poses[after - 1]
-        if (late.stamp - early.stamp) * 1e-9 > TUNING.max_pose_gap:
-            raise NoReading('the other odometry has gaps')
-        return _between(early, late, (stamp - early.stamp) / (late.stamp - early.stamp))
-
-
-def _reaches(early: BasePose, late: BasePose) -> bool:
-    """Whether a robot can move from the earlier pose to the later one."""
-    distance = float(np.linalg.norm(late.pose[:3, 3] - early.pose[:3, 3]))
-    return SPEED.holds(distance / ((late.stamp - early.stamp) * 1e-9))
-
-
-def _between(early: BasePose, late: BasePose, share: float) -> np.ndarray:
-    step = Rotation.from_matrix(early.pose[:3, :3].T @ late.pose[:3, :3]).as_rotvec()
-    rotation = early.pose[:3, :3] @ Rotation.from_rotvec(share * step).as_matrix()
-    return transform(rotation, (1 - share) * early.pose[:3, 3] + share * late.pose[:3, 3])
 
 
 def _rotation_angle(motion: np.ndarray) -> float:

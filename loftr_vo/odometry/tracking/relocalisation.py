@@ -8,6 +8,9 @@ import numpy as np
 
 from loftr_vo.config import RecoverySettings
 from loftr_vo.geometry.rigid_motion import inverse_transform
+from loftr_vo.odometry.scale.wheel_path import Guide
+from loftr_vo.odometry.tracking.camera_step import CameraStep
+from loftr_vo.odometry.tracking.dead_reckoning import DeadReckoning, drift_while_blind
 from loftr_vo.odometry.tracking.motion_model import MotionModel
 from loftr_vo.odometry.tracking.odom_frame import OdomFrame
 from loftr_vo.odometry.tracking.tuning import TUNING
@@ -28,6 +31,7 @@ class Relocalisation:
         self._settings = settings
         self._motion_model = MotionModel()
         self._odom_frame = OdomFrame()
+        self._dead_reckoning = DeadReckoning()
         self.since: int | None = None
         self.restarts = 0
 
@@ -45,19 +49,64 @@ class Relocalisation:
         """Whether the pose is not to be published now."""
         return self.lost and self._settings.policy == 'silent'
 
-    def lose(self, stamp: int, pose: np.ndarray, seconds: float) -> np.ndarray:
-        """Note a frame without a motion; return the pose held or predicted for it.
+    def lose(
+        self, stamp: int, before: int, pose: np.ndarray, guide: Guide
+    ) -> tuple[np.ndarray, CameraStep | None, str]:
+        """Note a frame without a motion; return what is assumed of it.
 
         Args:
             stamp: nanoseconds, the frame's.
-            pose: before it.
-            seconds: since the frame before.
+            before: nanoseconds, of the frame before.
+            pose: of that.
+            guide: another odometry.
+
+        Returns:
+            The pose, held or predicted; the camera's step, if another odometry measures it; and
+            what the pose does if that is followed, else nothing.
         """
         self.since = stamp if self.since is None else self.since
+        if self.follows_wheels:
+            pose, step = self._dead_reckoning.follow(stamp, before, pose, guide)
+            return pose, step, self._dead_reckoning.reason
         # A prediction is good for a moment only; after that the pose is held.
         if self._settings.policy == 'predict' and not self.restart_is_due(stamp):
-            return self._motion_model.predict(pose, seconds)
-        return pose
+            pose = self._motion_model.predict(pose, (stamp - before) * 1e-9)
+        return pose, None, ''
+
+    def start_again(
+        self, stamp: int, before: int, pose: np.ndarray, guide: Guide, usable: bool
+    ) -> tuple[np.ndarray, str]:
+        """Return the pose of a frame that a new map, without depth yet, does not explain.
+
+        Args:
+            stamp, before, pose, guide: as of ``lose``.
+            usable: whether a map begins with the frame; else the pose is held.
+
+        Returns:
+            The pose, and what it does if another odometry is followed.
+        """
+        if not (self.follows_wheels and guide.metric):
+            return pose, ''
+        if not usable:
+            self._dead_reckoning.begin(before, pose)
+            return pose, ''
+        pose, _ = self._dead_reckoning.follow(stamp, before, pose, guide)
+        return pose, self._dead_reckoning.reason
+
+    def assume(self, stamp: int, before: int, pose: np.ndarray, guide: Guide) -> np.ndarray:
+        """Return the pose that a frame is assumed at before it is located again.
+
+        Args:
+            stamp, before, pose, guide: as of ``lose``.
+        """
+        if not (self.follows_wheels and guide.metric):
+            return pose
+        return self._dead_reckoning.follow(stamp, before, pose, guide)[0]
+
+    @property
+    def follows_wheels(self) -> bool:
+        """Whether the pose follows another odometry while the camera is lost."""
+        return self._settings.policy == 'odometry'
 
     def restart_is_due(self, stamp: int) -> bool:
         """Whether the camera is lost for longer than ``recovery.restart_after``."""
@@ -71,8 +120,13 @@ class Relocalisation:
         """
         self.since = None
         self.restarts += 1
-        self._odom_frame.keep_map(covariance)
+        self.continue_from(covariance)
         self._motion_model.interrupt()
+
+    def continue_from(self, covariance: np.ndarray) -> None:
+        """Give all later poses the covariance (6, 6) that the present one has in ``odom``."""
+        self._odom_frame.keep_map(covariance)
+        self._dead_reckoning.stop()
 
     def rescale(self, scale: float, shift: np.ndarray) -> None:
         """Convert the motion model to another unit: X' = scale X + shift, (3,)."""
@@ -118,6 +172,7 @@ class Relocalisation:
 
     def add_tracked(self, stamp: int, pose: np.ndarray, seconds: float, depth: float) -> None:
         """Add the pose of a tracked frame, ``seconds`` after the one before."""
+        self._dead_reckoning.stop()
         self._odom_frame.blend(pose, self._motion_model.twist(), seconds, depth)
         self._motion_model.add_pose(stamp, pose)
 
@@ -134,12 +189,15 @@ class Relocalisation:
         self, stamp: int, pose: np.ndarray, covariance: np.ndarray, depth: float
     ) -> np.ndarray:
         """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
+        if self.follows_wheels:
+            covariance = self._dead_reckoning.covariance(pose, covariance)
+            blind = drift_while_blind(self._dead_reckoning.blind_seconds, depth)
+            return self._odom_frame.covariance_of(pose, covariance) + blind
         total = self._odom_frame.covariance_of(pose, covariance)
         if self.lost:
             seconds = max(self._seconds_lost(stamp), TUNING.min_seconds_lost)
             growth = min(seconds, seconds**2) if self._settings.policy == 'predict' else seconds
-            drift = TUNING.lost_drift * growth * np.array([depth, depth, depth, 1.0, 1.0, 1.0])
-            total += np.diag(drift**2)
+            total += drift_while_blind(growth, depth)
         return total
 
     def _seconds_lost(self, stamp: int) -> float:

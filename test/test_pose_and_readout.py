@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""A pose and the turn of its camera from one picture, on points whose truth is known."""
+"""Pose and rotation during readout from one rolling-shutter picture, on known points."""
 
 from dataclasses import replace
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture says of itself when it cannot be matched."""
+"""Why a picture cannot be matched: dark, bright, blurred, without texture."""
 
 import cv2
 import numpy as np

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The world at rest is told from what moves before it, by the depth known from before."""
+"""The static scene is separated from moving objects by depth that is known already."""
 
 import numpy as np
 import pytest
@@ -96,7 +96,7 @@ def test_what_agreed_for_a_while_counts_and_not_what_only_seems_known(random):
     assert motion.inliers[~world].mean() < 0.1
 
 
-def test_too_few_that_bear_witness_decide_nothing(random):
+def test_too_few_matches_of_known_depth_decide_nothing(random):
     views = two_views(random, 10, (0.3, -0.1, 0.15))
     observations, world = with_somebody(
         observed(views, random), np.tile([14.0, 9.0], (100, 1)), random

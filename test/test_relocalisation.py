@@ -10,9 +10,11 @@ from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, World, camera, pose
 from point_scenes import degrees_between
 
 from loftr_vo.config import RecoverySettings, Settings, replace
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
+from loftr_vo.odometry.scale.wheel_path import Guide, WheelPath
 from loftr_vo.odometry.tracking.relocalisation import Relocalisation
 
 ON_CPU = replace(Settings(), {'matcher.device': 'cpu', 'recovery.restart_after': 0.25})
@@ -105,7 +107,7 @@ class TestPolicy:
             said[policy] = trip.see(None, [None] * 3)[-1]
         assert np.trace(said['predict'].covariance) < np.trace(said['hold'].covariance)
 
-    def test_predict_stops_when_it_would_be_fancy(self, world):
+    def test_prediction_stops_after_its_longest_time(self, world):
         trip = Trip(world, **{'recovery.policy': 'predict'})
         trip.see(world, WALK[:8])
         lost = trip.see(None, [None] * 8)
@@ -137,7 +139,8 @@ class TestLostDrift:
 
     def deviation(self, policy, seconds):
         recovery = Relocalisation(RecoverySettings(policy=policy, restart_after=10.0))
-        recovery.lose(10**9, np.eye(4), 0.1)
+        guide = Guide(WheelPath(), BODY_FROM_OPTICAL, metric=True)
+        recovery.lose(10**9, round(0.9e9), np.eye(4), guide)
         stamp = round((1 + seconds) * 1e9)
         covariance = recovery.covariance(stamp, np.eye(4), np.zeros((6, 6)), self.DEPTH)
         return np.sqrt(covariance.diagonal())
@@ -240,7 +243,7 @@ def trip(world, elsewhere):
 
 
 class TestNewStart:
-    def test_it_is_told_in_the_status(self, trip):
+    def test_a_new_start_is_in_the_status(self, trip):
         states = [each.state for each in trip.there]
         start = states.index(State.INITIALISING)
         assert states[:start] == [State.LOST] * start

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sub-pixel matches on pictures whose shift is known exactly."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from loftr_vo.geometry.matrix2x2 import with_variance_added
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 from loftr_vo.matching.lucas_kanade import (
     _FORWARD,
     WINDOW,
+    _limit_by_model,
     locate,
     network_locations,
     texture_at,
@@ -102,12 +104,15 @@ def test_it_is_surer_than_the_network_where_there_is_texture(random, points):
     image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
     matches = network_matches(random, points)
     found = located(image0, image1, matches)
-    least = np.linalg.eigvalsh(found.information)[found.tracked, 0]
-    assert (least > 4 * network_locations(matches).information[0, 0, 0]).all()
+    least, most = np.linalg.eigvalsh(found.information)[found.tracked].T
+    by_spread = network_locations(matches).information[0, 0, 0]
+    assert (most > 15 * by_spread).all()
+    assert (least > by_spread).all()
+    assert np.median(least) > 5 * by_spread
 
 
 @pytest.mark.parametrize('noise', [0.5, 2.0])
-def test_an_edge_tells_across_and_the_network_along(random, points, noise):
+def test_an_edge_measures_across_and_the_network_along(random, points, noise):
     near = points[np.abs(points[:, 0] - SHAPE[1] / 2) < 5]
     image0 = picture(upright_edge(), random, noise)
     image1 = picture(upright_edge(SHIFT), random, noise)
@@ -122,6 +127,32 @@ def test_an_edge_tells_across_and_the_network_along(random, points, noise):
     assert (found.information[seen, 0, 0] > 5 * found.information[seen, 1, 1]).all()
 
 
+@pytest.mark.parametrize('predicted', [False, True])
+def test_along_an_edge_a_prediction_is_no_measurement(random, points, predicted):
+    """Counted as one, a wrong depth would confirm itself with every frame."""
+    near = points[np.abs(points[:, 0] - SHAPE[1] / 2) < 5]
+    image0, image1 = picture(upright_edge(), random), picture(upright_edge(SHIFT), random)
+    matches = replace(network_matches(random, near), predicted=predicted)
+    found = located(image0, image1, matches)
+    assert found.tracked.mean() > 0.2
+    across, along = found.information[found.tracked][:, [0, 1], [0, 1]].T
+    by_spread = network_locations(matches).information[0, 0, 0]
+    assert (across > 10 * by_spread).all()
+    # The network's weighs less there than its spread says; but it weighs.
+    least, most = (0.0, 2e-4) if predicted else (0.05, 0.3)
+    assert (along >= least * by_spread).all()
+    assert (along < most * by_spread).all()
+
+
+def test_the_network_is_as_exact_both_ways_where_texture_is(random, points):
+    shape = texture_at(picture(waves(), random), points).network_shape
+    ratio = np.linalg.eigvalsh(texture_at(picture(waves(), random), points).information)
+    even = ratio[:, 0] > 0.5 * ratio[:, 1]
+    assert even.sum() > 20
+    assert np.linalg.eigvalsh(shape[even])[:, 0].min() > 0.75
+    assert np.linalg.eigvalsh(shape)[:, 1] == pytest.approx(1.0)
+
+
 def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
     """Noise that both pictures have costs nothing more; blur of one of them does."""
     image0 = picture(waves(), random, 2.0)
@@ -131,14 +162,15 @@ def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
         blurred = cv2.GaussianBlur(waves(SHIFT), (0, 0), deviation)
         found = located(image0, picture(blurred, random, 2.0), matches)
         information.append(np.median(found.information[found.tracked, 0, 0]))
-    bound = with_variance_added(texture_at(image0, points).information, TUNING.model_sigma**2)
-    network = network_locations(matches).information
+    texture = texture_at(image0, points)
+    bound = _limit_by_model(texture.information)
+    network = network_locations(matches).information @ texture.network_shape
     assert information[0] == pytest.approx(np.median((bound + network)[:, 0, 0]), rel=0.1)
     assert information[0] > 1.2 * information[1] > 1.5 * information[2]
 
 
 @pytest.mark.parametrize('noise', [0.0, 3.0])
-def test_on_a_blank_picture_the_network_keeps_its_word(random, points, noise):
+def test_on_a_blank_picture_the_match_of_the_network_stays(random, points, noise):
     blank = np.full(SHAPE, 128.0)
     matches = network_matches(random, points)
     found = located(picture(blank, random, noise), picture(blank, random, noise), matches)
@@ -147,7 +179,7 @@ def test_on_a_blank_picture_the_network_keeps_its_word(random, points, noise):
     assert np.quantile(moved, 0.95) < 0.5 * NETWORK_ERROR
 
 
-def test_tracking_far_from_the_networks_word_is_not_believed(random, points):
+def test_tracking_far_from_the_networks_match_is_rejected(random, points):
     """Repeated texture draws Lucas-Kanade to the wrong stripe."""
     image0, image1 = picture(waves(), random), picture(waves(SHIFT + 4.0), random)
     matches = network_matches(random, points)
@@ -174,7 +206,7 @@ def test_noise_does_not_pretend_to_be_texture(random, points):
     assert np.quantile(largest_of_noise, 0.95) < 0.1 * np.median(least_of_texture)
 
 
-def test_noise_makes_texture_tell_less(random, points):
+def test_noise_lowers_the_weight_of_texture(random, points):
     quiet, noisy = (
         texture_at(picture(waves(), random, noise), points).information for noise in (1.0, 8.0)
     )
@@ -222,7 +254,7 @@ def test_no_matches_are_located_as_none(random):
     assert found.information.shape == (0, 2, 2)
 
 
-def test_the_network_is_not_believed_to_be_surer_than_it_can_be(random, points):
+def test_the_variance_of_the_network_has_a_lower_bound(random, points):
     matches = network_matches(random, points)
     boast = Matches(
         matches.keypoints0,

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each kind of trouble is called by its name."""
+"""The reason of a lost frame."""
 
 from types import SimpleNamespace
 
@@ -78,6 +78,6 @@ def test_the_hidden_share_of_the_view_is_measured(good, share):
     assert share - 0.2 < hidden(seen, good.image) < share + 0.05
 
 
-def test_less_light_hides_nothing(good):
+def test_less_light_is_no_covered_lens(good):
     dim = (good.image * 0.3).astype(np.uint8)
     assert hidden(dim, good.image) < 0.3

@@ -56,7 +56,7 @@ class BusyOdometry(ForwardOdometry):
             self.released.wait(30.0)
 
 
-def test_what_is_asked_during_the_last_picture_outlives_deactivation(make_rig):  # noqa: F811
+def test_a_request_during_the_last_picture_outlives_deactivation(make_rig):  # noqa: F811
     rig = make_rig(queue_policy='all')
     busy = BusyOdometry()
     busy.released = threading.Event()
@@ -97,7 +97,7 @@ def test_a_parameter_set_after_the_device_failed_is_not_lost(make_rig):  # noqa:
     assert threshold(rig) == 0.6
 
 
-def test_an_errand_that_fails_is_logged_and_the_next_picture_tracked(make_rig, capfd):  # noqa: F811
+def test_a_request_that_fails_is_logged_and_the_next_picture_tracked(make_rig, capfd):  # noqa: F811
     rig = make_rig(queue_policy='all')
     rig.start()
     rig.send_info()

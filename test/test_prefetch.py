@@ -8,8 +8,8 @@ from exact_world import HEIGHT, WIDTH, World, camera, pose
 
 from loftr_vo.config import Settings, replace
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.matcher import PictureError
 from loftr_vo.matching.prefetch import Prefetch
+from loftr_vo.matching.working_size import PictureError
 from loftr_vo.odometry import VisualOdometry
 
 

@@ -16,40 +16,38 @@ TWIST = np.array([1.0, 0, 0, 0, 0.2, 0])
 
 
 def going(speed=1.0, degrees=0.0, count=4):
-    """Return the course of a camera that moves to its right, units and degrees a second."""
-    course = MotionModel()
+    """Return the motion model of a camera that moves to its right, units and degrees a second."""
+    model = MotionModel()
     for index in range(count):
         seconds = index * PERIOD * 1e-9
-        course.add_pose(index * PERIOD, pose((speed * seconds, 0, 0), (degrees * seconds, 0, 0)))
-    return course
+        model.add_pose(index * PERIOD, pose((speed * seconds, 0, 0), (degrees * seconds, 0, 0)))
+    return model
 
 
 class TestCourse:
     def test_prediction_goes_on_at_the_last_velocity(self):
-        course = going(1.0)
-        there = course.predict(pose((0.3, 0, 0)), 0.5)
+        model = going(1.0)
+        there = model.predict(pose((0.3, 0, 0)), 0.5)
         assert there == pytest.approx(pose((0.8, 0, 0)))
 
     def test_a_turning_camera_is_predicted_along_its_bend(self):
-        course = MotionModel()
+        model = MotionModel()
         for index in range(4):
             angle = 0.1 * index
-            course.add_pose(
+            model.add_pose(
                 index * PERIOD,
                 pose((np.sin(angle), 0, 1 - np.cos(angle)), (-np.degrees(angle), 0, 0)),
             )
-        there = course.predict(
-            pose((np.sin(0.3), 0, 1 - np.cos(0.3)), (-np.degrees(0.3), 0, 0)), 1
-        )
+        there = model.predict(pose((np.sin(0.3), 0, 1 - np.cos(0.3)), (-np.degrees(0.3), 0, 0)), 1)
         assert there == pytest.approx(
             pose((np.sin(1.3), 0, 1 - np.cos(1.3)), (-np.degrees(1.3), 0, 0)), abs=0.01
         )
 
     def test_nothing_is_known_of_a_camera_seen_once(self):
-        course = going(count=1)
-        assert not course.known
-        assert not course.twist().any()
-        assert not course.is_jump(pose((100, 0, 0)), 0.1, 1.0)
+        model = going(count=1)
+        assert not model.known
+        assert not model.twist().any()
+        assert not model.is_jump(pose((100, 0, 0)), 0.1, 1.0)
 
     @pytest.mark.parametrize(
         ('step', 'within_reach'),
@@ -68,9 +66,9 @@ class TestCourse:
         assert going(0.0).is_jump(pose((0.4, 0, 0)), 0.1, 1.0)
 
     def test_two_frames_of_one_stamp_do_no_harm(self):
-        course = going(1.0)
-        course.add_pose(3 * PERIOD, pose((9.0, 0, 0)))
-        assert np.isfinite(course.twist()).all()
+        model = going(1.0)
+        model.add_pose(3 * PERIOD, pose((9.0, 0, 0)))
+        assert np.isfinite(model.twist()).all()
 
 
 class TestContinuity:

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures freed of their light, and matches refined under changing light."""
+"""Local contrast normalisation, and matches refined under changing light."""
 
 import cv2
 import numpy as np
@@ -44,7 +44,7 @@ def half_in_the_shade(picture):
 
 
 @pytest.mark.parametrize('change', [darker, vignetted, half_in_the_shade])
-def test_evened_pictures_hardly_differ_when_the_light_does(change):
+def test_normalised_pictures_hardly_differ_when_the_light_does(change):
     here, there = as_image(texture()), as_image(change(texture()))
     before = np.abs(here.astype(float) - there).mean()
     after = np.abs(normalise_contrast(here).astype(float) - normalise_contrast(there)).mean()

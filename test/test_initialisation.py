@@ -36,7 +36,7 @@ def follow(observations, reference_depth, two_view=None):
     return estimate_without_depth(observations, two_view, STILL, reference_depth, THRESHOLD)[1]
 
 
-def test_a_small_step_is_no_turn(random):
+def test_a_small_step_is_no_pure_rotation(random):
     """A third of a degree of parallax, and depths from 2 to 8."""
     views = two_views(random, 1000, (0.02, -0.01, 0.005), (0.3, 0.2, -0.1))
     found = follow(seen(views.rays0, views.rays1, random), float(np.median(views.depth)))
@@ -65,14 +65,14 @@ def test_a_wrong_motion_of_two_views_is_given_up(random):
     assert degrees_apart(found.translation, translation) < 10.0
 
 
-def test_a_turn_on_the_spot_stays_on_it(random):
+def test_a_pure_rotation_has_no_translation(random):
     views = two_views(random, 1000, (0.0, 0.0, 0.0), (6.0, -3.0, 1.0))
     found = follow(seen(views.rays0, views.rays1, random), 4.0)
     assert not found.translation.any()
     assert degrees_between(found.rotation, views.rotation) < 0.005
 
 
-def test_outliers_do_not_turn_a_turn(random):
+def test_outliers_do_not_change_a_pure_rotation(random):
     views = two_views(random, 500, (0.0, 0.0, 0.0), (6.0, -3.0, 1.0))
     observations = seen(views.rays0, views.rays1, random)
     observations.rays1[:100, :2] += np.array([20.0, 10.0]) / FOCAL

@@ -176,7 +176,7 @@ def test_a_window_without_links_stays_as_it_is(scene):
     assert keyframes[1].pose == pytest.approx(before)
 
 
-def test_what_the_frames_between_taught_of_depth_is_weighed_little(scene):
+def test_filtered_depth_of_the_frames_between_has_a_small_weight(scene):
     """A part of it is from matches that are links, too; here it is 4 % off and sure to 2 %."""
     keyframes = window(scene, perturbed={2, 3}, noise=0.3)
     for index, keyframe in enumerate(keyframes):

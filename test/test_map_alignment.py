@@ -31,7 +31,7 @@ def noisy(depths, random, sigma=0.02):
     return depths * np.exp(random.normal(0, sigma, len(depths)))
 
 
-def test_lengths_are_told_by_depths_of_the_same_points(depths, random):
+def test_the_scale_is_that_of_the_depths_of_the_same_points(depths, random):
     # What is twice as near in the second map's unit is in lengths half as long.
     found = scale_between(seeing(noisy(depths, random)), seeing(noisy(2 * depths, random)))
     assert found == pytest.approx(0.5, rel=0.02)
