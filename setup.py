@@ -103,6 +103,8 @@ setup(
         'evaluation': EVALUATION,
         # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
         'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
+        # For `run --rerun FILE.rrd`.
+        'rerun': ['rerun-sdk'],
         # training/ is in the repository, not in the wheel: this is what it needs besides.
         'training': ['matplotlib'],
         'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'pytest-xdist', 'ruff'],

@@ -282,6 +282,7 @@ def test_browser_draws_the_plots(tmp_path):
     assert 'frame 12, 1.2 s, lost, keyframe' in drawn
 
 
+@pytest.mark.slow
 @needs_chromium
 def test_pages_fit_a_desktop_and_a_phone_and_have_no_faults(tmp_path):
     site = tmp_path / 'report'

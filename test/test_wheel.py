@@ -18,7 +18,7 @@ import loftr_vo
 pytestmark = pytest.mark.slow
 
 LARGEST = 6 * 2**20  # bytes
-EXTRAS = {'cluster', 'evaluation', 'ros', 'test', 'training'}
+EXTRAS = {'cluster', 'evaluation', 'rerun', 'ros', 'test', 'training'}
 
 
 def run(*command, **options):

@@ -23,6 +23,7 @@ from loftr_vo.evaluation import engine as engines
 from loftr_vo.evaluation.interrupts import interrupted_exit_code
 from loftr_vo.evaluation.recording import run_recording
 from loftr_vo.evaluation.report_folder import ReportFolder
+from loftr_vo.evaluation.rerun_file import RerunFile
 
 # The exit code of bad input, and of results that could not be written.
 FAILED = 2
@@ -44,6 +45,13 @@ def register(subparsers: Any) -> None:
         help='where the trajectory and the report go (default: results/NAME, where NAME is that '
         'of the recording)',
     )
+    run.add_argument(
+        '--rerun',
+        type=Path,
+        metavar='FILE.rrd',
+        help='also write a file for the viewer Rerun: pictures, poses, figures '
+        '(needs the extra "rerun")',
+    )
     add_sequence_options(run)
     add_settings_options(run)
     run.set_defaults(command=run_command)
@@ -55,10 +63,20 @@ def run_command(arguments: argparse.Namespace) -> int:
     sequence = open_from(arguments.path, arguments)
     sequence.provide_for(settings)
     report = ReportFolder(arguments.output or Path('results') / sequence.name)
+    rerun = RerunFile(arguments.rerun) if arguments.rerun else None
+    bar = frame_bar(sequence)
     engine = engines.make_engine(settings, None)
     outcome = run_recording(
-        sequence, None, settings, engine, report, arguments.command_line, frame_bar(sequence)
+        sequence,
+        None,
+        settings,
+        engine,
+        report,
+        arguments.command_line,
+        bar if rerun is None else lambda frames: bar(rerun.frames(frames)),
     )
+    if rerun is not None:
+        rerun.close(outcome.run)
     run, metrics = outcome.run, outcome.metrics
     print(
         f'{metrics["tracked"]} of {metrics["frames"]} frames tracked, '
