@@ -10,7 +10,7 @@ import pytest
 import recordings
 import yaml
 from exact_world import camera as exact_camera
-from rendered_films import film, followed
+from rendered_films import film, followed, scores_of_film
 
 from loftr_vo.cli import main
 from loftr_vo.cli.evaluate_tasks import make_tasks
@@ -143,11 +143,11 @@ def test_margins_that_are_none_are_refused(capsys, text):
 
 
 class RoomWithArm(Sequence):
-    """A rendered room in whose lower third a patterned arm moves by itself, if there is one."""
+    """A rendered room in whose lower third a patterned arm moves by itself."""
 
-    def __init__(self, room, *, arm=True):
+    def __init__(self, room):
         super().__init__(room.name, room.kind, room.ground_truth)
-        self.camera, self._frames, self._arm = room.camera, room.frames, arm
+        self.camera, self._frames = room.camera, room.frames
 
     def __len__(self):
         return len(self._frames)
@@ -161,22 +161,18 @@ class RoomWithArm(Sequence):
         for number, frame in enumerate(self._frames):
             image = frame.image.copy()
             shift = round(width / 2 * (1 + np.sin(number / 5)))
-            if self._arm:
-                image[top:] = texture[top:, shift : shift + width]
+            image[top:] = texture[top:, shift : shift + width]
             yield dataclasses.replace(frame, image=image, camera=self.camera)
 
 
 @pytest.mark.slow
 def test_with_a_mask_an_arm_in_view_does_no_harm():
-    """Two thirds of the view are as exact beside an arm as beside the room that it hides."""
     without, masked = [], []
+    # In one room or the other, a third of the view less is worse or better by a half.
     for seed in (3, 5, 7, 9):
-        mask = ViewMask(margin=(0, 80, 0, 0))
-        room = RoomWithArm(film('room', seed), arm=False)
-        room.use_mask(mask)
-        without.append(followed(room)[0].ate_percent)
+        without.append(scores_of_film('room', seed).ate_percent)
         room = RoomWithArm(film('room', seed))
-        room.use_mask(mask)
+        room.use_mask(ViewMask(margin=(0, 80, 0, 0)))
         scores, run = followed(room)
         masked.append(scores.ate_percent)
         for sample in run.samples:

@@ -63,7 +63,7 @@ class MapTuning:
     # Factor of a motion's covariance, for errors that neighbouring cells share beyond their common
     # pixels: perspective, and the network's own. Chosen on rendered rooms and streets: of 1180
     # normalised errors 91 % are within their 95 % bounds (docs/accuracy.md).
-    correlated_errors: float = 2.4
+    correlated_errors: float = 3.0
     # Standard deviation of the logarithm of a scale that is carried into a new map. Chosen by
     # hand; no figure kept.
     carried_scale_sigma: float = 0.5
