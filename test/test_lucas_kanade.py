@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sub-pixel matches on pictures whose shift is known exactly."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
 
+from loftr_vo.geometry.matrix2x2 import with_variance_added
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 from loftr_vo.matching.lucas_kanade import (
     _FORWARD,
     WINDOW,
-    _limit_by_model,
     locate,
     network_locations,
     texture_at,
@@ -104,11 +102,8 @@ def test_it_is_surer_than_the_network_where_there_is_texture(random, points):
     image0, image1 = picture(waves(), random), picture(waves(SHIFT), random)
     matches = network_matches(random, points)
     found = located(image0, image1, matches)
-    least, most = np.linalg.eigvalsh(found.information)[found.tracked].T
-    by_spread = network_locations(matches).information[0, 0, 0]
-    assert (most > 15 * by_spread).all()
-    assert (least > by_spread).all()
-    assert np.median(least) > 5 * by_spread
+    least = np.linalg.eigvalsh(found.information)[found.tracked, 0]
+    assert (least > 4 * network_locations(matches).information[0, 0, 0]).all()
 
 
 @pytest.mark.parametrize('noise', [0.5, 2.0])
@@ -127,32 +122,6 @@ def test_an_edge_measures_across_and_the_network_along(random, points, noise):
     assert (found.information[seen, 0, 0] > 5 * found.information[seen, 1, 1]).all()
 
 
-@pytest.mark.parametrize('predicted', [False, True])
-def test_along_an_edge_a_prediction_is_no_measurement(random, points, predicted):
-    """Counted as one, a wrong depth would confirm itself with every frame."""
-    near = points[np.abs(points[:, 0] - SHAPE[1] / 2) < 5]
-    image0, image1 = picture(upright_edge(), random), picture(upright_edge(SHIFT), random)
-    matches = replace(network_matches(random, near), predicted=predicted)
-    found = located(image0, image1, matches)
-    assert found.tracked.mean() > 0.2
-    across, along = found.information[found.tracked][:, [0, 1], [0, 1]].T
-    by_spread = network_locations(matches).information[0, 0, 0]
-    assert (across > 10 * by_spread).all()
-    # The network's weighs less there than its spread says; but it weighs.
-    least, most = (0.0, 2e-4) if predicted else (0.05, 0.3)
-    assert (along >= least * by_spread).all()
-    assert (along < most * by_spread).all()
-
-
-def test_the_network_is_as_exact_both_ways_where_texture_is(random, points):
-    shape = texture_at(picture(waves(), random), points).network_shape
-    ratio = np.linalg.eigvalsh(texture_at(picture(waves(), random), points).information)
-    even = ratio[:, 0] > 0.5 * ratio[:, 1]
-    assert even.sum() > 20
-    assert np.linalg.eigvalsh(shape[even])[:, 0].min() > 0.75
-    assert np.linalg.eigvalsh(shape)[:, 1] == pytest.approx(1.0)
-
-
 def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
     """Noise that both pictures have costs nothing more; blur of one of them does."""
     image0 = picture(waves(), random, 2.0)
@@ -162,9 +131,8 @@ def test_it_is_less_sure_the_less_alike_the_windows_are(random, points):
         blurred = cv2.GaussianBlur(waves(SHIFT), (0, 0), deviation)
         found = located(image0, picture(blurred, random, 2.0), matches)
         information.append(np.median(found.information[found.tracked, 0, 0]))
-    texture = texture_at(image0, points)
-    bound = _limit_by_model(texture.information)
-    network = network_locations(matches).information @ texture.network_shape
+    bound = with_variance_added(texture_at(image0, points).information, TUNING.model_sigma**2)
+    network = network_locations(matches).information
     assert information[0] == pytest.approx(np.median((bound + network)[:, 0, 0]), rel=0.1)
     assert information[0] > 1.2 * information[1] > 1.5 * information[2]
 

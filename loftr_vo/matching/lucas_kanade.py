@@ -8,9 +8,7 @@ tenth of a pixel across an edge, and does not constrain the position along it. I
 matrix follows from the structure tensor of the window (Förstner and Gülch 1987). The result is the
 information-weighted mean of both positions: Lucas-Kanade decides across edges, the network along
 them and where there is no texture. The information of Lucas-Kanade is reduced where the aligned
-windows differ, by blur, light or perspective. The network is less exact along edges, too: its
-variance there is larger than its spread says. A match that was only predicted, by the depth of its
-cell, starts the search and is no measurement: then nothing is measured along an edge.
+windows differ, by blur, light or perspective.
 
 Lucas-Kanade tracks a window, not a point. Where the window also scales or shears between the
 pictures, the shift is that of its texture. So the point of a match is the centre of the texture,
@@ -49,8 +47,6 @@ _SQUARED_OVER_MEAN_ABSOLUTE = np.pi / 2
 # Immerkær (Fast Noise Variance Estimation, 1996): no response to straight edges, and six standard
 # deviations of the noise elsewhere.
 _NOISE_GAIN = 6
-# Share of a prediction's information that is kept, so that no matrix is singular.
-_PREDICTION_SHARE = 1e-4
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -84,23 +80,15 @@ class Texture:
         centre: (N, 2) pixels from the points to the texture's centre of gravity.
         noise: (N,) standard deviation of a pixel, in grey levels of the contrast-normalised
             picture.
-        network_shape: (N, 2, 2), information of the network's position, relative to that by its
-            spread: one across edges, less along them.
     """
 
     information: np.ndarray
     centre: np.ndarray
     noise: np.ndarray
-    network_shape: np.ndarray
 
     def select(self, chosen: np.ndarray) -> Texture:
         """Return the texture of the points of ``chosen``, a mask or indices."""
-        return Texture(
-            self.information[chosen],
-            self.centre[chosen],
-            self.noise[chosen],
-            self.network_shape[chosen],
-        )
+        return Texture(self.information[chosen], self.centre[chosen], self.noise[chosen])
 
 
 def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
@@ -129,17 +117,7 @@ def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
     values, vectors = np.linalg.eigh(tensor)
     values = np.maximum(values / noise**2 - TUNING.gradient_noise * WINDOW**2, 0.0)
     information = np.einsum('nij,nj,nkj->nik', vectors, values, vectors)
-    shape = _network_shape(values, vectors)
-    return Texture(information, centre, noise * contrast_gain(grey)[y, x], shape)
-
-
-def _network_shape(values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Return ``Texture.network_shape`` by eigenvalues (N, 2), ascending, and eigenvectors."""
-    ratio = np.maximum((values[:, 0] + 1) / (values[:, 1] + 1), TUNING.least_texture_ratio)
-    along = vectors[:, :, 0]
-    lessened = 1 - ratio**TUNING.network_anisotropy
-    shape: np.ndarray = np.eye(2) - np.einsum('n,ni,nj->nij', lessened, along, along)
-    return shape
+    return Texture(information, centre, noise * contrast_gain(grey)[y, x])
 
 
 def _moments(strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -177,18 +155,13 @@ def locate(
     returned = _across_edges(back - matches.keypoints0, texture.information)
     tracked = found & found_back & (returned < TUNING.largest_return)
     information = _limit_by_dissimilarity(texture, np.where(found, dissimilarity, 0.0))
-    information = _limit_by_model(information)
+    information = with_variance_added(information, TUNING.model_sigma**2)
     moved = (forward - start).astype(np.float64)
     variance = 1 / network.information[:, 0, 0]
     tracked &= _mahalanobis_distance(moved, information, variance) < TUNING.gate
     information = information * tracked[:, None, None]
-    prior = (
-        network.information if matches.predicted else network.information @ texture.network_shape
-    )
-    total = information + prior
+    total = information + network.information
     shift = solve(total, multiply(information, moved))
-    if matches.predicted:
-        total = information + _PREDICTION_SHARE * prior
     return LocatedMatches(start + shift, total, tracked)
 
 
@@ -213,18 +186,6 @@ def _limit_by_dissimilarity(texture: Texture, dissimilarity: np.ndarray) -> np.n
     squared = _SQUARED_OVER_MEAN_ABSOLUTE * dissimilarity.astype(np.float64) ** 2
     beyond = TUNING.dissimilar_pixels * np.maximum(squared - noise, 0.0)
     return texture.information * (noise / (noise + beyond))[:, None, None]
-
-
-def _limit_by_model(information: np.ndarray) -> np.ndarray:
-    """Information (N, 2, 2) with the errors that the windows' warp leaves.
-
-    Where windows scale or shear, strong gradients leave errors of ``TUNING.model_sigma`` pixels,
-    which enter the equations of both directions. Along an edge, where gradients are weak, their
-    effect is larger by the ratio of the two eigenvalues.
-    """
-    share = 1 + TUNING.model_sigma**2 * largest_eigenvalue(information)
-    limited: np.ndarray = information / share[:, None, None]
-    return limited
 
 
 def _across_edges(difference: np.ndarray, texture: np.ndarray) -> np.ndarray:

@@ -23,8 +23,6 @@ class Matches:
             of the variances along both axes.
         cells: (N,) int64, row-major index of the coarse cell in the first picture. With a
             keyframe as the first picture it identifies a point in every frame matched to it.
-        predicted: whether ``keypoints1`` are predictions, to search from within ``spread``, and
-            no measurements.
     """
 
     keypoints0: np.ndarray
@@ -32,7 +30,6 @@ class Matches:
     confidence: np.ndarray
     spread: np.ndarray
     cells: np.ndarray
-    predicted: bool = False
 
     def __len__(self) -> int:
         return len(self.confidence)
@@ -45,7 +42,6 @@ class Matches:
             self.confidence[chosen],
             self.spread[chosen],
             self.cells[chosen],
-            self.predicted,
         )
 
 

@@ -29,21 +29,11 @@ class MatchingTuning:
             backwards ends. Not measured.
         least_eigenvalue: OpenCV's threshold on texture; so low that it rejects next to nothing,
             since texture enters as information. Not measured.
-        model_sigma: pixels across an edge, error by perspective and changing light within the
-            window; along it as much more as the texture is weaker there. See above. With the same
-            error in both directions, errors along weak texture (a tenth to a thirtieth) of five
-            sets of rendered pairs were 1.2 to 3.4 standard deviations, and are 1.0 to 3.1
-            (``experiments.match_errors``).
+        model_sigma: pixels, error by perspective and changing light within the window. See above.
         dissimilar_pixels: pixels of a window whose difference, beyond noise, is one and the same
             error. See above.
         network_sigma: pixels along an axis, least standard deviation of the network's position.
             See above.
-        network_anisotropy: power of the ratio of weak to strong texture (least and largest
-            eigenvalue) that the network's information along the weak direction falls with. Its
-            errors there, in standard deviations by the spread, are 1.2 to 1.3 on streets where
-            the ratio is above 0.3, 1.9 to 2.5 between 0.03 and 0.1, and 3.0 to 4.1 between 0.003
-            and 0.01; in rooms 0.9 to 1.7 throughout (``experiments.match_errors``).
-        least_texture_ratio: ratio below which they are taken for no worse. Not measured.
         least_noise: grey levels; rounding, interpolation, compression. Not measured.
         gate: standard deviations between the network's position and Lucas-Kanade's. Not measured.
         gradient_noise: variance of a Scharr gradient per variance of a pixel. The kernel's squares
@@ -71,8 +61,6 @@ class MatchingTuning:
     model_sigma: float = 0.1
     dissimilar_pixels: int = 25
     network_sigma: float = 0.2
-    network_anisotropy: float = 0.4
-    least_texture_ratio: float = 0.003
     least_noise: float = 1.0
     gate: float = 3.0
     gradient_noise: float = 0.345

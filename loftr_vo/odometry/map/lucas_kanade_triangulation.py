@@ -73,7 +73,6 @@ def _expected_matches(keyframe: Keyframe, older: Keyframe) -> Matches:
         np.ones(len(cells), np.float32),
         sigma[inside].astype(np.float32),
         cells,
-        predicted=True,
     )
 
 

@@ -10,6 +10,7 @@ that of the nearest cell of known depth.
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,6 +30,8 @@ from loftr_vo.odometry.pose.depth_refinement import (
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.pose_refinement import inlier_mask
 from loftr_vo.odometry.tracking.tracked_cells import as_matches, projected, trackable
+
+_Arrays = TypeVar('_Arrays', Matches, Observations)
 
 
 def complete_tracks(
@@ -93,8 +96,8 @@ def _joined(first: Motion, second: Motion) -> Motion:
     """Return the first motion with the matches of both."""
     return replace(
         first,
-        matches=_joined_matches(first.matches, second.matches),
-        observations=_joined_observations(first.observations, second.observations),
+        matches=_all_fields(Matches, first.matches, second.matches),
+        observations=_all_fields(Observations, first.observations, second.observations),
         inliers=np.concatenate([first.inliers, second.inliers]),
         inverse_depth=np.concatenate([first.inverse_depth, second.inverse_depth]),
         depth_variance=np.concatenate([first.depth_variance, second.depth_variance]),
@@ -103,22 +106,11 @@ def _joined(first: Motion, second: Motion) -> Motion:
     )
 
 
-def _joined_matches(first: Matches, second: Matches) -> Matches:
-    """Concatenate matches, both of which were predicted."""
-    return Matches(
-        np.concatenate([first.keypoints0, second.keypoints0]),
-        np.concatenate([first.keypoints1, second.keypoints1]),
-        np.concatenate([first.confidence, second.confidence]),
-        np.concatenate([first.spread, second.spread]),
-        np.concatenate([first.cells, second.cells]),
-        predicted=second.predicted,
-    )
-
-
-def _joined_observations(first: Observations, second: Observations) -> Observations:
-    return Observations(
+def _all_fields(kind: type[_Arrays], first: _Arrays, second: _Arrays) -> _Arrays:
+    """Concatenate the arrays of two objects, field by field."""
+    return kind(
         *(
             np.concatenate([getattr(first, entry.name), getattr(second, entry.name)])
-            for entry in fields(Observations)
+            for entry in fields(kind)
         )
     )

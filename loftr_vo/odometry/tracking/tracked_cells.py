@@ -127,7 +127,6 @@ def as_matches(keyframe: Keyframe, frame: Frame, cells: np.ndarray, pixels: np.n
         np.ones(count, np.float32),
         np.full(count, np.sqrt(2) * TUNING.predicted_sigma, np.float32),
         cells,
-        predicted=True,
     )
 
 

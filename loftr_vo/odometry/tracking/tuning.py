@@ -38,8 +38,8 @@ class TrackingTuning:
     least_eigenvalue: float = 1e-4
     # Pixels, standard deviation of such a track.
     track_sigma: float = 0.5
-    # Pixels along an axis, standard deviation of a predicted position: it bounds how far from
-    # there a cell may be found, and is no measurement.
+    # Pixels along an axis, standard deviation of a predicted position. As a prior of Lucas-Kanade
+    # it hardly counts; it bounds how far from there a cell may be found.
     predicted_sigma: float = 2.0
     # Per square pixel, largest eigenvalue of the information below which a cell is not tracked.
     min_texture: float = 25.0
