@@ -130,7 +130,7 @@ def test_every_public_name_has_an_example_and_a_reference():
 
 
 def test_every_page_is_in_the_navigation_of_the_site():
-    listed = re.findall(r'- (\w+\.md)$', page('mkdocs.yml'), re.MULTILINE)
+    listed = re.findall(r'- (?:\w+: )?(\w+\.md)$', page('mkdocs.yml'), re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
 
 
