@@ -19,8 +19,6 @@ import pytest
 
 NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'chrome')
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason='no Chromium is installed')
-
 WIDTHS = (1280, 390)  # pixels: a laptop, and a phone held upright
 LONGEST = 300  # seconds; a walk through all pages takes 10 s on two idle cores
 
@@ -28,10 +26,30 @@ _OPTIONS = [
     '--headless',
     '--no-sandbox',  # which the root of a container cannot have
     '--disable-gpu',
+    '--disable-dev-shm-usage',  # which is small in a container
     '--disable-background-networking',
     '--disable-component-update',
     '--no-first-run',
 ]
+
+
+def _why_not():
+    """Return why no page can be loaded; empty where one can."""
+    if CHROMIUM is None:
+        return 'no Chromium is installed'
+    words = [CHROMIUM, *_OPTIONS, '--dump-dom', 'data:text/html,<p>it starts']
+    try:
+        answer = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f'Chromium does not start: {error}'
+    if 'it starts' not in answer.stdout:
+        return f'Chromium does not start: {answer.stderr[-300:]}'
+    return ''
+
+
+_REASON = _why_not()
+needs_chromium = pytest.mark.skipif(bool(_REASON), reason=_REASON or 'Chromium starts')
+
 _WALK = '/walk.html'
 _END = 'the walk has ended'
 _SCRIPT = """<!doctype html><link rel="icon" href="data:,"><iframe style="height:900px"></iframe>
