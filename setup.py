@@ -20,7 +20,8 @@ def readme() -> str:
     """Return README.md for an index of packages: its links, relative here, as addresses."""
     text = Path('README.md').read_text(encoding='utf-8')
     text = re.sub(r'!\[([^]]*)\]\((?!http)', rf'![\1]({ADDRESS}/raw/main/', text)
-    return re.sub(r'(?<!!)\[([^]]*)\]\((?!http)', rf'[\1]({ADDRESS}/blob/main/', text)
+    # Pictures have addresses by now; a link may stand around one.
+    return re.sub(r'\]\((?!http)', rf']({ADDRESS}/blob/main/', text)
 
 
 setup(

@@ -159,6 +159,7 @@ NO_KEY = {
     'px4_msgs',
     'pyarrow',
     'ray',
+    'rerun',
     'rosbags',
     'triton',
 }

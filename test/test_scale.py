@@ -23,6 +23,7 @@ from loftr_vo.odometry.scale.cell_depth import NoReading
 from loftr_vo.odometry.scale.ground_plane import GroundScale, Tilt, fit_ground
 from loftr_vo.odometry.scale.scale_filter import Reading, ScaleFilter, robust_mean
 from loftr_vo.odometry.scale.wheel_odometry import WheelScale
+from loftr_vo.odometry.scale.wheel_path import WheelPath
 from loftr_vo.synthetic.sensors import depth_camera
 
 
@@ -346,8 +347,9 @@ def base_poses(distance, count=40):
 
 
 def compare(camera_way, wheels):
-    scale = WheelScale(BODY_FROM_OPTICAL)
-    scale.add(wheels)
+    path = WheelPath()
+    path.add(wheels)
+    scale = WheelScale(BODY_FROM_OPTICAL, path)
     for stamp, where in camera_way:
         scale.follow(stamp, where, reference_depth=4.0)
     return scale.reading()
@@ -394,8 +396,9 @@ def test_a_camera_off_the_base_goes_another_way_in_a_turn():
     mounted = BODY_FROM_OPTICAL.copy()
     mounted[0, 3] = 0.5
     turns = [pose((0, 0, 0), (0, 0, 3.0 * index)) for index in range(40)]
-    scale = WheelScale(mounted)
-    scale.add(BasePose(round(1e8 * index), turn) for index, turn in enumerate(turns))
+    path = WheelPath()
+    path.add(BasePose(round(1e8 * index), turn) for index, turn in enumerate(turns))
+    scale = WheelScale(mounted, path)
     for index, turn in enumerate(turns):
         seen = np.linalg.inv(mounted) @ turn @ mounted
         seen[:3, 3] *= 4

@@ -16,10 +16,10 @@ from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.writing import write_sequence
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.synthetic import disturbance
-from loftr_vo.synthetic import sequence as module
 from loftr_vo.synthetic.camera_path import stopping, turning
 from loftr_vo.synthetic.disturbance import DisturbedSequence
 from loftr_vo.synthetic.lens import LENSES
+from loftr_vo.synthetic.places import KINDS
 from loftr_vo.synthetic.ray_casting import BACKGROUND_DEPTH
 from loftr_vo.synthetic.render import render
 from loftr_vo.synthetic.room import LAP, room_path
@@ -227,7 +227,7 @@ def test_the_command_renders_what_it_is_told(tmp_path, capsys):
 
 
 def test_the_command_knows_every_scene():
-    assert set(render_command.KINDS) == set(module.KINDS)
+    assert set(render_command.KINDS) == set(KINDS)
 
 
 def test_the_command_refuses_what_is_no_size(capsys):
