@@ -32,6 +32,20 @@ def stages_painted_once():
         yield
 
 
+@pytest.fixture(scope='module')
+def world():
+    from exact_world import World
+
+    return World()
+
+
+@pytest.fixture(scope='module')
+def elsewhere():
+    from exact_world import World
+
+    return World(seed=7)
+
+
 def file_of(item):
     return item.path.relative_to(ROOT / 'test').as_posix()
 

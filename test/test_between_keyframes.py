@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from exact_world import ExactMatcher, World, pose
+from exact_world import ExactMatcher, pose
 from point_scenes import degrees_between
 
 from loftr_vo.config import Settings, replace
@@ -47,11 +47,6 @@ class CountingMatcher(ExactMatcher):
 
 def walk(step):
     return pose((0.015 * step, 0.004 * step, 0.01 * step), (0.1 * step, 0.05 * step, 0.0))
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
 
 
 @pytest.fixture(scope='module')

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from exact_world import PERIOD, ExactMatcher, World, pose
+from exact_world import PERIOD, ExactMatcher, pose
 from point_scenes import degrees_between
 from rendered_trips import RenderedTrip
 from test_relocalisation import WALK, Trip, walk
@@ -19,16 +19,6 @@ from loftr_vo.odometry.estimate import State
 from loftr_vo.odometry.tracking.camera_step import Placement, step_between
 
 SURE = 1e-8 * np.eye(6)
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
-
-
-@pytest.fixture(scope='module')
-def elsewhere():
-    return World(seed=7)
 
 
 def check(said, truth, unit, first=1):

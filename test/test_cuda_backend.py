@@ -60,11 +60,8 @@ def same(pair, points):
     return ours.shape == points.shape and np.allclose(ours, points, atol=1e-3)
 
 
-@pytest.mark.parametrize('graphs', [True, False])
-@pytest.mark.parametrize('seed', range(5))
-def test_whatever_runs_first_the_matches_are_the_same(pictures, expected, seed, graphs):
-    runtime = DeferredRuntime(seed, graphs)
-    execution = CudaBackend('compact', torch.float32, CPU, runtime)
+def matched_with_the_first(execution, pictures):
+    """Match pictures with the first one; each is written over while it may be in use."""
     keyframe = execution.encode(pictures[0], SHAPE)
     pending = []
     for picture in pictures:
@@ -72,6 +69,15 @@ def test_whatever_runs_first_the_matches_are_the_same(pictures, expected, seed, 
         features = execution.encode(written_over, SHAPE)
         written_over[:] = 0
         pending.append(execution.match(keyframe, features, SHAPE, SHAPE, COUNT))
+    return pending
+
+
+@pytest.mark.parametrize('graphs', [True, False])
+@pytest.mark.parametrize('seed', range(5))
+def test_whatever_runs_first_the_matches_are_the_same(pictures, expected, seed, graphs):
+    runtime = DeferredRuntime(seed, graphs)
+    execution = CudaBackend('compact', torch.float32, CPU, runtime)
+    pending = matched_with_the_first(execution, pictures)
     runtime.random.shuffle(order := list(range(len(pictures))))
     for index in order:
         assert same(pending[index].result(), expected[index])
@@ -102,13 +108,7 @@ def test_pictures_are_resized_on_the_way(of_other_sizes, seed, graphs):
     points = matched_on_the_host(CpuBackend('compact', torch.float32), seen)
     runtime = DeferredRuntime(seed, graphs)
     execution = CudaBackend('compact', torch.float32, CPU, runtime)
-    keyframe = execution.encode(of_other_sizes[0], SHAPE)
-    pending = []
-    for picture in of_other_sizes:
-        written_over = picture.copy()
-        features = execution.encode(written_over, SHAPE)
-        written_over[:] = 0
-        pending.append(execution.match(keyframe, features, SHAPE, SHAPE, COUNT))
+    pending = matched_with_the_first(execution, of_other_sizes)
     runtime.random.shuffle(order := list(range(len(pending))))
     for index in order:
         assert same(pending[index].result(), points[index])

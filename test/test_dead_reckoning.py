@@ -33,16 +33,6 @@ def camera_at(seconds):
     return pose((STEP * index, 0.0, 0.01 * index), (3 * np.sin(index / 5), 0, 0))
 
 
-@pytest.fixture(scope='module')
-def world():
-    return World()
-
-
-@pytest.fixture(scope='module')
-def elsewhere():
-    return World(seed=7)
-
-
 def exact_wheels(seconds):
     """Pose of the base by perfect wheels, in a frame of their own."""
     return pose((5, 2, 0), (40, 0, 0)) @ MOUNTING @ camera_at(seconds) @ np.linalg.inv(MOUNTING)

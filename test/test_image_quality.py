@@ -5,14 +5,9 @@
 import cv2
 import numpy as np
 import pytest
-from exact_world import World, pose
+from exact_world import pose
 
 from loftr_vo.imaging.image_quality import quality_problem, sharpness
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from exact_world import HEIGHT, WIDTH, ExactMatcher, World, pose
+from exact_world import HEIGHT, WIDTH, ExactMatcher, pose
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.matching.matches import PendingMatches
@@ -16,11 +16,6 @@ from loftr_vo.odometry.tracking.keyframe_matching import (
 )
 
 SETTINGS = GeometrySettings()
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
 
 
 @pytest.fixture(scope='module')

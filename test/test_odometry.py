@@ -41,11 +41,6 @@ WALK = [sideways(index) for index in range(COUNT)]
 
 
 @pytest.fixture(scope='module')
-def world():
-    return World()
-
-
-@pytest.fixture(scope='module')
 def walk(world):
     return world.film(WALK)
 

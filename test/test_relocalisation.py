@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, World, camera, pose
+from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, camera, pose
 from point_scenes import degrees_between
 
 from loftr_vo.config import RecoverySettings, Settings, replace
@@ -29,16 +29,6 @@ def walk(count, first=0):
 
 
 WALK = walk(18)
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
-
-
-@pytest.fixture(scope='module')
-def elsewhere():
-    return World(seed=7)
 
 
 class Trip:

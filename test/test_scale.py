@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from exact_world import PERIOD, ExactMatcher, World, camera, pose
+from exact_world import PERIOD, ExactMatcher, camera, pose
 
 from experiments.scale_sources import measure
 from loftr_vo.config import SettingError, Settings, replace
@@ -39,11 +39,6 @@ RIDE = [way(index) for index in range(-10, 18)]  # wheels need a longer way to s
 BASELINE = 0.12
 RIGHT_FROM_LEFT = np.eye(4)
 RIGHT_FROM_LEFT[0, 3] = -BASELINE
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,7 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from exact_world import ExactMatcher, World, camera, pose
+from exact_world import ExactMatcher, camera, pose
 from nav_msgs.msg import Odometry
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -348,11 +348,6 @@ def test_silence_of_what_only_a_loss_needs_is_told_so(make_rig):
 
 
 # --- metres at the other end
-
-
-@pytest.fixture(scope='module')
-def world():
-    return World()
 
 
 @pytest.fixture(scope='module')

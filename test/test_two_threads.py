@@ -12,13 +12,15 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 
+from nav_msgs.msg import Odometry
 from test_health import estimate, healthy
 
 from loftr_vo.config import NodeSettings
 from loftr_vo.ros import inputs
-from loftr_vo.ros.health import Health
+from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.status_publisher import StatusPublisher
+from loftr_vo.ros.subscribing import Subscriptions
 
 
 @contextlib.contextmanager
@@ -123,3 +125,22 @@ def test_inputs_that_are_closed_while_their_publishers_are_looked_for(monkeypatc
     heard.look_for_publishers()
     assert looked_for == ['/camera/image', '/camera/camera_info']
     assert health.image.topic == ''
+
+
+def test_a_subscription_that_comes_after_the_end_is_destroyed():
+    """A parameter may ask for a topic while the stream is closed."""
+
+    destroyed = []
+
+    class Node(SilentNode):
+        def create_subscription(self, kind, topic, callback, profile, **options):
+            return types.SimpleNamespace(qos_profile=profile)
+
+        def destroy_subscription(self, subscription):
+            destroyed.append(subscription)
+
+    node = Node()
+    subscriptions = Subscriptions(node, NodeSettings())
+    subscriptions.close()
+    subscriptions.add(Odometry, Feed('/wheels'), print)
+    assert len(destroyed) == 1

@@ -86,6 +86,8 @@ class ScaleInputs:
             tolerance, node_settings.queue_size if every else _KEPT
         )
         self._additions: dict[str, Callable[[Frame], Frame]] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._picture_feed = Feed()  # of depth or of the right camera
         health.scale_feeds, health.scale_error = {}, ''
         try:
             for source in settings.companions:
@@ -117,26 +119,26 @@ class ScaleInputs:
     def look_for_publishers(self) -> None:
         """Note who publishes the topics on which nothing comes."""
         now = time.monotonic()
-        for feed in self._health.scale_feeds.values():
+        for feed in list(self._feeds.values()):
             if feed.rate.silence(now) > 1.0:
                 look_for_publishers(self._node, feed)
         for name, callback in self._info_callbacks.items():
-            if (info := self._health.scale_feeds.get(name)) is not None:
+            if (info := self._feeds.get(name)) is not None:
                 self._subscriptions.add_latched(CameraInfo, info, callback)
 
     def _subscribe_for(self, source: str) -> None:
         if source == 'depth':
-            if self._node_settings.depth_transport == 'compressedDepth':
-                self._subscribe(CompressedImage, _COMPRESSED_DEPTH, self._on_picture)
-            else:
-                self._subscribe(Image, 'depth', self._on_picture)
+            compressed = self._node_settings.depth_transport == 'compressedDepth'
+            kind = CompressedImage if compressed else Image
+            topic = _COMPRESSED_DEPTH if compressed else 'depth'
+            self._picture_feed = self._subscribe(kind, topic, self._on_picture)
             self._additions[source] = self._with_depth
         elif source == 'stereo':
             compressed = self._node_settings.image_transport == 'compressed'
             kind = CompressedImage if compressed else Image
             topic = 'right/image/compressed' if compressed else 'right/image'
             self._rectified = is_rectified(self._node.resolve_topic_name('right/image'))
-            self._subscribe(kind, topic, self._on_picture)
+            self._picture_feed = self._subscribe(kind, topic, self._on_picture)
             self._subscribe(CameraInfo, 'right/camera_info', self._on_right_info)
             self._subscribe(CameraInfo, 'camera_info', self._on_left_info)
             self._additions[source] = self._with_right
@@ -144,22 +146,23 @@ class ScaleInputs:
             self._subscribe(Odometry, 'scale_odom', self._on_odometry)
             self._additions[source] = self._with_wheels
 
-    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None]) -> None:
+    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None]) -> Feed:
         package = kind.__module__.partition('.')[0]
         topic = self._node.resolve_topic_name(name)
         feed = Feed(topic, kind=f'{package}/msg/{kind.__name__}')
         if self._source == 'none' or (name == 'scale_odom' and self._source != 'odometry'):
             feed.purpose, feed.without = 'recovery.policy odometry', ''
-        self._health.scale_feeds = {**self._health.scale_feeds, name: feed}
+        self._feeds[name] = feed
+        self._health.scale_feeds = self._feeds.copy()
         self._subscriptions.add(kind, feed, callback)
+        return feed
 
     def _on_picture(self, message: Any) -> None:
         self._pictures.put(nanoseconds(message.header.stamp), message)
 
-    def _partner(self, frame: Frame, name: str, what: str) -> Any | None:
+    def _partner(self, frame: Frame, feed: Feed, what: str) -> Any | None:
         """Return the message that belongs to a frame."""
-        feed = self._health.scale_feeds.get(name)
-        silence = feed.rate.silence(time.monotonic()) if feed else 1.0
+        silence = feed.rate.silence(time.monotonic())
         message = self._pictures.take(frame.stamp, _PATIENCE if silence < 1.0 else 0.0)
         self._health.scale_error = ''
         if message is None and self._pictures.apart is not None:
@@ -170,8 +173,7 @@ class ScaleInputs:
         return message
 
     def _with_depth(self, frame: Frame) -> Frame:
-        name = next(iter(self._health.scale_feeds), 'depth')
-        message = self._partner(frame, name, 'depth image')
+        message = self._partner(frame, self._picture_feed, 'depth image')
         if message is None:
             return frame
         try:
@@ -182,8 +184,7 @@ class ScaleInputs:
             return frame
 
     def _with_right(self, frame: Frame) -> Frame:
-        name = next(iter(self._health.scale_feeds), 'right/image')
-        message = self._partner(frame, name, 'right picture')
+        message = self._partner(frame, self._picture_feed, 'right picture')
         if message is None:
             return frame
         try:

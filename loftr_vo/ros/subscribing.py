@@ -80,7 +80,7 @@ class Subscriptions:
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self._subscriptions.append(subscription)
+        self._keep(subscription)
         profile = subscription.qos_profile
         self._node.get_logger().debug(f'subscribed to {feed.topic} as {feed.kind}')
         feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
@@ -110,6 +110,9 @@ class Subscriptions:
             _LATCHED,
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
+        self._keep(subscription)
+
+    def _keep(self, subscription: Any) -> None:
         self._subscriptions.append(subscription)
         # Another thread may have closed meanwhile, and not have seen it.
         if self._closed:
