@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.contrast_normalisation import normalise_contrast
 
@@ -75,6 +76,8 @@ class Frame:
         depth_lag: nanoseconds by which the depth image was taken after the picture.
         right: the right picture of a stereo pair, or None.
         wheels: poses of another odometry since the frame before, in the order of time.
+        imu: measurements since the frame before, and one beyond each end of that interval where
+            there is one; None without an IMU.
     """
 
     image: np.ndarray
@@ -84,6 +87,7 @@ class Frame:
     depth_lag: int = 0
     right: RightPicture | None = None
     wheels: tuple[BasePose, ...] = ()
+    imu: ImuSamples | None = None
 
     @cached_property
     def normalised(self) -> np.ndarray:

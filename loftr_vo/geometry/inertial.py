@@ -1,0 +1,55 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measurements of an inertial measurement unit (IMU) and the model of their noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class ImuSamples:
+    """Measurements of an IMU in the order of time, in its own frame.
+
+    Attributes:
+        stamps: (N,) int64 nanoseconds, strictly increasing, on the pictures' clock.
+        angular_velocity: (N, 3) float64 in rad/s.
+        specific_force: (N, 3) float64 in m/s^2, what an accelerometer measures: at rest it points
+            up and is as long as gravity.
+    """
+
+    stamps: np.ndarray
+    angular_velocity: np.ndarray
+    specific_force: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.stamps)
+        if self.angular_velocity.shape != (count, 3) or self.specific_force.shape != (count, 3):
+            raise ValueError(
+                f'{count} stamps of an IMU need (N, 3) angular velocities and specific forces, '
+                f'got {self.angular_velocity.shape} and {self.specific_force.shape}'
+            )
+        if (np.diff(self.stamps) <= 0).any():
+            raise ValueError('the stamps of an IMU must increase')
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+
+@dataclass(frozen=True)
+class ImuNoise:
+    """The noise of an IMU in continuous time, as Kalibr and imu_utils state it.
+
+    Attributes:
+        gyroscope: noise density in rad/s/sqrt(Hz).
+        accelerometer: noise density in m/s^2/sqrt(Hz).
+        gyroscope_walk: random walk of the bias in rad/s^2/sqrt(Hz).
+        accelerometer_walk: random walk of the bias in m/s^3/sqrt(Hz).
+    """
+
+    gyroscope: float
+    accelerometer: float
+    gyroscope_walk: float
+    accelerometer_walk: float
