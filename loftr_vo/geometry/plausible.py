@@ -63,6 +63,11 @@ CAMERA_HEIGHT = Range('height of the camera', 0.005, 100.0, 'm')
 FOCAL_LENGTH = Range('focal length', 0.05, 100.0, 'sides of the picture')
 # Of the longer side, from the picture's corner: cut-outs of a sensor lie beside the axis.
 PRINCIPAL_POINT = Range('principal point', -20.0, 20.0, 'longer sides of the picture')
+# Of one axis of a gyroscope: the fastest that are sold measure 20,000 deg/s (350 rad/s). A turn of
+# 350 deg/s given in degrees is within it, so that it can be found out by comparison.
+TURN_RATE = Range('turn rate', -350.0, 350.0, 'rad/s')
+# Of one axis of an accelerometer: those on machines end at 200 g, and g may be in another unit.
+SPECIFIC_FORCE = Range('specific force', -2e4, 2e4, 'm/s^2')
 
 
 def is_rotation(matrix: np.ndarray) -> bool:
