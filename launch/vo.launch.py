@@ -51,7 +51,7 @@ PARAMETERS = {
     'image_transport': ('image_transport', str, 'raw or compressed.'),
     'calibration_file': ('calibration_file', str, 'Calibration in place of camera_info.'),
     'mask': ('mask', str, 'Picture file, white where the view is used.'),
-    'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
+    'scale_source': ('scale.source', str, 'none, depth, stereo, odometry, camera_height or imu.'),
     'depth_transport': ('depth_transport', str, 'raw or compressedDepth.'),
     'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
     'base_frame': (
@@ -78,7 +78,7 @@ CHOICES = {
     'queue_policy': ['', 'newest', 'all'],
     'image_transport': ['', 'raw', 'compressed'],
     'depth_transport': ['', 'raw', 'compressedDepth'],
-    'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height'],
+    'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height', 'imu'],
     **{name: ['', *BOOLEAN] for name, (_, kind, _) in PARAMETERS.items() if kind is bool},
 }
 

@@ -121,7 +121,9 @@ class Companions:
             return self.depth is None
         if source == 'stereo':
             return self.right is None
-        return source == 'odometry' and self.wheels is None
+        if source == 'odometry':
+            return self.wheels is None
+        return source == 'imu'
 
     def accompany(
         self, frame: Frame, index: int, before: int | None, wanted: frozenset[str]

@@ -114,6 +114,8 @@ class BagSequence(Sequence):
         Raises:
             DatasetError: there are several to choose from, or the one named is not there.
         """
+        if source == 'imu':
+            return None
         if source not in self._companions:
             with opened(self._bag) as reader:
                 self._companions[source] = find_companion(

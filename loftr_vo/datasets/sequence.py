@@ -13,6 +13,7 @@ from pathlib import Path
 from loftr_vo.config import Settings
 from loftr_vo.files.errors import InputError
 from loftr_vo.files.text import printable
+from loftr_vo.geometry.inertial import ImuCalibration
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.calibration_files import read_calibration, split_camera
 from loftr_vo.imaging.camera import Camera
@@ -32,6 +33,7 @@ _BESIDES = {
     'depth': 'depth images',
     'stereo': 'right pictures with a calibration of the pair',
     'odometry': 'other odometry',
+    'imu': 'measurements of an IMU',
 }
 
 
@@ -51,6 +53,7 @@ class Sequence(ABC):
         camera_frame: the name of the camera's optical frame; empty where there is none.
         left_out: pictures of the last iteration that were late or came twice.
         provided: the sources of scale that frames carry what is needed for; see ``provide``.
+        imu: how an IMU sits beside the camera, and its noise; None without an IMU.
     """
 
     camera: Camera
@@ -60,6 +63,7 @@ class Sequence(ABC):
     camera_frame = ''
     left_out = 0
     provided: frozenset[str] = frozenset()
+    imu: ImuCalibration | None = None
 
     def __init__(self, name: str, kind: str, ground_truth: Truth = None) -> None:
         """Take what is known of the recording; see the attributes."""

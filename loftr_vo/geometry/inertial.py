@@ -37,6 +37,21 @@ class ImuSamples:
     def __len__(self) -> int:
         return len(self.stamps)
 
+    def between(self, first: int | None, last: int) -> ImuSamples:
+        """Return the samples of an interval, and one beyond each end where there is one.
+
+        Args:
+            first: nanoseconds; a sample at this very time is the one beyond. None: from the start.
+            last: nanoseconds, likewise.
+        """
+        begin = 0
+        if first is not None:
+            begin = max(0, int(np.searchsorted(self.stamps, first, 'right')) - 1)
+        part = np.s_[begin : int(np.searchsorted(self.stamps, last, 'left')) + 1]
+        return ImuSamples(
+            self.stamps[part], self.angular_velocity[part], self.specific_force[part]
+        )
+
 
 @dataclass(frozen=True)
 class ImuNoise:
@@ -53,3 +68,17 @@ class ImuNoise:
     accelerometer: float
     gyroscope_walk: float
     accelerometer_walk: float
+
+
+@dataclass(frozen=True, eq=False)
+class ImuCalibration:
+    """What is known of an IMU beside a camera.
+
+    Attributes:
+        imu_from_camera: (4, 4) float64 in metres, maps points of the camera's optical frame to the
+            IMU's (Kalibr's ``T_cam_imu`` is the inverse).
+        noise: None where it is not known.
+    """
+
+    imu_from_camera: np.ndarray
+    noise: ImuNoise | None = None

@@ -130,8 +130,8 @@ class SyntheticSequence(Sequence):
         super().__init__(f'{kind}-{seed}', 'rendered scene', Trajectory(self._stamps, poses))
 
     def lacks(self, source: str) -> bool:
-        """See ``Sequence``; a rendered scene has everything."""
-        return False
+        """See ``Sequence``; a rendered scene has all but an IMU."""
+        return source == 'imu'
 
     def __len__(self) -> int:
         return self._frames
