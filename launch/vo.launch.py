@@ -23,6 +23,7 @@ TOPICS = {
     'right_image': ('right/image', 'Topic of the right pictures, for scale.source stereo.'),
     'right_camera_info': ('right/camera_info', "Topic of the right camera's calibration."),
     'scale_odom': ('scale_odom', 'Topic of another odometry, for scale.source odometry.'),
+    'imu': ('imu', 'Topic of an IMU, for scale.source imu.'),
 }
 
 # Argument: (default, description).

@@ -3,6 +3,7 @@
 """An IMU beside the camera of the node: with the frames, and named and left out if it is bad."""
 
 import math
+import sys
 import time
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Imu
 from test_node import OK, SECOND, WARN, Rig
 
+from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 from loftr_vo.ros import messages
 
@@ -228,6 +230,46 @@ def test_another_unit_of_the_force_leaves_the_camera_alone(make_rig, factor, wor
     rig.measure(2 * SECOND + PERIOD, 5 * SECOND)
     rig.track(5 * SECOND)
     rig.until(rig.says(OK, 'tracking'))
+    assert rig.last_frame().imu is not None
+
+
+# --- where the IMU is, by TF
+
+
+def test_where_the_imu_is_comes_from_tf(make_rig, transforms):
+    transforms.buffer.mounted = None
+    rig = make_rig()
+    rig.measure(SECOND, SECOND + 20 * PERIOD, frame='imu_link')
+    rig.track(SECOND)
+    words = "imu: waits for the transform from imu_link to 'camera_optical': camera_optical does"
+    rig.until(rig.says(WARN, words))
+    assert rig.last_frame().imu is None
+    transforms.buffer.mounted = BODY_FROM_OPTICAL
+    rig.track(SECOND + 10 * PERIOD)
+    rig.track(SECOND + 20 * PERIOD)
+    assert rig.last_frame().imu is not None
+    ((pose, _),) = rig.odometry.imu_mountings
+    assert np.allclose(pose, BODY_FROM_OPTICAL)
+    rig.until(rig.says(OK, 'tracking'))
+
+
+def test_an_imu_far_from_the_camera_is_named(make_rig, transforms):
+    transforms.buffer.mounted = np.eye(4) + np.array([[0, 0, 0, 1e4]] + 3 * [4 * [0]])
+    rig = make_rig()
+    rig.measure(SECOND, SECOND + 2 * PERIOD, frame='imu_link')
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, "imu: by TF 'camera_optical' is not beside 'imu_link'"))
+    assert rig.last_frame().imu is None
+
+
+def test_without_tf2_an_imu_in_the_frame_of_the_camera_is_taken(make_rig, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tf2_ros', None)
+    rig = make_rig()
+    rig.measure(SECOND, SECOND + 2 * PERIOD, frame='imu_link')
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, 'tf2_ros is not installed'))
+    rig.measure(SECOND + 3 * PERIOD, SECOND + 5 * PERIOD)
+    rig.track(SECOND + 5 * PERIOD)
     assert rig.last_frame().imu is not None
 
 
