@@ -52,6 +52,11 @@ POSITION = Range('position', -1e7, 1e7, 'm')
 SPEED = Range('speed', 0.0, 300.0, 'm/s')
 # How far from the centre of a machine its camera may sit: the largest cranes and ships.
 MOUNTING = Range('place of the camera on the robot', -500.0, 500.0, 'm')
+# An IMU that is fixed to a camera is within a vehicle's length of it; in millimetres it is beyond.
+IMU_MOUNTING = Range('place of the camera on the IMU', -10.0, 10.0, 'm')
+# Between the clocks of a camera and an IMU, as a calibration states it; in milliseconds it is
+# beyond.
+IMU_CLOCK = Range('shift of the clocks', -1.0, 1.0, 's')
 # From a borescope to what any stereo or laser depth camera reaches.
 DEPTH = Range('depth', 0.001, 1000.0, 'm')
 # Baselines of stereo pairs: from an endoscope to the wings of a large aircraft.
