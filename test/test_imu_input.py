@@ -14,7 +14,7 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Imu
-from test_node import OK, SECOND, WARN, Rig
+from test_node import ERROR, FAILURE, OK, SECOND, SUCCESS, WARN, Rig
 
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.odometry.tracking.camera_step import CameraStep
@@ -260,6 +260,35 @@ def test_an_imu_far_from_the_camera_is_named(make_rig, transforms):
     rig.track(SECOND)
     rig.until(rig.says(WARN, "imu: by TF 'camera_optical' is not beside 'imu_link'"))
     assert rig.last_frame().imu is None
+
+
+def test_a_calibration_takes_the_place_of_tf_and_of_the_noise_and_shifts_the_clock(
+    make_rig, tmp_path
+):
+    file = tmp_path / 'camchain-imucam.yaml'
+    pose = np.linalg.inv(BODY_FROM_OPTICAL).tolist()
+    file.write_text(
+        f'cam0:\n  T_cam_imu: {pose}\n  timeshift_cam_imu: 0.01\n'
+        'gyro_noise_density: 0.002\naccel_noise_density: 0.03\n'
+        'gyro_random_walk: 0.0004\naccel_random_walk: 0.005\n'
+    )
+    rig = make_rig(imu_calibration=str(file))
+    rig.measure(SECOND, SECOND + 10 * PERIOD, frame='imu_link')
+    rig.track(SECOND)
+    assert rig.last_frame().imu.stamps.tolist() == [SECOND - 2 * PERIOD, SECOND - PERIOD, SECOND]
+    ((pose, noise),) = rig.odometry.imu_mountings
+    assert np.allclose(pose, BODY_FROM_OPTICAL)
+    assert (noise.gyroscope, noise.accelerometer_walk) == (0.002, 0.005)
+
+
+def test_a_calibration_that_cannot_be_read_ends_the_activation(tmp_path):
+    rig = ImuRig(imu_calibration=str(tmp_path / 'absent.yaml'))
+    try:
+        assert rig.node.trigger_configure() == SUCCESS
+        assert rig.node.trigger_activate() == FAILURE
+        rig.until(rig.says(ERROR, 'absent.yaml'))
+    finally:
+        rig.close()
 
 
 def test_without_tf2_an_imu_in_the_frame_of_the_camera_is_taken(make_rig, monkeypatch):

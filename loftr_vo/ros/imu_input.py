@@ -48,6 +48,10 @@ class ImuInput:
         mounting: where the IMU is.
         mount: called once with its pose (4, 4), ``imu_from_camera``, when that is found.
         health: where the state is noted.
+        time_shift: nanoseconds by which the IMU's stamps are ahead of the pictures'.
+
+    Attributes:
+        feed: of the topic.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class ImuInput:
         mounting: ImuMounting,
         mount: Callable[[np.ndarray], None],
         health: Health,
+        time_shift: int = 0,
     ) -> None:
         every = settings.queue_policy == 'all'
         self._patience = _PATIENCE_FOR_ALL if every else _PATIENCE
@@ -64,6 +69,7 @@ class ImuInput:
         self._mounting = mounting
         self._mount = mount
         self._mounted = False
+        self._time_shift = time_shift
         self._health = health
         self._signal = ImuSignal()
         self._buffer = ImuBuffer(_KEPT_FOR_ALL if every else _KEPT)
@@ -76,7 +82,7 @@ class ImuInput:
         """Take a message; its orientation is not used."""
         turn, force = message.angular_velocity, message.linear_acceleration
         self._frame_id = message.header.frame_id
-        stamp = nanoseconds(message.header.stamp)
+        stamp = nanoseconds(message.header.stamp) - self._time_shift
         values = (turn.x, turn.y, turn.z), (force.x, force.y, force.z)
         how = self._signal.accept(stamp, *values)
         if how is Succession.JUMP:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.files.text import quoted
-from loftr_vo.geometry.plausible import MOUNTING
+from loftr_vo.geometry.plausible import IMU_MOUNTING
 from loftr_vo.ros.transforms import Extrinsics, TransformMissingError
 
 _OTHERWISE = 'or name a file of it in imu_calibration'
@@ -49,10 +49,10 @@ class ImuMounting:
             found = self._extrinsics.look_up(imu_frame, camera_frame)
         except TransformMissingError as error:
             return f'{error}; publish it, {_OTHERWISE}'
-        if not MOUNTING.holds(found[:3, 3]):
+        if not IMU_MOUNTING.holds(found[:3, 3]):
             return (
-                f'by TF {quoted(camera_frame)} is not beside {quoted(imu_frame)}: it has '
-                f'{MOUNTING} from it'
+                f'by TF {quoted(camera_frame)} is not beside {quoted(imu_frame)}, but beyond '
+                f'{IMU_MOUNTING}'
             )
         self.imu_from_camera = found
         return ''

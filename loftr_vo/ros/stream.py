@@ -16,6 +16,7 @@ from loftr_vo.config import ImuSettings, NodeSettings, Settings
 from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.imu_calibration import read_imu_calibration
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.body import ORIGIN, StartPose
 from loftr_vo.ros.health import Health
@@ -47,6 +48,9 @@ class Stream:
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
         log: for problems that messages cause.
+
+    Raises:
+        CalibrationError: ``calibration_file``, ``mask`` or ``imu_calibration`` cannot be used.
     """
 
     def __init__(
@@ -159,11 +163,17 @@ class Stream:
         if 'imu' not in needed.companions:
             return None
 
-        def mount(imu_from_camera: np.ndarray) -> None:
-            self._odometry.mount_imu(imu_from_camera, _noise(needed.imu))
+        noise, pose, shift = noise_of(needed.imu), None, 0
+        if settings.imu_calibration:
+            calibration = read_imu_calibration(settings.imu_calibration)
+            noise, pose = calibration.noise or noise, calibration.imu_from_camera
+            shift = round(calibration.time_shift * 1e9)
 
-        mounting = ImuMounting(self._extrinsics)
-        return ImuInput(settings, self._extrinsics, mounting, mount, self._health)
+        def mount(imu_from_camera: np.ndarray) -> None:
+            self._odometry.mount_imu(imu_from_camera, noise)
+
+        mounting = ImuMounting(self._extrinsics, pose)
+        return ImuInput(settings, self._extrinsics, mounting, mount, self._health, shift)
 
     def _restart(self, start: StartPose = ORIGIN) -> None:
         self._extrinsics.start_at(start)
@@ -192,7 +202,8 @@ class Stream:
         )
 
 
-def _noise(settings: ImuSettings) -> ImuNoise:
+def noise_of(settings: ImuSettings) -> ImuNoise:
+    """Return the densities of the settings."""
     return ImuNoise(
         settings.gyroscope_noise,
         settings.accelerometer_noise,
