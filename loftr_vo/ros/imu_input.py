@@ -63,8 +63,9 @@ class ImuInput:
         health: Health,
         time_shift: int = 0,
     ) -> None:
-        every = settings.queue_policy == 'all'
+        self._every = every = settings.queue_policy == 'all'
         self._patience = _PATIENCE_FOR_ALL if every else _PATIENCE
+        self._was_late = False
         self._extrinsics = extrinsics
         self._mounting = mounting
         self._mount = mount
@@ -93,8 +94,9 @@ class ImuInput:
 
     def accompany(self, frame: Frame) -> Frame:
         """Return the frame with the measurements since the last one, if they can be used."""
-        keeps_coming = self.feed.rate.silence(time.monotonic()) < _SILENT
-        self._taken = self._buffer.take(frame.stamp, self._patience if keeps_coming else 0.0)
+        taken = self._buffer.take(frame.stamp, self._patience_now())
+        self._was_late = taken is None or taken.stamps[-1] < frame.stamp
+        self._taken = taken
         self._health.imu_error = self._why_not()
         usable = self._mounted and self._signal.report.is_usable and not self._health.imu_error
         self._health.imu_used = usable and self._taken is not None
@@ -114,6 +116,16 @@ class ImuInput:
         self._buffer.close()
         self._health.imu, self._health.imu_error = None, ''
         self._health.imu_used = False
+
+    def _patience_now(self) -> float:
+        """Return the seconds to wait for measurements of the next frame.
+
+        Where they are always late, as of an IMU whose clock is behind, a live camera does not wait
+        for them in vain each time.
+        """
+        keeps_coming = self.feed.rate.silence(time.monotonic()) < _SILENT
+        in_vain = self._was_late and not self._every
+        return self._patience if keeps_coming and not in_vain else 0.0
 
     def _why_not(self) -> str:
         """Return why the measurements are left out; empty where they can be used."""
