@@ -384,6 +384,12 @@ class NodeSettings:
         'FILE:CAMERA, of ROS, Kalibr, EuRoC, OpenCV, ORB-SLAM3 or COLMAP; of the pictures as '
         'they come.',
     )
+    imu_calibration: str = setting(
+        '',
+        'How the IMU sits beside the camera, in place of TF, for scale.source imu: FILE or '
+        'FILE:CAMERA with T_imu_cam or T_cam_imu, such as the camchain-imucam.yaml of Kalibr; '
+        'noise densities in it take the place of imu.*.',
+    )
     mask: str = setting(
         '',
         'Picture file of what is used of the view, white, and of what the robot itself fills, '
