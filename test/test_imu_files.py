@@ -3,6 +3,7 @@
 """IMU measurements and calibrations beside pictures: folders, Kalibr's and EuRoC's files."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -88,6 +89,13 @@ def test_a_bad_line_is_named(folder, old, new, words):
 def test_measurements_without_any_line_are_refused(folder):
     (folder / 'imu.csv').write_text(HEADER + '\n')
     with pytest.raises(DatasetError, match=r'imu\.csv has no samples'):
+        opened(folder)
+
+
+def test_forces_in_g_are_refused(folder):
+    text = re.sub(r',\d+,0,9.81', ',0,0,1.0', imu_csv())
+    (folder / 'imu.csv').write_text(text)
+    with pytest.raises(DatasetError, match=r'imu\.csv: the specific force is given in g'):
         opened(folder)
 
 
