@@ -53,7 +53,6 @@ class Sequence(ABC):
         camera_frame: the name of the camera's optical frame; empty where there is none.
         left_out: pictures of the last iteration that were late or came twice.
         provided: the sources of scale that frames carry what is needed for; see ``provide``.
-        imu: how an IMU sits beside the camera, and its noise; None without an IMU.
     """
 
     camera: Camera
@@ -63,7 +62,6 @@ class Sequence(ABC):
     camera_frame = ''
     left_out = 0
     provided: frozenset[str] = frozenset()
-    imu: ImuCalibration | None = None
 
     def __init__(self, name: str, kind: str, ground_truth: Truth = None) -> None:
         """Take what is known of the recording; see the attributes."""
@@ -115,6 +113,11 @@ class Sequence(ABC):
     def lacks(self, source: str) -> bool:
         """Whether the recording does not have what ``source`` needs besides the picture."""
         return True
+
+    @property
+    def imu(self) -> ImuCalibration | None:
+        """How an IMU sits beside the camera, and its noise; None unless frames carry it."""
+        return None
 
     def provide_for(self, settings: Settings) -> None:
         """Have frames carry all that the settings need besides the picture.

@@ -78,7 +78,10 @@ class ImuCalibration:
         imu_from_camera: (4, 4) float64 in metres, maps points of the camera's optical frame to the
             IMU's (Kalibr's ``T_cam_imu`` is the inverse).
         noise: None where it is not known.
+        time_shift: seconds by which the IMU's stamps are ahead of the pictures' (Kalibr's
+            ``timeshift_cam_imu``); whoever reads recorded measurements takes it off.
     """
 
     imu_from_camera: np.ndarray
     noise: ImuNoise | None = None
+    time_shift: float = 0.0
