@@ -114,7 +114,7 @@ def preintegrate(steps: ImuSteps, bias: Bias, noise: ImuNoise) -> Preintegrated:
     seconds = steps.seconds[..., None]
     turns = (steps.angular_velocity - bias.gyroscope) * seconds
     halves = exponential(turns / 2)
-    rotations = _prefix_products(halves @ halves)  # after each step
+    rotations = prefix_products(halves @ halves)  # after each step
     before = np.concatenate(
         [np.broadcast_to(np.eye(3), rotations[..., :1, :, :].shape), rotations[..., :-1, :, :]],
         axis=-3,
@@ -174,7 +174,7 @@ def _sum_of_squares(sensitivity: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     return covariance
 
 
-def _prefix_products(matrices: np.ndarray) -> np.ndarray:
+def prefix_products(matrices: np.ndarray) -> np.ndarray:
     """(..., N, 3, 3) products of the first 1, 2, ..., N matrices (Hillis, Steele 1986)."""
     products = matrices.copy()
     shift = 1
