@@ -69,6 +69,7 @@ class EstimateBuilder:
         motion = reference.motion if reference else None
         odom_from_map = state.relocalisation.odom_from_map
         scale = self._scale.status(frame.stamp)
+        gravity, gravity_sigma = self._scale.inertial.gravity()
         covariance = state.odom_covariance(frame.stamp)
         covariance[:3, :3] += np.outer(scale.position_error, scale.position_error)
         state.cloud = Cloud(lambda: self._points(keyframe, odom_from_map))
@@ -94,6 +95,8 @@ class EstimateBuilder:
             silent=state_of_tracking is State.LOST and state.relocalisation.silent,
             readout_time=state.readout_time.seconds if state.readout_time.known else np.nan,
             scale=scale,
+            gravity=None if gravity is None else odom_from_map[:3, :3] @ gravity,
+            gravity_sigma=gravity_sigma,
             timings=timings,
         )
 

@@ -9,13 +9,16 @@ world is rescaled about the present pose: ``odom`` continues from where it is, i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from loftr_vo.config import GeometrySettings, ScaleSettings, SettingError
+from loftr_vo.config import GeometrySettings, ImuSettings, ScaleSettings, SettingError
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import CAMERA_HEIGHT
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
+from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import (
     NoReading,
@@ -37,6 +40,7 @@ class MetricScale:
         geometry: thresholds of matching.
         matcher: for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+        imu: noise of an IMU.
 
     Attributes:
         source: ``scale.source``.
@@ -51,6 +55,7 @@ class MetricScale:
         geometry: GeometrySettings,
         matcher: Matcher,
         base_from_camera: np.ndarray | None = None,
+        imu: ImuSettings | None = None,
     ) -> None:
         if settings.source == 'camera_height' and not CAMERA_HEIGHT.holds(settings.camera_height):
             raise SettingError(
@@ -60,7 +65,7 @@ class MetricScale:
         self.source = settings.source
         self._matcher = matcher
         self._measurement = ScaleMeasurement(
-            settings, geometry, lambda: self._matcher, base_from_camera
+            settings, geometry, lambda: self._matcher, base_from_camera, imu
         )
         self.configure(settings, geometry)
         self.reset()
@@ -73,6 +78,10 @@ class MetricScale:
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Set the mounting of the camera, (4, 4); the scale is kept."""
         self._measurement.mount(base_from_camera)
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Set where the IMU is, (4, 4), and its noise; the scale is kept."""
+        self._measurement.mount_imu(imu_from_camera, noise)
 
     def reset(self) -> None:
         """Return to the state without any reading."""
@@ -104,6 +113,11 @@ class MetricScale:
         """The other odometry, which is kept whatever the source is."""
         return Guide(self._measurement.wheel_path, self._measurement.mounting, self.known)
 
+    @property
+    def inertial(self) -> InertialEstimator:
+        """The IMU beside the camera."""
+        return self._measurement.inertial
+
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
         age = (
@@ -127,6 +141,8 @@ class MetricScale:
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
         self._measurement.wheel_path.add(frame.wheels)
+        if frame.imu is not None:
+            self.inertial.add(frame.imu)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.
@@ -164,7 +180,8 @@ class MetricScale:
         stamp: int,
         pose: np.ndarray,
         position: np.ndarray,
-        reference_depth: float,
+        keyframe: Keyframe,
+        relative: np.ndarray,
         is_continuous: bool,
     ) -> None:
         """Add the pose of a frame.
@@ -173,7 +190,8 @@ class MetricScale:
             stamp: nanoseconds.
             pose: (4, 4), map from camera.
             position: (3,) of the camera in ``odom``.
-            reference_depth: of the scene, in the present unit.
+            keyframe: that the pose was measured against.
+            relative: (6, 6) covariance of the pose, the keyframe taken as exact.
             is_continuous: whether the frame before was in the same unit.
         """
         if self.known:
@@ -182,18 +200,24 @@ class MetricScale:
         if not is_continuous:
             self.interrupt()
         elif self.source == 'odometry':
-            self._measurement.wheels.follow(stamp, pose, reference_depth)
+            self._measurement.wheels.follow(stamp, pose, keyframe.reference_depth)
+        elif self.source == 'imu':
+            self.inertial.follow(stamp, keyframe, pose, relative)
 
     def interrupt(self) -> None:
         """Interrupt the path: the camera is lost."""
         self._measurement.wheels.interrupt()
+        self.inertial.interrupt()
 
-    def measure(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> float | None:
+    def measure(
+        self, keyframe: Keyframe, before: Keyframe, of_map: Sequence[Keyframe], has_depth: bool
+    ) -> float | None:
         """Measure the scale at a new keyframe.
 
         Args:
             keyframe: the new one.
             before: the one before it, with its depths updated.
+            of_map: all keyframes of the map.
             has_depth: whether any depth by motion is known.
 
         Returns:
@@ -203,7 +227,7 @@ class MetricScale:
             return None
         self._filter.drift()
         try:
-            reading = self._measurement.reading(keyframe, before, has_depth)
+            reading = self._measurement.reading(keyframe, before, of_map, has_depth)
         except NotYet as error:
             if not self.known:
                 self._reason = str(error)
@@ -222,6 +246,7 @@ class MetricScale:
             self._variance_of_old_maps = 0.0
         self._note_reading(keyframe, factor, known)
         self._measurement.wheels.rescale(factor)
+        self.inertial.rescale(factor, (1 - factor) * keyframe.pose[:3, 3])
         return factor
 
     def _note_reading(self, keyframe: Keyframe, factor: float, known: bool) -> None:
