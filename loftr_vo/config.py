@@ -317,6 +317,13 @@ class ImuSettings:
         high=1000.0,
     )
 
+    @property
+    def sets_noise(self) -> bool:
+        """Whether a density differs from its default: it then wins over those of a recording."""
+        default = ImuSettings()
+        names = ('gyroscope_noise', 'accelerometer_noise', 'gyroscope_walk', 'accelerometer_walk')
+        return any(getattr(self, name) != getattr(default, name) for name in names)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -383,6 +390,12 @@ class NodeSettings:
         'Calibration to use in place of camera_info, which is then not subscribed to: FILE or '
         'FILE:CAMERA, of ROS, Kalibr, EuRoC, OpenCV, ORB-SLAM3 or COLMAP; of the pictures as '
         'they come.',
+    )
+    imu_calibration: str = setting(
+        '',
+        'How the IMU sits beside the camera, in place of TF, for scale.source imu: FILE or '
+        'FILE:CAMERA with T_imu_cam or T_cam_imu, such as the camchain-imucam.yaml of Kalibr; '
+        'noise densities in it take the place of imu.*.',
     )
     mask: str = setting(
         '',

@@ -19,6 +19,7 @@ class ForwardOdometry:
         self.frames = []
         self.starts = []
         self.resets = 0
+        self.imu_mountings = []
         self.settings = None
         self.fail_at = ()
         self.error = RuntimeError('this picture hurts')
@@ -72,6 +73,9 @@ class ForwardOdometry:
         self.resets += 1
         self.count = 0
         self.last_stamp = None
+
+    def mount_imu(self, imu_from_camera, noise):
+        self.imu_mountings.append((imu_from_camera, noise))
 
     def configure(self, settings):
         self.settings = settings

@@ -229,6 +229,18 @@ class Bag:
             roi=self.type('sensor_msgs/msg/RegionOfInterest')(0, 0, 0, 0, False),
         )
 
+    def imu(self, stamp, turn, force, frame='imu'):
+        vector = self.type('geometry_msgs/msg/Vector3')
+        return self.type('sensor_msgs/msg/Imu')(
+            header=self.header(stamp, frame),
+            orientation=self.type('geometry_msgs/msg/Quaternion')(0.0, 0.0, 0.0, 0.0),
+            orientation_covariance=np.zeros(9),
+            angular_velocity=vector(*turn),
+            angular_velocity_covariance=np.zeros(9),
+            linear_acceleration=vector(*force),
+            linear_acceleration_covariance=np.zeros(9),
+        )
+
     def make(self, kind, /, **fields):
         return self.type(kind)(**fields)
 

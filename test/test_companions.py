@@ -183,20 +183,24 @@ def test_impossible_baselines_are_refused(shift, words):
 def test_a_rendered_scene_carries_sensors_and_is_written_with_them(tmp_path, capsys):
     folder = tmp_path / 'room'
     words = ['render', 'room', '--frames', '3', '--size', '96x64', '-o', str(folder)]
-    assert main([*words, '--depth', '--stereo', '--odometry']) == 0
+    assert main([*words, '--depth', '--stereo', '--odometry', '--imu']) == 0
     sequence = open_sequence(folder)
-    sources = [source for source in SCALE_SOURCES if source != 'imu']
-    for source in sources:
+    for source in SCALE_SOURCES:
         sequence.provide(source)
     rendered = SyntheticSequence('room', 3, (64, 96))
     exact = rendered.frame(2)
-    for source in sources:
+    for source in SCALE_SOURCES:
         rendered.provide(source)
     for read, made in zip(sequence, rendered, strict=True):
         assert read.depth == pytest.approx(made.depth, abs=6e-4)
         np.testing.assert_array_equal(read.right.image, made.right.image)
         assert np.allclose(read.right.right_from_left, made.right.right_from_left)
         assert [each.stamp for each in read.wheels] == [each.stamp for each in made.wheels]
+        np.testing.assert_array_equal(read.imu.stamps, made.imu.stamps)
+        assert np.allclose(read.imu.angular_velocity, made.imu.angular_velocity, rtol=1e-8)
+        assert np.allclose(read.imu.specific_force, made.imu.specific_force, rtol=1e-8)
+    np.testing.assert_allclose(sequence.imu.imu_from_camera, rendered.imu.imu_from_camera)
+    assert sequence.imu.noise == rendered.imu.noise
     # The right camera sees what is at its place by the exact depth.
     known = made.depth > 0
     assert 0.3 < known.mean() < 0.98

@@ -3,6 +3,7 @@
 """IMU measurements and calibrations beside pictures: folders, Kalibr's and EuRoC's files."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import recordings
 import yaml
 from recordings import IMU_NOISE, IMU_POSE, IMU_STAMPS, extrinsics, imu_csv
 
+from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.imaging.calibration_checks import CalibrationError
@@ -91,12 +93,34 @@ def test_measurements_without_any_line_are_refused(folder):
         opened(folder)
 
 
+def test_forces_in_g_are_refused(folder):
+    text = re.sub(r',\d+,0,9.81', ',0,0,1.0', imu_csv())
+    (folder / 'imu.csv').write_text(text)
+    with pytest.raises(DatasetError, match=r'imu\.csv: the specific force is given in g'):
+        opened(folder)
+
+
 def test_measurements_without_extrinsics_say_what_is_missing(folder):
     (folder / 'extrinsics.yaml').rename(folder / 'other.yaml')
     with pytest.raises(DatasetError, match=r'neither extrinsics\.yaml nor camchain-imucam\.yaml'):
         opened(folder)
     sequence = opened(folder, imu_calibration=folder / 'other.yaml')
     assert sequence.imu.noise == IMU_NOISE
+
+
+@pytest.mark.parametrize(
+    ('changes', 'noise'),
+    [
+        ({}, IMU_NOISE),
+        ({'imu.bridge': 1.0}, IMU_NOISE),
+        # The settings are to be used.
+        ({'imu.gyroscope_walk': 1e-6}, None),
+    ],
+)
+def test_densities_that_are_set_win_over_those_of_a_recording(folder, changes, noise):
+    sequence = open_sequence(folder)
+    sequence.provide_for(replace(Settings(), {'scale.source': 'imu', **changes}))
+    assert sequence.imu.noise == noise
 
 
 # --- calibrations

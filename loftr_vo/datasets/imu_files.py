@@ -15,10 +15,11 @@ from loftr_vo.datasets.pictures import stamp_of
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.files.errors import naming
 from loftr_vo.files.regular_file import read_text
-from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples
+from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.geometry.plausible import SPECIFIC_FORCE, TURN_RATE
 from loftr_vo.geometry.trajectory import NANOSECONDS
-from loftr_vo.imaging.imu_calibration import read_imu_calibration, read_imu_noise
+from loftr_vo.imaging.imu_calibration import read_imu_calibration
+from loftr_vo.imaging.specific_force_unit import wrong_unit
 
 HEADER = ('timestamp_s', 'gx', 'gy', 'gz', 'ax', 'ay', 'az')
 
@@ -28,7 +29,7 @@ def find_imu(folder: Path, calibration: Path | None) -> ImuRecording | None:
 
     Args:
         folder: with ``extrinsics.yaml``, or Kalibr's ``camchain-imucam.yaml`` or
-            ``camchain-imucam-NAME.yaml``, and ``imu.yaml`` with its noise.
+            ``camchain-imucam-NAME.yaml``.
         calibration: a file to use in place of that; ``FILE:CAMERA`` where it has several cameras.
 
     Raises:
@@ -42,22 +43,14 @@ def find_imu(folder: Path, calibration: Path | None) -> ImuRecording | None:
 
 
 def with_calibration(samples: ImuSamples, path: Path) -> ImuRecording:
-    """Return measurements with the calibration in a file, and by its shift of the clocks.
+    """Return measurements with the calibration in a file, on the pictures' clock.
 
     Raises:
         CalibrationError: see ``read_imu_calibration``.
     """
     calibration = read_imu_calibration(path)
-    beside = path.parent / 'imu.yaml'
-    if calibration.noise is None and beside.exists():
-        calibration = dataclasses.replace(calibration, noise=read_imu_noise(beside))
-    return ImuRecording(shifted(samples, calibration), calibration)
-
-
-def shifted(samples: ImuSamples, calibration: ImuCalibration) -> ImuSamples:
-    """Return measurements on the pictures' clock."""
     stamps = samples.stamps - round(calibration.time_shift * NANOSECONDS)
-    return dataclasses.replace(samples, stamps=stamps)
+    return ImuRecording(dataclasses.replace(samples, stamps=stamps), calibration)
 
 
 def _find_calibration(folder: Path) -> Path:
@@ -98,7 +91,8 @@ def samples_of(
         path: of the file, for errors.
 
     Raises:
-        DatasetError: a line is malformed or not after the one before; names its place.
+        DatasetError: a line is malformed or not after the one before (names its place), or forces
+            are not in m/s^2.
     """
     places: list[str] = []
     stamps: list[int] = []
@@ -125,4 +119,6 @@ def samples_of(
             raise DatasetError(
                 f'{places[refused[0]]}: {part[refused[0]].tolist()} is beyond {within}'
             )
+    if fault := wrong_unit(float(np.median(np.linalg.norm(numbers[:, 3:], axis=1)))):
+        raise DatasetError(f'{path}: {fault}')
     return ImuSamples(np.array(stamps, np.int64), numbers[:, :3], numbers[:, 3:])

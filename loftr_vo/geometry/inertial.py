@@ -47,9 +47,46 @@ class ImuSamples:
         begin = 0
         if first is not None:
             begin = max(0, int(np.searchsorted(self.stamps, first, 'right')) - 1)
-        part = np.s_[begin : int(np.searchsorted(self.stamps, last, 'left')) + 1]
+        return self.part(begin, int(np.searchsorted(self.stamps, last, 'left')) + 1)
+
+    def part(self, begin: int, end: int) -> ImuSamples:
+        """Return the samples from index ``begin`` on and before ``end``."""
+        part = np.s_[begin:end]
         return ImuSamples(
             self.stamps[part], self.angular_velocity[part], self.specific_force[part]
+        )
+
+
+class ImuStream:
+    """Puts the measurements of successive frames together, which overlap by two samples."""
+
+    def __init__(self) -> None:
+        self._parts: list[ImuSamples] = []
+        self._last: int | None = None
+
+    def add(self, samples: ImuSamples | None) -> ImuSamples | None:
+        """Add what a frame carries, None for nothing; return those that are new."""
+        if samples is None or not len(samples):
+            return None
+        first = 0
+        if self._last is not None:
+            first = int(np.searchsorted(samples.stamps, self._last, 'right'))
+        new = samples.part(first, len(samples))
+        if not len(new):
+            return None
+        self._last = int(new.stamps[-1])
+        self._parts.append(new)
+        return new
+
+    @property
+    def samples(self) -> ImuSamples | None:
+        """All measurements so far; None if there are none."""
+        if not self._parts:
+            return None
+        return ImuSamples(
+            np.concatenate([each.stamps for each in self._parts]),
+            np.concatenate([each.angular_velocity for each in self._parts]),
+            np.concatenate([each.specific_force for each in self._parts]),
         )
 
 

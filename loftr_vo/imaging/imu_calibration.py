@@ -40,7 +40,7 @@ def read_imu_calibration(given: str | Path) -> ImuCalibration:
     ``T_cam_imu``, with ``timeshift_cam_imu`` where that is known; both at its top, or below
     ``cam0`` and so on, as in Kalibr's ``camchain-imucam.yaml``. Noise densities are at its top
     (``gyro_noise_density``, ``gyro_random_walk``, ``accel_noise_density``, ``accel_random_walk``,
-    or the names that Kalibr has for them).
+    or the names that Kalibr has for them), or in Kalibr's ``imu.yaml`` beside it.
 
     Args:
         given: the file; with ``:CAMERA`` after it where it has several.
@@ -60,7 +60,11 @@ def read_imu_calibration(given: str | Path) -> ImuCalibration:
             raise CalibrationError(
                 f'timeshift_cam_imu is {shift:g} s, beyond {IMU_CLOCK}: it must be in seconds'
             )
-        return ImuCalibration(pose, noise_of(values), shift)
+        noise = noise_of(values)
+    beside = path.parent / 'imu.yaml'
+    if noise is None and beside.exists():
+        noise = read_imu_noise(beside)
+    return ImuCalibration(pose, noise, shift)
 
 
 def read_imu_noise(path: Path) -> ImuNoise | None:

@@ -8,15 +8,20 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.logging import LoggingSeverity
 
-from loftr_vo.config import NodeSettings, Settings
+from loftr_vo.config import ImuSettings, NodeSettings, Settings
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.imu_calibration import read_imu_calibration
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.body import ORIGIN, StartPose
 from loftr_vo.ros.health import Health
+from loftr_vo.ros.imu_input import ImuInput
+from loftr_vo.ros.imu_mounting import ImuMounting
 from loftr_vo.ros.inputs import Arrival, Inputs
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
@@ -43,6 +48,9 @@ class Stream:
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
         log: for problems that messages cause.
+
+    Raises:
+        CalibrationError: ``calibration_file``, ``mask`` or ``imu_calibration`` cannot be used.
     """
 
     def __init__(
@@ -74,7 +82,10 @@ class Stream:
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
         try:
-            self._scale_inputs = ScaleInputs(node, settings, odometry_settings, health, log)
+            self._imu = self._imu_input(settings, odometry_settings)
+            self._scale_inputs = ScaleInputs(
+                node, settings, odometry_settings, health, log, self._imu
+            )
         except Exception:
             self._inputs.close()
             raise
@@ -147,8 +158,27 @@ class Stream:
             self._to_be_mounted = False
         return self._scale_inputs.accompany(frame)
 
+    def _imu_input(self, settings: NodeSettings, needed: Settings) -> ImuInput | None:
+        """Return what takes the measurements of an IMU; None where none is needed."""
+        if 'imu' not in needed.companions:
+            return None
+
+        noise, pose, shift = noise_of(needed.imu), None, 0
+        if settings.imu_calibration:
+            calibration = read_imu_calibration(settings.imu_calibration)
+            noise, pose = calibration.noise or noise, calibration.imu_from_camera
+            shift = round(calibration.time_shift * 1e9)
+
+        def mount(imu_from_camera: np.ndarray) -> None:
+            self._odometry.mount_imu(imu_from_camera, noise)
+
+        mounting = ImuMounting(self._extrinsics, pose)
+        return ImuInput(settings, self._extrinsics, mounting, mount, self._health, shift)
+
     def _restart(self, start: StartPose = ORIGIN) -> None:
         self._extrinsics.start_at(start)
+        if self._imu is not None:
+            self._imu.restart()
         self._odometry.reset()
         self._outputs.restart()
 
@@ -157,6 +187,8 @@ class Stream:
         assert body is not None  # pictures are held until it is found
         health = self._health
         self._outputs.publish(estimate, body)
+        if self._imu is not None:
+            self._imu.compare(estimate)
         now = time.monotonic()
         health.output.happened(now)
         health.wait = tracked.start - tracked.arrival
@@ -168,6 +200,16 @@ class Stream:
         self._outputs.publish_pictures(
             estimate, tracked.frame, tracked.camera_frame, body, health.output.hertz(now)
         )
+
+
+def noise_of(settings: ImuSettings) -> ImuNoise:
+    """Return the densities of the settings."""
+    return ImuNoise(
+        settings.gyroscope_noise,
+        settings.accelerometer_noise,
+        settings.gyroscope_walk,
+        settings.accelerometer_walk,
+    )
 
 
 def _in_a_line(estimate: Estimate, health: Health) -> str:

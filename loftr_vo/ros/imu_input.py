@@ -1,0 +1,142 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""The measurements of an IMU from their messages to the frames, checked on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sensor_msgs.msg import Imu
+
+from loftr_vo.config import NodeSettings
+from loftr_vo.geometry.inertial import ImuSamples
+from loftr_vo.imaging.frame import Frame
+from loftr_vo.imaging.imu_buffer import ImuBuffer
+from loftr_vo.imaging.imu_signal import ImuSignal
+from loftr_vo.imaging.stamp_gate import Succession
+from loftr_vo.odometry.estimate import Estimate
+from loftr_vo.odometry.inertial.imu_checks import ImuChecks
+from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.imu_mounting import ImuMounting
+from loftr_vo.ros.messages import nanoseconds
+from loftr_vo.ros.transforms import Extrinsics
+
+# Measurements that wait for a picture: ten seconds at 1 kHz, for a live camera. Where every
+# picture is worked on, they may wait as long as the pictures do.
+_KEPT, _KEPT_FOR_ALL = 10_000, 100_000
+# Seconds that a picture waits for the measurement after it: a few periods, where the camera is
+# live; its own way through the driver takes longer. Where it is not, as for other inputs.
+_PATIENCE, _PATIENCE_FOR_ALL = 0.02, 0.15
+# Seconds of silence after which nothing is waited for.
+_SILENT = 0.5
+# Nanoseconds between a picture and the nearest measurement from which their clocks differ.
+_NOT_IN_STEP = 100_000_000
+_ALONE = 'the camera goes on alone'
+
+
+class ImuInput:
+    """Keeps the measurements for the frames, and leaves them out where they cannot be used.
+
+    ``receive`` is called on the executor's thread; ``accompany`` and ``compare`` on the worker's.
+
+    Args:
+        settings: the node's.
+        extrinsics: to find the IMU beside the camera with.
+        mounting: where the IMU is.
+        mount: called once with its pose (4, 4), ``imu_from_camera``, when that is found.
+        health: where the state is noted.
+        time_shift: nanoseconds by which the IMU's stamps are ahead of the pictures'.
+
+    Attributes:
+        feed: of the topic.
+    """
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        extrinsics: Extrinsics,
+        mounting: ImuMounting,
+        mount: Callable[[np.ndarray], None],
+        health: Health,
+        time_shift: int = 0,
+    ) -> None:
+        every = settings.queue_policy == 'all'
+        self._patience = _PATIENCE_FOR_ALL if every else _PATIENCE
+        self._extrinsics = extrinsics
+        self._mounting = mounting
+        self._mount = mount
+        self._mounted = False
+        self._time_shift = time_shift
+        self._health = health
+        self._signal = ImuSignal()
+        self._buffer = ImuBuffer(_KEPT_FOR_ALL if every else _KEPT)
+        self._checks = ImuChecks()
+        self._frame_id: str | None = None
+        self._taken: ImuSamples | None = None
+        self.feed = Feed()
+
+    def receive(self, message: Imu) -> None:
+        """Take a message; its orientation is not used."""
+        turn, force = message.angular_velocity, message.linear_acceleration
+        self._frame_id = message.header.frame_id
+        stamp = nanoseconds(message.header.stamp) - self._time_shift
+        values = (turn.x, turn.y, turn.z), (force.x, force.y, force.z)
+        how = self._signal.accept(stamp, *values)
+        if how is Succession.JUMP:
+            self._buffer.clear()
+        if how is not Succession.REFUSED:
+            self._buffer.put(stamp, *values)
+        self._health.imu = self._signal.report
+
+    def accompany(self, frame: Frame) -> Frame:
+        """Return the frame with the measurements since the last one, if they can be used."""
+        keeps_coming = self.feed.rate.silence(time.monotonic()) < _SILENT
+        self._taken = self._buffer.take(frame.stamp, self._patience if keeps_coming else 0.0)
+        self._health.imu_error = self._why_not()
+        usable = self._mounted and self._signal.report.is_usable and not self._health.imu_error
+        self._health.imu_used = usable and self._taken is not None
+        return dataclasses.replace(frame, imu=self._taken if usable else None)
+
+    def compare(self, estimate: Estimate) -> None:
+        """Compare the measurements of the last frame with its estimate."""
+        if self._mounted and self._taken is not None:
+            self._checks.add(estimate.stamp, estimate.step, self._taken)
+
+    def restart(self) -> None:
+        """Forget what was compared: the odometry starts anew."""
+        self._checks.reset()
+
+    def close(self) -> None:
+        """End the waiting, and what is known of the IMU."""
+        self._buffer.close()
+        self._health.imu, self._health.imu_error = None, ''
+        self._health.imu_used = False
+
+    def _why_not(self) -> str:
+        """Return why the measurements are left out; empty where they can be used."""
+        if self._frame_id is None:
+            return ''  # nothing has come
+        if not self._mounted and not self._find(self._frame_id):
+            return f'imu: {self._mounting.missing}'
+        apart = self._buffer.apart
+        if apart is not None and apart > _NOT_IN_STEP:
+            return (
+                f'the nearest measurement of imu is {1e-6 * apart:.1f} ms from its picture: not '
+                f'in step; {_ALONE}'
+            )
+        return f'imu: {self._checks.fault}; {_ALONE}' if self._checks.fault else ''
+
+    def _find(self, frame_id: str) -> bool:
+        """Find where the IMU is; return whether that is known."""
+        pose = self._mounting.find(frame_id)
+        if pose is None:
+            return False
+        measured, body = self._extrinsics.is_measured, self._extrinsics.body
+        base = body.base_from_camera if measured and body is not None else None
+        self._checks.mount(pose, base)
+        self._mount(pose)
+        self._mounted = True
+        return True
