@@ -68,6 +68,7 @@ class EstimateBuilder:
         keyframe = reference.keyframe if reference else state.keyframe
         motion = reference.motion if reference else None
         odom_from_map = state.relocalisation.odom_from_map
+        self._scale.compare_imu(frame.stamp, step)
         scale = self._scale.status(frame.stamp)
         gravity, gravity_sigma = self._scale.inertial.gravity()
         covariance = state.odom_covariance(frame.stamp)
@@ -97,6 +98,7 @@ class EstimateBuilder:
             scale=scale,
             gravity=None if gravity is None else odom_from_map[:3, :3] @ gravity,
             gravity_sigma=gravity_sigma,
+            imu_fault=self._scale.imu_fault,
             timings=timings,
         )
 

@@ -18,6 +18,7 @@ from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import CAMERA_HEIGHT
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
+from loftr_vo.odometry.inertial.imu_gate import ImuGate
 from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import (
@@ -30,6 +31,7 @@ from loftr_vo.odometry.scale.scale_measurement import ScaleMeasurement, median_d
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_path import Guide
+from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class MetricScale:
@@ -64,6 +66,7 @@ class MetricScale:
             )
         self.source = settings.source
         self._matcher = matcher
+        self._imu_gate = ImuGate()
         self._measurement = ScaleMeasurement(
             settings, geometry, lambda: self._matcher, base_from_camera, imu
         )
@@ -78,10 +81,12 @@ class MetricScale:
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Set the mounting of the camera, (4, 4); the scale is kept."""
         self._measurement.mount(base_from_camera)
+        self._imu_gate.mount_base(base_from_camera)
 
     def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
         """Set where the IMU is, (4, 4), and its noise; the scale is kept."""
         self._measurement.mount_imu(imu_from_camera, noise)
+        self._imu_gate.mount_imu(imu_from_camera)
 
     def reset(self) -> None:
         """Return to the state without any reading."""
@@ -92,6 +97,7 @@ class MetricScale:
         self._position = np.zeros(3)
         self._position_error = np.zeros(3)
         self._measurement.reset()
+        self._imu_gate.reset()
 
     @property
     def sigma(self) -> float:
@@ -118,6 +124,16 @@ class MetricScale:
         """The IMU beside the camera."""
         return self._measurement.inertial
 
+    @property
+    def imu_fault(self) -> str:
+        """In what the IMU contradicts the pictures, and is left out; empty while it does not."""
+        return self._imu_gate.fault
+
+    def compare_imu(self, stamp: int, step: CameraStep | None) -> None:
+        """Compare the IMU's measurements of a frame with its step; see ``ImuGate.compare``."""
+        if self._imu_gate.compare(stamp, step):
+            self.inertial.interrupt()
+
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
         age = (
@@ -125,7 +141,7 @@ class MetricScale:
             if self._last_reading_stamp is None
             else (stamp - self._last_reading_stamp) * 1e-9
         )
-        reason = self._reason
+        reason = f'IMU left out: {self.imu_fault}' if self.imu_fault else self._reason
         if not self.known:
             reason = f'scale not known yet: {reason}' if reason else 'scale not known yet'
         return ScaleStatus(
@@ -141,8 +157,9 @@ class MetricScale:
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
         self._measurement.wheel_path.add(frame.wheels)
-        if frame.imu is not None:
-            self.inertial.add(frame.imu)
+        samples = self._imu_gate.admitted(frame.imu)
+        if samples is not None:
+            self.inertial.add(samples)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.
