@@ -317,6 +317,13 @@ class ImuSettings:
         high=1000.0,
     )
 
+    @property
+    def sets_noise(self) -> bool:
+        """Whether a density differs from its default: it then wins over those of a recording."""
+        default = ImuSettings()
+        names = ('gyroscope_noise', 'accelerometer_noise', 'gyroscope_walk', 'accelerometer_walk')
+        return any(getattr(self, name) != getattr(default, name) for name in names)
+
 
 @dataclass(frozen=True)
 class Settings:

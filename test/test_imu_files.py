@@ -11,6 +11,7 @@ import recordings
 import yaml
 from recordings import IMU_NOISE, IMU_POSE, IMU_STAMPS, extrinsics, imu_csv
 
+from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.imaging.calibration_checks import CalibrationError
@@ -105,6 +106,21 @@ def test_measurements_without_extrinsics_say_what_is_missing(folder):
         opened(folder)
     sequence = opened(folder, imu_calibration=folder / 'other.yaml')
     assert sequence.imu.noise == IMU_NOISE
+
+
+@pytest.mark.parametrize(
+    ('changes', 'noise'),
+    [
+        ({}, IMU_NOISE),
+        ({'imu.bridge': 1.0}, IMU_NOISE),
+        # The settings are to be used.
+        ({'imu.gyroscope_walk': 1e-6}, None),
+    ],
+)
+def test_densities_that_are_set_win_over_those_of_a_recording(folder, changes, noise):
+    sequence = open_sequence(folder)
+    sequence.provide_for(replace(Settings(), {'scale.source': 'imu', **changes}))
+    assert sequence.imu.noise == noise
 
 
 # --- calibrations

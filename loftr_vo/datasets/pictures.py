@@ -43,11 +43,8 @@ class PictureSequence(Sequence):
         """See ``Sequence``."""
         return self.companions.lacks(source)
 
-    @property
-    def imu(self) -> ImuCalibration | None:
-        """See ``Sequence``."""
-        if 'imu' not in self.provided or self.companions.imu is None:
-            return None
+    def _imu_calibration(self) -> ImuCalibration:
+        assert self.companions.imu is not None  # it is provided
         return self.companions.imu.calibration
 
     def __len__(self) -> int:

@@ -132,12 +132,7 @@ class BagSequence(Sequence):
         """See ``Sequence``; of an IMU it is looked up where it is."""
         super().provide(source, needed_by)
         if source == 'imu':
-            _ = self._imu_calibration
-
-    @property
-    def imu(self) -> ImuCalibration | None:
-        """See ``Sequence``."""
-        return self._imu_calibration if 'imu' in self.provided else None
+            _ = self._found_imu
 
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0
@@ -187,8 +182,11 @@ class BagSequence(Sequence):
             attach['imu'] = imu_attacher(self._imu_ahead)
         return attach
 
-    @functools.cached_property
     def _imu_calibration(self) -> ImuCalibration:
+        return self._found_imu
+
+    @functools.cached_property
+    def _found_imu(self) -> ImuCalibration:
         topic = self.companion_topic('imu') or ''
         with opened(self._bag) as reader:
             return read_bag_imu(
@@ -198,7 +196,7 @@ class BagSequence(Sequence):
     @property
     def _imu_ahead(self) -> int:
         """Nanoseconds by which the IMU's stamps are ahead of the pictures'."""
-        return round(self.imu.time_shift * 1e9) if self.imu else 0
+        return round(self._found_imu.time_shift * 1e9) if 'imu' in self.provided else 0
 
     def _first_calibration(self, reader: AnyReader) -> Camera:
         found = next(messages(reader, self._bag, [self._info_topic]), None)

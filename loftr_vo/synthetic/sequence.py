@@ -153,11 +153,7 @@ class SyntheticSequence(Sequence):
         rng = np.random.default_rng([self._seed, 3])
         return wheel_odometry(self._path, float(self._times[-1]), _START, rng)
 
-    @property
-    def imu(self) -> ImuCalibration | None:
-        """See ``Sequence``."""
-        if 'imu' not in self.provided:
-            return None
+    def _imu_calibration(self) -> ImuCalibration:
         return ImuCalibration(IMU_FROM_CAMERA, stated_noise(self._imu_options))
 
     @functools.cached_property

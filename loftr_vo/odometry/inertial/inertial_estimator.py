@@ -18,10 +18,8 @@ from loftr_vo.odometry.inertial.alignment_window import window_of
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
 from loftr_vo.odometry.inertial.inertial_state import (
     ACCELEROMETER,
-    GRAVITY,
     GYROSCOPE,
     POSITION,
-    ROTATION,
     SCALE,
     SIZE,
     InertialState,
@@ -139,8 +137,10 @@ class InertialEstimator:
             poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
         )
         depth = poses[-1].position_sigma / TUNING.position_sigma
-        prior_state = state.turned(poses[0].pose[:3, :3]).spread(
-            self._drift(seconds, depth * state.scale)
+        prior_state = (
+            state.turned(poses[0].pose[:3, :3])
+            .in_turned_map(TUNING.rotation_drift)
+            .spread(self._drift(seconds, depth * state.scale))
         )
         prior = Prior(prior_state, _inverse(prior_state.covariance))
         try:
@@ -178,8 +178,6 @@ class InertialEstimator:
             depth: median of the scene, in metres.
         """
         gained = np.zeros(SIZE)
-        gained[ROTATION] = TUNING.rotation_drift**2
-        gained[GRAVITY] = TUNING.rotation_drift**2
         gained[POSITION] = (TUNING.position_drift * depth) ** 2
         gained[GYROSCOPE] = self._noise.gyroscope_walk**2 * seconds
         gained[ACCELEROMETER] = self._noise.accelerometer_walk**2 * seconds

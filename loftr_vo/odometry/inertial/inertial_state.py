@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.odometry.inertial.preintegration import Bias
 
 # Places in a state's vector of errors: rotation (right perturbation), velocity, position, biases
@@ -90,6 +91,23 @@ class InertialState:
     def rescaled(self, factor: float) -> InertialState:
         """Return the state for a map whose lengths are multiplied by ``factor``."""
         return replace(self, scale=self.scale / factor)
+
+    def in_turned_map(self, sigma: float) -> InertialState:
+        """Return the state in a map whose axes have drifted by an unknown rotation.
+
+        All vectors turn together, so what the IMU knows of itself, such as where it feels gravity,
+        stays as certain as it was.
+
+        Args:
+            sigma: standard deviation of the rotation about each axis, in radians.
+        """
+        direction = self.gravity / np.linalg.norm(self.gravity)
+        by_turn = np.zeros((SIZE, 3))
+        by_turn[ROTATION] = self.rotation.T
+        by_turn[VELOCITY] = -skew(self.velocity)
+        by_turn[POSITION] = -skew(self.position)
+        by_turn[GRAVITY] = -self.tangent.T @ skew(direction)
+        return replace(self, covariance=self.covariance + sigma**2 * by_turn @ by_turn.T)
 
     def spread(self, variances: np.ndarray) -> InertialState:
         """Return the state with variances (18,) added."""

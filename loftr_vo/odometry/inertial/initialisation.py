@@ -16,6 +16,7 @@ from loftr_vo.odometry.inertial.linear_alignment import (
     NotAligned,
     align_linearly,
     gyroscope_bias,
+    rotation_misfit,
 )
 from loftr_vo.odometry.inertial.preintegration import Bias
 from loftr_vo.odometry.inertial.tuning import TUNING
@@ -39,8 +40,11 @@ def initialise(window: AlignmentWindow) -> Refined:
     if is_at_rest(window):
         raise NotYet('at rest')
     bias = Bias(gyroscope_bias(window, prior.state.bias), prior.state.bias.accelerometer)
+    motions = window.preintegrate(bias)
+    if rotation_misfit(window, motions) > TUNING.max_misfit:
+        raise NoReading('the IMU turns otherwise than the camera')
     try:
-        linear = align_linearly(window, window.preintegrate(bias))
+        linear = align_linearly(window, motions)
         start = Alignment(
             window.rotations,
             linear.velocities,

@@ -72,6 +72,20 @@ def gyroscope_bias(window: AlignmentWindow, start: Bias) -> np.ndarray:
     return bias.gyroscope
 
 
+def rotation_misfit(window: AlignmentWindow, motions: Preintegrated) -> float:
+    """Return the mean square by which both turn differently, in standard deviations.
+
+    Args:
+        window: of the path.
+        motions: its motions, with the gyroscope's bias subtracted.
+    """
+    by_camera = window.rotations[:-1].swapaxes(1, 2) @ window.rotations[1:]
+    errors = logarithm(motions.rotation.swapaxes(1, 2) @ by_camera)
+    variance = window.rotation_sigma[:-1] ** 2 + window.rotation_sigma[1:] ** 2
+    variance = variance + np.trace(motions.covariance[:, :3, :3], axis1=1, axis2=2) / 3
+    return float(np.mean(errors**2 / variance[:, None]))
+
+
 def align_linearly(window: AlignmentWindow, intervals: Preintegrated) -> LinearAlignment:
     """Return scale, gravity and velocities by linear least squares.
 

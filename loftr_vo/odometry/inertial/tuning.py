@@ -72,7 +72,7 @@ class InertialTuning:
     # By how much the map drifts from one window to the next: position as a share of the median
     # depth, rotation in radians. The scale's drift is that of the scale filter.
     position_drift: float = 0.001
-    rotation_drift: float = 0.0005
+    rotation_drift: float = 0.001
     # Mean squared residual beyond which IMU and camera contradict each other, and consecutive
     # windows after which the estimation begins anew.
     max_misfit: float = 6.0
