@@ -326,3 +326,26 @@ def test_up_is_compared_where_the_mounting_is_measured(make_rig, transforms):
     rig.track(SECOND)
     ((pose),) = mounted
     assert np.allclose(pose, BODY_FROM_OPTICAL)
+
+
+# --- level
+
+
+def tilted_up():
+    """In the optical axes of a camera that looks 30 degrees down."""
+    return 9.81 * np.array([0.0, -math.cos(math.radians(30)), -math.sin(math.radians(30))])
+
+
+@pytest.mark.parametrize('align', [True, False])
+def test_odom_is_level_from_the_first_picture_on(make_rig, align):
+    rig = make_rig(**{'imu.align_gravity': align})
+    rig.measure(SECOND - 20 * PERIOD, SECOND + SECOND // 2, force=tilted_up())
+    rig.track(SECOND)
+    first = rig.heard['odom'][-1].pose.pose.orientation
+    pitch = math.degrees(2 * math.atan2(first.y, first.w))
+    assert pitch == pytest.approx(30.0 if align else 0.0, abs=1e-3)
+    # The camera goes forward, and so down by half of that.
+    rig.track(SECOND + SECOND // 2)
+    place = rig.heard['odom'][-1].pose.pose.position
+    assert place.z == pytest.approx(-0.5 if align else 0.0, abs=1e-6)
+    assert rig.value('odom_tilt') == 'unknown'

@@ -74,6 +74,11 @@ class ImuInput:
         self._given = False
         self.feed = Feed()
 
+    @property
+    def imu_from_camera(self) -> np.ndarray | None:
+        """(4, 4), maps points of the camera to the IMU; None until that is known."""
+        return self._mounting.imu_from_camera
+
     def receive(self, message: Imu) -> None:
         """Take a message; its orientation is not used."""
         turn, force = message.angular_velocity, message.linear_acceleration

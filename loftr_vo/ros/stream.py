@@ -18,11 +18,12 @@ from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.imu_calibration import read_imu_calibration
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.body import ORIGIN, StartPose
+from loftr_vo.ros.body import ORIGIN, Body, StartPose
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.imu_input import ImuInput
 from loftr_vo.ros.imu_mounting import ImuMounting
 from loftr_vo.ros.inputs import Arrival, Inputs
+from loftr_vo.ros.levelling import Levelling
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
@@ -90,6 +91,8 @@ class Stream:
             self._inputs.close()
             raise
         self._follows_odometry = False
+        level = self._imu is not None and odometry_settings.imu.align_gravity
+        self._levelling = Levelling() if level else None
         needed = odometry_settings.companions
         self._to_be_mounted = not needed.keys().isdisjoint(_NEED_MOUNTING) or (
             # By an assumed mounting, up is not known.
@@ -181,16 +184,30 @@ class Stream:
 
     def _restart(self, start: StartPose = ORIGIN) -> None:
         self._extrinsics.start_at(start)
+        if self._levelling is not None:
+            self._levelling.begin(is_open=start is ORIGIN)
         self._odometry.reset()
         self._outputs.restart()
+
+    def _level(self, estimate: Estimate, frame: Frame, imu: ImuInput, body: Body) -> Body:
+        """Turn ``odom`` nearer to level; return what the camera is fixed to."""
+        if self._levelling is None:
+            return body
+        start = self._levelling.new_start(estimate, body, frame.imu, imu.imu_from_camera)
+        self._health.odom_tilt = self._levelling.tilt
+        if start is not None:
+            self._extrinsics.start_at(start)
+        assert self._extrinsics.body is not None  # it was there
+        return self._extrinsics.body
 
     def _publish(self, estimate: Estimate, tracked: Tracked) -> None:
         body = self._extrinsics.body
         assert body is not None  # pictures are held until it is found
         health = self._health
-        self._outputs.publish(estimate, body)
         if self._imu is not None:
+            body = self._level(estimate, tracked.frame, self._imu, body)
             self._imu.note(estimate)
+        self._outputs.publish(estimate, body)
         now = time.monotonic()
         health.output.happened(now)
         health.wait = tracked.start - tracked.arrival
