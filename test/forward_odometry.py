@@ -20,6 +20,7 @@ class ForwardOdometry:
         self.starts = []
         self.resets = 0
         self.imu_mountings = []
+        self.imu_fault = ''
         self.settings = None
         self.fail_at = ()
         self.error = RuntimeError('this picture hurts')
@@ -58,6 +59,7 @@ class ForwardOdometry:
             keyframe_image=frame.image,
             silent=self.silent,
             readout_time=self.readout_time,
+            imu_fault=self.imu_fault,
         )
 
     def step_to(self, frame):

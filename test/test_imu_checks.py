@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.odometry.inertial.imu_checks import ImuChecks
+from loftr_vo.odometry.inertial.imu_gate import ImuGate
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 RATE, EVERY = 200, 10  # Hz of the IMU; measurements from one picture to the next
@@ -137,6 +138,39 @@ def test_it_is_trusted_again_once_it_agrees():
         return np.concatenate([np.degrees(turn[:half]), turn[half:]]), force
 
     assert run(shaken, change, seconds=10.0).fault == ''
+
+
+@pytest.mark.parametrize(
+    ('factor', 'words'), [(1 / 9.81, 'given in g'), (0.0, 'no gravity'), (1e3, 'not in m/s^2')]
+)
+def test_another_unit_of_the_force_is_found_out(factor, words):
+    assert words in run(shaken, lambda turn, force: (turn, factor * force)).fault
+
+
+def test_the_gate_is_closed_by_a_fault_and_opens_after_it():
+    gate = ImuGate()
+    gate.mount_imu(IMU_FROM_CAMERA)
+    turns, forces, steps = truth(shaken, 6.0)
+    axes = IMU_FROM_CAMERA[:3, :3]
+    admitted, new = [], 0
+    for index, turned in enumerate(axes.T @ steps @ axes):
+        motion_of_camera = np.eye(4)
+        motion_of_camera[:3, :3] = turned
+        part = np.s_[index * EVERY : (index + 1) * EVERY + 1]
+        stamps = 10**9 + np.arange(part.start, part.stop) * (10**9 // RATE)
+        measured = np.degrees(turns[part]) if index < 50 else turns[part]
+        samples = ImuSamples(stamps, measured, forces[part])
+        admitted.append(gate.admitted(samples) is not None)
+        step = CameraStep(EVERY / RATE, motion_of_camera, np.eye(6))
+        new += gate.compare(int(stamps[-1]), step)
+    assert admitted[0]
+    assert not admitted[49]
+    assert admitted[-1]
+    assert new == 1
+    # A frame without measurements, and one before the IMU is found, are not compared.
+    assert gate.admitted(None) is None
+    assert not gate.compare(0, None)
+    assert ImuGate().admitted(samples) is samples
 
 
 def test_without_a_step_or_measurements_nothing_is_compared():

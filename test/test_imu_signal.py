@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from loftr_vo.imaging.imu_buffer import ImuBuffer
 from loftr_vo.imaging.imu_signal import ImuSignal
 from loftr_vo.imaging.stamp_gate import Succession
 
@@ -179,3 +180,27 @@ def test_a_flight_with_hard_manoeuvres_is_in_metres():
         source.send(lambda turn, force, push=push: (turn, push * force))
     assert source.signal.report.counts == ''
     assert source.signal.report.is_usable
+
+
+def test_whatever_comes_what_is_kept_is_in_order_and_finite():
+    rng = np.random.default_rng(0)
+    signal, buffer = ImuSignal(), ImuBuffer(500)
+    extremes = [0.0, -0.0, 1e-300, 9.81, 1e3, 1e155, -1e300, math.nan, math.inf, -math.inf]
+    edges = [-(2**31) * SECOND, -1, 0, 1, 2**31 * SECOND - 1, 2**31 * SECOND, 2**62]
+    stamp = 100 * SECOND
+    for index in range(5000):
+        turn, force = (tuple(rng.choice(extremes[: rng.choice([5, 10])], 3)) for _ in range(2))
+        stamp += int(rng.integers(-2 * PERIOD, 4 * PERIOD))
+        given = int(rng.choice(edges)) if index % 50 == 7 else stamp
+        how = signal.accept(given, turn, force)
+        if how is Succession.JUMP:
+            buffer.clear()
+        if how is not Succession.REFUSED:
+            buffer.put(given, turn, force)
+        if index % 20 == 0:
+            samples = buffer.take(stamp)
+            assert samples is None or np.isfinite(samples.specific_force).all()
+            assert samples is None or np.isfinite(samples.angular_velocity).all()
+    assert len(signal.report.fault) < 200
+    for kind in ('not finite', 'implausible', 'out of order', 'stamp'):
+        assert kind in signal.report.counts

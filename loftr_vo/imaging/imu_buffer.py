@@ -78,7 +78,6 @@ class ImuBuffer:
         """
         with self._arrived:
             self._wait_for(stamp, patience)
-            self.apart = min((abs(item[0] - stamp) for item in self._items), default=None)
             since = self._since(stamp)
             while since is not None and len(self._items) > 1 and self._items[1][0] <= since:
                 self._items.popleft()
@@ -89,6 +88,7 @@ class ImuBuffer:
                     break
             self._last_frame = stamp
             self._last_taken = taken[-1][0] if taken else None
+            self.apart = min((abs(item[0] - stamp) for item in taken[-2:]), default=None)
         return _as_samples(taken) if taken else None
 
     def _wait_for(self, stamp: int, patience: float) -> None:

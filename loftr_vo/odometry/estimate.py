@@ -81,6 +81,10 @@ class Estimate:
         readout_time: seconds in which a rolling shutter reads the rows; 0 for a global one, NaN as
             long as it is not known.
         scale: state of the metric scale.
+        gravity: (3,) float64 unit vector in the world, down; None where no IMU measures it.
+        gravity_sigma: standard deviation of its direction in radians; infinite without one.
+        imu_fault: in what an IMU contradicts the pictures, and is left out; empty while it does
+            not.
         timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, the work
             after the estimate of the frame before, see ``VisualOdometry.finish``.
     """
@@ -106,6 +110,9 @@ class Estimate:
     silent: bool = False
     readout_time: float = math.nan
     scale: ScaleStatus = field(default_factory=ScaleStatus)
+    gravity: np.ndarray | None = None
+    gravity_sigma: float = math.inf
+    imu_fault: str = ''
     timings: dict[str, float] = field(default_factory=dict)
 
     @property

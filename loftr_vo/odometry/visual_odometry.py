@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from loftr_vo.config import Settings
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.matching.encoded_image import EncodedImage
@@ -62,7 +63,9 @@ class VisualOdometry:
         self.settings = settings or Settings()
         self._trace = trace or NoTrace()
         self._matcher = Matcher(self.settings.matcher, model, trace)
-        self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
+        self._scale = MetricScale(
+            self.settings.scale, self.settings.geometry, self._matcher, imu=self.settings.imu
+        )
         self._prefetch = Prefetch(lambda: self._matcher)
         self._keyframe_matching = KeyframeMatching(lambda: self._matcher)
         self._live = False
@@ -130,6 +133,16 @@ class VisualOdometry:
         """
         self.finish()
         self._scale.mount(base_from_camera)
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Set where the IMU is beside the camera, which ``scale.source`` imu needs.
+
+        Args:
+            imu_from_camera: (4, 4) in metres, maps points of the optical frame to the IMU's.
+            noise: of the IMU; None for that of the settings.
+        """
+        self.finish()
+        self._scale.mount_imu(imu_from_camera, noise)
 
     def settle(self) -> None:
         """Wait until all work is done; only needed to measure time."""

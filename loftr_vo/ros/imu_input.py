@@ -12,17 +12,14 @@ import numpy as np
 from sensor_msgs.msg import Imu
 
 from loftr_vo.config import NodeSettings
-from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.imu_buffer import ImuBuffer
 from loftr_vo.imaging.imu_signal import ImuSignal
 from loftr_vo.imaging.stamp_gate import Succession
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.odometry.inertial.imu_checks import ImuChecks
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.imu_mounting import ImuMounting
 from loftr_vo.ros.messages import nanoseconds
-from loftr_vo.ros.transforms import Extrinsics
 
 # Measurements that wait for a picture: ten seconds at 1 kHz, for a live camera. Where every
 # picture is worked on, they may wait as long as the pictures do.
@@ -40,11 +37,10 @@ _ALONE = 'the camera goes on alone'
 class ImuInput:
     """Keeps the measurements for the frames, and leaves them out where they cannot be used.
 
-    ``receive`` is called on the executor's thread; ``accompany`` and ``compare`` on the worker's.
+    ``receive`` is called on the executor's thread; ``accompany`` and ``note`` on the worker's.
 
     Args:
         settings: the node's.
-        extrinsics: to find the IMU beside the camera with.
         mounting: where the IMU is.
         mount: called once with its pose (4, 4), ``imu_from_camera``, when that is found.
         health: where the state is noted.
@@ -57,15 +53,14 @@ class ImuInput:
     def __init__(
         self,
         settings: NodeSettings,
-        extrinsics: Extrinsics,
         mounting: ImuMounting,
         mount: Callable[[np.ndarray], None],
         health: Health,
         time_shift: int = 0,
     ) -> None:
-        every = settings.queue_policy == 'all'
+        self._every = every = settings.queue_policy == 'all'
         self._patience = _PATIENCE_FOR_ALL if every else _PATIENCE
-        self._extrinsics = extrinsics
+        self._was_late = False
         self._mounting = mounting
         self._mount = mount
         self._mounted = False
@@ -73,9 +68,10 @@ class ImuInput:
         self._health = health
         self._signal = ImuSignal()
         self._buffer = ImuBuffer(_KEPT_FOR_ALL if every else _KEPT)
-        self._checks = ImuChecks()
         self._frame_id: str | None = None
-        self._taken: ImuSamples | None = None
+        # Of the last frame: why it has no measurements, and whether it has some.
+        self._why_not = ''
+        self._given = False
         self.feed = Feed()
 
     def receive(self, message: Imu) -> None:
@@ -93,21 +89,18 @@ class ImuInput:
 
     def accompany(self, frame: Frame) -> Frame:
         """Return the frame with the measurements since the last one, if they can be used."""
-        keeps_coming = self.feed.rate.silence(time.monotonic()) < _SILENT
-        self._taken = self._buffer.take(frame.stamp, self._patience if keeps_coming else 0.0)
-        self._health.imu_error = self._why_not()
-        usable = self._mounted and self._signal.report.is_usable and not self._health.imu_error
-        self._health.imu_used = usable and self._taken is not None
-        return dataclasses.replace(frame, imu=self._taken if usable else None)
+        taken = self._buffer.take(frame.stamp, self._patience_now())
+        self._was_late = taken is None or taken.stamps[-1] < frame.stamp
+        self._why_not = self._find_obstacle()
+        usable = self._mounted and self._signal.report.is_usable and not self._why_not
+        self._given = usable and taken is not None
+        return dataclasses.replace(frame, imu=taken if usable else None)
 
-    def compare(self, estimate: Estimate) -> None:
-        """Compare the measurements of the last frame with its estimate."""
-        if self._mounted and self._taken is not None:
-            self._checks.add(estimate.stamp, estimate.step, self._taken)
-
-    def restart(self) -> None:
-        """Forget what was compared: the odometry starts anew."""
-        self._checks.reset()
+    def note(self, estimate: Estimate) -> None:
+        """Note whether the odometry leaves the measurements out since they contradict it."""
+        fault = estimate.imu_fault
+        self._health.imu_error = self._why_not or (f'imu: {fault}; {_ALONE}' if fault else '')
+        self._health.imu_used = self._given and not fault
 
     def close(self) -> None:
         """End the waiting, and what is known of the IMU."""
@@ -115,8 +108,18 @@ class ImuInput:
         self._health.imu, self._health.imu_error = None, ''
         self._health.imu_used = False
 
-    def _why_not(self) -> str:
-        """Return why the measurements are left out; empty where they can be used."""
+    def _patience_now(self) -> float:
+        """Return the seconds to wait for measurements of the next frame.
+
+        Where they are always late, as of an IMU whose clock is behind, a live camera does not wait
+        for them in vain each time.
+        """
+        keeps_coming = self.feed.rate.silence(time.monotonic()) < _SILENT
+        in_vain = self._was_late and not self._every
+        return self._patience if keeps_coming and not in_vain else 0.0
+
+    def _find_obstacle(self) -> str:
+        """Return why the next frame goes without measurements; empty where it does not."""
         if self._frame_id is None:
             return ''  # nothing has come
         if not self._mounted and not self._find(self._frame_id):
@@ -127,16 +130,13 @@ class ImuInput:
                 f'the nearest measurement of imu is {1e-6 * apart:.1f} ms from its picture: not '
                 f'in step; {_ALONE}'
             )
-        return f'imu: {self._checks.fault}; {_ALONE}' if self._checks.fault else ''
+        return ''
 
     def _find(self, frame_id: str) -> bool:
         """Find where the IMU is; return whether that is known."""
         pose = self._mounting.find(frame_id)
         if pose is None:
             return False
-        measured, body = self._extrinsics.is_measured, self._extrinsics.body
-        base = body.base_from_camera if measured and body is not None else None
-        self._checks.mount(pose, base)
         self._mount(pose)
         self._mounted = True
         return True

@@ -90,7 +90,11 @@ class Stream:
             self._inputs.close()
             raise
         self._follows_odometry = False
-        self._to_be_mounted = not odometry_settings.companions.keys().isdisjoint(_NEED_MOUNTING)
+        needed = odometry_settings.companions
+        self._to_be_mounted = not needed.keys().isdisjoint(_NEED_MOUNTING) or (
+            # By an assumed mounting, up is not known.
+            'imu' in needed and extrinsics.is_measured
+        )
         self._worker = Worker(
             odometry,
             self._mailbox,
@@ -173,12 +177,10 @@ class Stream:
             self._odometry.mount_imu(imu_from_camera, noise)
 
         mounting = ImuMounting(self._extrinsics, pose)
-        return ImuInput(settings, self._extrinsics, mounting, mount, self._health, shift)
+        return ImuInput(settings, mounting, mount, self._health, shift)
 
     def _restart(self, start: StartPose = ORIGIN) -> None:
         self._extrinsics.start_at(start)
-        if self._imu is not None:
-            self._imu.restart()
         self._odometry.reset()
         self._outputs.restart()
 
@@ -188,7 +190,7 @@ class Stream:
         health = self._health
         self._outputs.publish(estimate, body)
         if self._imu is not None:
-            self._imu.compare(estimate)
+            self._imu.note(estimate)
         now = time.monotonic()
         health.output.happened(now)
         health.wait = tracked.start - tracked.arrival

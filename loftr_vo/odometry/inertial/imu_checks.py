@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an IMU contradicts the camera beside it: in its turns, or in which way is up."""
+"""Whether an IMU contradicts the camera beside it, in its turns or in which way is up."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.geometry.rotation import rotation_vector
+from loftr_vo.imaging.specific_force_unit import wrong_unit
 from loftr_vo.odometry.inertial.turn_comparison import TurnComparison
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 
@@ -18,6 +19,8 @@ _GRAVITY_SECONDS = 4.0
 # Degrees between the IMU's up and that of a base on level ground, from which its axes are
 # doubted: no vehicle on wheels lies on its side, and an axis that is exchanged makes it 90 or 180.
 _MOST_TILT = 60.0
+# Nanoseconds over which the unit of specific forces is judged.
+_UNIT_WINDOW = 10**9
 # Longest step that is compared, in seconds.
 _LONGEST_STEP = 1.0
 
@@ -52,6 +55,9 @@ class ImuChecks:
         self._turns = TurnComparison()
         self._force = np.zeros(3)
         self._seconds = 0.0
+        self._lengths: list[np.ndarray] = []
+        self._lengths_since: int | None = None
+        self._unit_fault = ''
 
     def add(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
         """Compare a step of the camera with the measurements of its time.
@@ -61,6 +67,22 @@ class ImuChecks:
             step: None where the camera's motion is not known.
             samples: those of the step's time, in the IMU's axes.
         """
+        self._check_unit(stamp, samples)
+        self._compare(stamp, step, samples)
+        self.fault = self._unit_fault or self._turns.fault or self._tilt_fault()
+
+    def _check_unit(self, stamp: int, samples: ImuSamples) -> None:
+        """Judge the unit of the specific forces, once for each window."""
+        if self._lengths_since is None:
+            self._lengths_since = stamp
+        self._lengths.append(np.linalg.norm(samples.specific_force, axis=1))
+        if stamp - self._lengths_since < _UNIT_WINDOW:
+            return
+        lengths = np.concatenate(self._lengths)
+        self._unit_fault = wrong_unit(float(np.median(lengths))) if len(lengths) else ''
+        self._lengths, self._lengths_since = [], stamp
+
+    def _compare(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
         if len(samples) < 2 or step is None or not 0 < step.seconds <= _LONGEST_STEP:
             return
         start = stamp - round(step.seconds * 1e9)
@@ -69,7 +91,6 @@ class ImuChecks:
         turn = _mean(samples.stamps, samples.angular_velocity, start, stamp) * step.seconds
         self._turns.add(rotation_vector(step.motion[:3, :3]), turn @ self._imu_axes, step.seconds)
         self._average(_mean(samples.stamps, samples.specific_force, start, stamp), step.seconds)
-        self.fault = self._turns.fault or self._tilt_fault()
 
     def _average(self, force: np.ndarray, seconds: float) -> None:
         self._seconds = min(self._seconds + seconds, _GRAVITY_SECONDS)

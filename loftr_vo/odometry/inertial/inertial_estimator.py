@@ -1,0 +1,227 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scale, gravity, biases and velocity from camera and IMU, in windows one after the other.
+
+The first window grows until the scale is known. Each later one begins where the last ended, with
+the state there as its prior. So every measurement counts once, and the covariance is honest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
+from loftr_vo.odometry.inertial.alignment_window import window_of
+from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
+from loftr_vo.odometry.inertial.inertial_state import (
+    ACCELEROMETER,
+    GYROSCOPE,
+    POSITION,
+    SCALE,
+    SIZE,
+    InertialState,
+)
+from loftr_vo.odometry.inertial.initialisation import initialise
+from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
+from loftr_vo.odometry.inertial.tuning import TUNING
+from loftr_vo.odometry.inertial.window import AlignmentWindow
+from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refined, refine
+from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
+from loftr_vo.odometry.scale.scale_filter import Reading
+from loftr_vo.odometry.scale.tuning import TUNING as SCALE_TUNING
+
+
+class InertialEstimator:
+    """Estimates what camera and IMU say together.
+
+    Args:
+        noise: of the IMU.
+        imu_from_camera: (4, 4), maps points of the camera to the IMU; None where it is not known.
+
+    Attributes:
+        samples: the measurements.
+        path: the camera's poses.
+    """
+
+    def __init__(self, noise: ImuNoise, imu_from_camera: np.ndarray | None = None) -> None:
+        self._noise = noise
+        self._imu_from_camera = imu_from_camera
+        self.samples = SampleBuffer()
+        self.path = CameraPath()
+        # In the axes of the camera at ``_stamp``, with the camera as origin.
+        self._state: InertialState | None = None
+        self._stamp = 0
+        self._contradictions = 0
+
+    def mount(self, imu_from_camera: np.ndarray, noise: ImuNoise) -> None:
+        """Set where the IMU is, (4, 4), and its noise; the estimation begins anew."""
+        self._imu_from_camera = imu_from_camera
+        self._noise = noise
+        self._state = None
+
+    def add(self, samples: ImuSamples) -> None:
+        """Add measurements."""
+        self.samples.add(samples)
+
+    def follow(
+        self, stamp: int, keyframe: Keyframe, pose: np.ndarray, covariance: np.ndarray
+    ) -> None:
+        """Add the pose of a frame, see ``CameraPath``."""
+        self.path.add(stamp, keyframe, pose, covariance)
+
+    def interrupt(self) -> None:
+        """Note that the camera is lost: its path has a gap, and the map may be another."""
+        self.path.clear()
+        self._state = None
+
+    def rescale(self, factor: float, shift: np.ndarray) -> None:
+        """Convert to another unit of the map: X' = factor X + shift, (3,)."""
+        self.path.rescale(factor, shift)
+        if self._state is not None:
+            self._state = self._state.rescaled(factor)
+
+    @property
+    def state(self) -> InertialState | None:
+        """The last state, in the axes of the camera then, whose position is the origin."""
+        return self._state
+
+    def gravity(self) -> tuple[np.ndarray | None, float]:
+        """Return gravity's direction in the map, (3,) unit vector, and its sigma in radians.
+
+        None and infinity where it is not known.
+        """
+        if self._state is None:
+            return None, math.inf
+        there = next(each for each in self.path.poses if each.stamp == self._stamp)
+        gravity = there.pose[:3, :3] @ self._state.gravity
+        return gravity / np.linalg.norm(gravity), self._state.gravity_sigma
+
+    def reading(self, keyframes: Iterable[Keyframe]) -> Reading:
+        """Return the scale by what was measured since the last reading.
+
+        Args:
+            keyframes: of the map, with their present poses.
+
+        Raises:
+            NoReading: there is none.
+        """
+        if self._imu_from_camera is None:
+            raise NoReading('where the IMU is beside the camera is not known')
+        self.path.refresh(keyframes)
+        return self._initialise() if self._state is None else self._continue(self._state)
+
+    def _initialise(self) -> Reading:
+        assert self._imu_from_camera is not None
+        poses = list(self.path.poses)
+        if not poses:
+            raise NotYet('too few frames')
+        self.path.drop_before(poses[-1].stamp - round(TUNING.max_seconds * 1e9))
+        poses = list(self.path.poses)
+        window = window_of(poses, self.samples, self._imu_from_camera, self._noise)
+        refined = initialise(window)
+        self._keep(refined, window, poses[-1])
+        drift = SCALE_TUNING.drift
+        return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))
+
+    def _continue(self, state: InertialState) -> Reading:
+        assert self._imu_from_camera is not None
+        poses = [each for each in self.path.poses if each.stamp >= self._stamp]
+        seconds = (poses[-1].stamp - self._stamp) * 1e-9
+        if len(poses) <= TUNING.step_poses or seconds < TUNING.step_seconds:
+            raise NotYet('too few frames')
+        window = window_of(
+            poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
+        )
+        depth = poses[-1].position_sigma / TUNING.position_sigma
+        prior_state = (
+            state.turned(poses[0].pose[:3, :3])
+            .in_turned_map(TUNING.rotation_drift)
+            .spread(self._drift(seconds, depth * state.scale))
+        )
+        prior = Prior(prior_state, _inverse(prior_state.covariance))
+        try:
+            refined = refine(window, _predicted(prior_state, window), prior)
+        except np.linalg.LinAlgError as error:
+            self._state = None
+            raise NoReading(f'IMU: {error}') from None
+        if refined.misfit > TUNING.max_misfit:
+            return self._contradict(refined)
+        self._contradictions = 0
+        self._keep(refined, window, poses[-1])
+        self.path.drop_before(self._stamp)
+        return _gained(prior_state, refined.last)
+
+    def _contradict(self, refined: Refined) -> Reading:
+        self._contradictions += 1
+        if self._contradictions >= TUNING.max_contradictions:
+            self._contradictions = 0
+            self._state = None
+        raise NoReading(
+            f'the IMU contradicts the pictures: {math.sqrt(refined.misfit):.1f} sigmas'
+        )
+
+    def _keep(self, refined: Refined, window: AlignmentWindow, last: PathPose) -> None:
+        """Keep the last state, in the axes of the camera and from its place."""
+        self._stamp = last.stamp
+        moved = refined.last.from_place(window.positions[-1])
+        self._state = moved.turned(last.pose[:3, :3].T)
+
+    def _drift(self, seconds: float, depth: float) -> np.ndarray:
+        """(18,) variances that a state gains until the next window ends.
+
+        Args:
+            seconds: of the window.
+            depth: median of the scene, in metres.
+        """
+        gained = np.zeros(SIZE)
+        gained[POSITION] = (TUNING.position_drift * depth) ** 2
+        gained[GYROSCOPE] = self._noise.gyroscope_walk**2 * seconds
+        gained[ACCELEROMETER] = self._noise.accelerometer_walk**2 * seconds
+        gained[SCALE] = SCALE_TUNING.drift**2
+        return gained
+
+
+def _inverse(covariance: np.ndarray) -> np.ndarray:
+    """(N, N) inverse, symmetric to the last digit, of a covariance in very different units."""
+    sigma = np.sqrt(np.diag(covariance))
+    inverse = np.linalg.inv(covariance / np.outer(sigma, sigma)) / np.outer(sigma, sigma)
+    symmetric: np.ndarray = (inverse + inverse.T) / 2
+    return symmetric
+
+
+def _gained(before: InertialState, after: InertialState) -> Reading:
+    """Return what a window adds to the scale that was known before it."""
+    known, now = before.scale_sigma**-2, after.scale_sigma**-2
+    information = now - known
+    if information < 1:
+        raise NotYet('not enough acceleration')
+    mean = (now * math.log(after.scale) - known * math.log(before.scale)) / information
+    return Reading(mean, information**-0.5)
+
+
+def _predicted(state: InertialState, window: AlignmentWindow) -> Alignment:
+    """Return the motion that follows from a first state by the IMU alone."""
+    motions = window.preintegrate(state.bias)
+    rotations, velocities, positions = [state.rotation], [state.velocity], [state.position]
+    for index, seconds in enumerate(motions.seconds):
+        rotation, velocity = rotations[-1], velocities[-1]
+        positions.append(
+            positions[-1]
+            + velocity * seconds
+            + state.gravity * seconds**2 / 2
+            + rotation @ motions.position[index]
+        )
+        velocities.append(velocity + state.gravity * seconds + rotation @ motions.velocity[index])
+        rotations.append(rotation @ motions.rotation[index])
+    return Alignment(
+        np.stack(rotations),
+        np.stack(velocities),
+        np.stack(positions),
+        state.bias,
+        state.scale,
+        state.gravity,
+    )

@@ -1,0 +1,346 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Scale and gravity from camera and IMU, on paths in closed form whose poses have noise."""
+
+import functools
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from inertial_path import GRAVITY, SmoothPath
+from scipy.spatial.transform import Rotation
+
+from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
+from loftr_vo.odometry.inertial.alignment_window import window_of
+from loftr_vo.odometry.inertial.bordered_system import BorderedSystem
+from loftr_vo.odometry.inertial.camera_path import CameraPath
+from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
+from loftr_vo.odometry.inertial.inertial_state import GRAVITY as GRAVITY_ERROR
+from loftr_vo.odometry.inertial.linear_alignment import align_linearly, gyroscope_bias
+from loftr_vo.odometry.inertial.preintegration import Bias, ImuSteps
+from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
+from loftr_vo.odometry.inertial.tuning import TUNING
+from loftr_vo.odometry.inertial.vibration import with_vibration
+from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
+from loftr_vo.odometry.scale.scale_filter import ScaleFilter
+
+NOISE = ImuNoise(1.6e-4, 2.8e-3, 2.2e-5, 8.6e-4)
+IMU_FROM_CAMERA = np.eye(4)
+IMU_FROM_CAMERA[:3, :3] = Rotation.from_euler('xyz', [0.3, -1.2, 0.4]).as_matrix()
+IMU_FROM_CAMERA[:3, 3] = 0.06, -0.03, 0.1
+UNIT = 4.0  # metres in a unit of the map, which is the median depth
+FRAME = 0.05  # seconds
+POSE_NOISE = 0.0005  # units and radians
+
+
+class Trip:
+    """A camera with an IMU on a smooth path, its odometry in units of its own.
+
+    The map is turned against the world, whose z axis is up.
+    """
+
+    def __init__(self, seed, path=None, noise=NOISE, pose_noise=POSE_NOISE):
+        self.path = path or SmoothPath(seed, distance=0.7, angle=0.35)
+        self.source = np.random.default_rng([seed, 7])
+        self.pose_noise = pose_noise
+        self.bias = Bias(self.source.normal(0, 0.03, 3), self.source.normal(0, 0.1, 3))
+        self.samples = self.path.samples(
+            30.0,
+            gyroscope=self.bias.gyroscope,
+            accelerometer=self.bias.accelerometer,
+            noise=(noise, self.source),
+        )
+        self.world_from_map = self.path.poses([0.0])[0] @ IMU_FROM_CAMERA
+        self.estimator = InertialEstimator(NOISE, IMU_FROM_CAMERA)
+        self.filter = ScaleFilter()
+        self.unit = UNIT
+        self.number = 0
+        self.reasons = []
+
+    def true_pose(self, seconds):
+        pose = np.linalg.inv(self.world_from_map) @ self.path.poses([seconds])[0] @ IMU_FROM_CAMERA
+        pose[:3, 3] /= self.unit
+        return pose
+
+    def seen_pose(self, seconds):
+        pose = self.true_pose(seconds)
+        depth = UNIT / self.unit
+        pose[:3, 3] += self.source.normal(0, self.pose_noise * depth, 3)
+        turn = Rotation.from_rotvec(self.source.normal(0, self.pose_noise, 3)).as_matrix()
+        pose[:3, :3] = pose[:3, :3] @ turn
+        return pose
+
+    def keyframe(self, stamp, pose):
+        self.number += 1
+        return SimpleNamespace(
+            number=self.number,
+            frame=SimpleNamespace(stamp=stamp),
+            pose=pose,
+            reference_depth=UNIT / self.unit,
+        )
+
+    def go(self, end, start=0.0, every=5):
+        """Track frames until ``end`` seconds; yield after each keyframe."""
+        keyframe = None
+        for index in range(round(start / FRAME), round(end / FRAME)):
+            seconds = index * FRAME
+            stamp = round(seconds * 1e9)
+            self.estimator.add(self.samples_until(seconds))
+            pose = self.seen_pose(seconds)
+            if keyframe is None:
+                keyframe = self.keyframe(stamp, pose)
+                continue
+            covariance = np.eye(6) * 1e-12
+            self.estimator.follow(stamp, keyframe, pose, covariance)
+            if index % every == 0:
+                keyframe = self.keyframe(stamp, pose)
+                self.measure(keyframe)
+                yield seconds
+
+    def samples_until(self, seconds):
+        part = slice(max(0, round((seconds - FRAME) * 200) - 1), round(seconds * 200) + 2)
+        return ImuSamples(
+            self.samples.stamps[part],
+            self.samples.angular_velocity[part],
+            self.samples.specific_force[part],
+        )
+
+    def measure(self, keyframe):
+        self.filter.drift()
+        try:
+            reading = self.estimator.reading([keyframe])
+        except NoReading as error:
+            self.reasons.append(str(error))
+            return
+        factor = self.filter.correct(reading)
+        if factor is not None:
+            shift = (1 - factor) * keyframe.pose[:3, 3]
+            keyframe.pose = keyframe.pose.copy()
+            keyframe.reference_depth *= factor
+            self.estimator.rescale(factor, shift)
+            # The map is rescaled about the keyframe; its origin is moved back to where it was.
+            self.unit /= factor
+            offset = np.eye(4)
+            offset[:3, 3] = -shift * self.unit
+            self.world_from_map = self.world_from_map @ offset
+
+    @property
+    def scale_error(self):
+        """Logarithm of estimated over true metres in a unit."""
+        return -math.log(self.unit)
+
+    @property
+    def gravity_error(self):
+        """(3,) difference of the unit vectors in the map."""
+        gravity, _ = self.estimator.gravity()
+        return gravity - self.world_from_map[:3, :3].T @ GRAVITY / 9.81
+
+
+@functools.cache
+def trips():
+    """Return trips of six seconds by four seeds, and how the scale was after each keyframe."""
+    found = []
+    for seed in range(4):
+        trip = Trip(seed)
+        steps = [(seconds, trip.scale_error, trip.filter.variance) for seconds in trip.go(6.0)]
+        found.append((trip, [step for step in steps if math.isfinite(step[2])]))
+    return found
+
+
+def test_it_is_metric_within_five_seconds():
+    assert all(steps[0][0] <= 5.0 for _, steps in trips())
+
+
+def test_scale_and_gravity_are_those_of_the_path():
+    assert all(abs(trip.scale_error) < 0.01 for trip, _ in trips())
+    assert all(math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3 for trip, _ in trips())
+
+
+def test_the_biases_are_found():
+    for trip, _ in trips():
+        bias = trip.estimator.state.bias
+        assert np.allclose(bias.gyroscope, trip.bias.gyroscope, rtol=0, atol=1e-3)
+        assert np.allclose(bias.accelerometer, trip.bias.accelerometer, rtol=0, atol=0.05)
+
+
+def test_errors_are_as_large_as_their_covariance_says():
+    """The scale's covariance has the drift of a map, which these maps do not have."""
+    scale = [error**2 / variance for _, steps in trips() for _, error, variance in steps[::6]]
+    gravity = []
+    for trip, _ in trips():
+        state = trip.estimator.state
+        there = trip.estimator.path.poses[-1].pose[:3, :3]
+        across = (there @ state.tangent).T @ trip.gravity_error
+        gravity.append(
+            across @ np.linalg.solve(state.covariance[GRAVITY_ERROR, GRAVITY_ERROR], across) / 2
+        )
+    assert 0.1 < np.mean(scale) < 1.5
+    assert 0.1 < np.mean(gravity) < 2.0
+
+
+def test_gravity_is_unknown_before_the_scale_is():
+    trip = Trip(1)
+    for _ in trip.go(0.8):
+        gravity, sigma = trip.estimator.gravity()
+        assert gravity is None
+        assert math.isinf(sigma)
+    assert trip.reasons[-1].startswith('too few frames')
+
+
+def test_at_rest_no_scale_is_claimed():
+    trip = Trip(3, SmoothPath(3, distance=0.0, angle=0.0))
+    for _ in trip.go(20.0, every=40):
+        pass
+    assert math.isinf(trip.filter.variance)
+    assert set(trip.reasons) == {'at rest'}
+
+
+def test_straight_on_at_one_speed_no_scale_is_claimed():
+    trip = Trip(3, Straight())
+    for _ in trip.go(5.0, every=24):
+        pass
+    assert math.isinf(trip.filter.variance)
+    assert 'not enough acceleration' in trip.reasons[-1]
+
+
+class Straight(SmoothPath):
+    """Half a metre a second, without a turn."""
+
+    def __init__(self):
+        super().__init__(0, distance=0.0, angle=0.0)
+
+    def _values(self, times, order):
+        values = np.zeros((len(times), 6))
+        values[:, 0] = [0.5 * np.asarray(times), 0.5, 0.0][order]
+        return values
+
+
+def test_a_loss_begins_the_estimation_anew():
+    trip = Trip(2)
+    for _ in trip.go(4.0):
+        pass
+    assert trip.estimator.state is not None
+    trip.estimator.interrupt()
+    assert trip.estimator.gravity()[0] is None
+    for _ in trip.go(6.0, start=4.0):
+        pass
+    assert trip.estimator.state is not None
+    assert abs(trip.scale_error) < 0.01
+
+
+def test_an_imu_of_another_place_contradicts_the_camera():
+    trip = Trip(1)
+    turned = IMU_FROM_CAMERA.copy()
+    turned[:3, :3] = turned[:3, :3] @ Rotation.from_euler('x', 90, degrees=True).as_matrix()
+    trip.estimator.mount(turned, NOISE)
+    for _ in trip.go(3.0, every=20):
+        pass
+    assert math.isinf(trip.filter.variance)
+    assert 'turns otherwise' in trip.reasons[-1]
+
+
+def test_without_knowing_where_the_imu_is_there_is_no_reading():
+    estimator = InertialEstimator(NOISE)
+    with pytest.raises(NoReading, match='where the IMU is'):
+        estimator.reading([])
+    estimator.mount(IMU_FROM_CAMERA, NOISE)
+    with pytest.raises(NotYet, match='too few'):
+        estimator.reading([])
+
+
+def exact_window(seed=5):
+    """Return the window of a path whose poses and measurements are exact, and its trip."""
+    trip = Trip(seed, noise=ImuNoise(0.0, 0.0, 0.0, 0.0), pose_noise=0.0)
+    for _ in trip.go(3.0, every=1000):
+        pass
+    poses = list(trip.estimator.path.poses)
+    return window_of(poses, trip.estimator.samples, IMU_FROM_CAMERA, NOISE), trip, poses
+
+
+def test_the_linear_alignment_of_exact_poses_is_exact():
+    window, trip, poses = exact_window()
+    bias = gyroscope_bias(window, Bias.zero())
+    assert np.allclose(bias, trip.bias.gyroscope, rtol=0, atol=1e-4)
+    motions = window.preintegrate(Bias(bias, trip.bias.accelerometer))
+    found = align_linearly(window, motions)
+    axes = trip.world_from_map[:3, :3].T
+    assert found.scale == pytest.approx(UNIT, rel=2e-3)
+    assert np.allclose(found.gravity, axes @ GRAVITY, rtol=0, atol=0.01)
+    velocities = trip.path.velocities([each.stamp * 1e-9 for each in poses]) @ axes.T
+    assert np.allclose(found.velocities, velocities, rtol=0, atol=0.02)
+
+
+def test_poses_follow_the_keyframes_that_they_were_measured_against():
+    trip = Trip(0, pose_noise=0.0)
+    keyframe = trip.keyframe(0, trip.true_pose(0.0))
+    path = CameraPath()
+    for index in (1, 2):
+        path.add(index, keyframe, trip.true_pose(0.1 * index), np.zeros((6, 6)))
+    moved = np.eye(4)
+    moved[:3, :3] = Rotation.from_euler('y', 3, degrees=True).as_matrix()
+    moved[:3, 3] = 0.1, 0.0, -0.2
+    before = [each.pose for each in path.poses]
+    keyframe.pose = moved @ keyframe.pose
+    newest = trip.keyframe(2, moved @ trip.true_pose(0.21))
+    path.refresh([keyframe, newest])
+    assert np.allclose(path.poses[0].pose, moved @ before[0])
+    # The second frame became a keyframe, and stands where that does.
+    assert np.allclose(path.poses[1].pose, newest.pose)
+    path.rescale(2.0, np.array([1.0, 0.0, 0.0]))
+    # The keyframes have left the map.
+    path.refresh([])
+    assert np.allclose(path.poses[1].pose[:3, 3], 2 * newest.pose[:3, 3] + [1, 0, 0])
+
+
+def test_vibration_counts_as_noise_and_motion_does_not():
+    samples = SmoothPath(2).samples(4.0)
+    shaken = samples.specific_force + np.random.default_rng(1).normal(0, 0.5, (801, 3))
+    buffer, calm = SampleBuffer(), SampleBuffer()
+    calm.add(samples)
+    buffer.add(ImuSamples(samples.stamps, samples.angular_velocity, shaken))
+    spans = [(round(1e8 * k), round(1e8 * (k + 1))) for k in range(39)]
+    steps = ImuSteps.stacked([calm.steps(*span) for span in spans])
+    found = with_vibration(NOISE, steps)
+    assert found.accelerometer == pytest.approx(NOISE.accelerometer, rel=0.05)
+    assert found.gyroscope == pytest.approx(NOISE.gyroscope, rel=0.05)
+    found = with_vibration(NOISE, ImuSteps.stacked([buffer.steps(*span) for span in spans]))
+    expected = TUNING.vibration_share * 0.5 / math.sqrt(200)
+    assert found.accelerometer == pytest.approx(expected, rel=0.1)
+
+
+def test_a_bordered_system_is_solved_as_a_dense_one():
+    source = np.random.default_rng(4)
+    count, size, common = 5, 3, 2
+    system = BorderedSystem(count, size, common)
+    dense = np.zeros((count * size + common, count * size + common))
+    right = np.zeros(len(dense))
+
+    def add(rows, columns, residuals):
+        dense[np.ix_(columns, columns)] += rows.T @ rows
+        right[columns] -= rows.T @ residuals
+
+    last = np.arange(count * size, len(dense))
+    links = source.normal(size=(count - 1, 4, 2 * size + common))
+    errors = source.normal(size=(count - 1, 4))
+    system.add_links(
+        links[..., :size], links[..., size : 2 * size], links[..., 2 * size :], errors
+    )
+    for index in range(count - 1):
+        columns = np.r_[np.arange(index * size, (index + 2) * size), last]
+        add(links[index], columns, errors[index])
+    seen = source.normal(size=(count, 4, size + common))
+    errors = source.normal(size=(count, 4))
+    system.add_states(seen[..., :size], seen[..., size:], errors)
+    for index in range(count):
+        columns = np.r_[np.arange(index * size, (index + 1) * size), last]
+        add(seen[index], columns, errors[index])
+    information = np.diag(source.uniform(1, 2, size + common))
+    error = source.normal(size=size + common)
+    system.add_prior(information, error)
+    add(np.sqrt(information), np.r_[:size, last], np.sqrt(information) @ error)
+    states, together, covariance = system.solve()
+    expected = np.linalg.solve(dense, right)
+    assert np.allclose(np.r_[states.ravel(), together], expected)
+    kept = np.r_[np.arange((count - 1) * size, count * size), last]
+    assert np.allclose(covariance, np.linalg.inv(dense)[np.ix_(kept, kept)])
