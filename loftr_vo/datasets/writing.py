@@ -94,11 +94,17 @@ def _write_imu(
         for stamp, row in zip(samples.stamps.tolist(), values, strict=True)
     ]
     write_text(folder / 'imu.csv', '\n'.join([','.join(IMU_HEADER), *lines]) + '\n')
-    write_text(folder / 'extrinsics.yaml', extrinsics_yaml(calibration))
+    rate = 1e9 / float(np.median(np.diff(samples.stamps))) if len(samples) > 1 else 0.0
+    write_text(folder / 'extrinsics.yaml', extrinsics_yaml(calibration, round(rate, 3)))
 
 
-def extrinsics_yaml(calibration: ImuCalibration) -> str:
-    """Return how an IMU sits beside a camera, as ``read_imu_calibration`` reads it."""
+def extrinsics_yaml(calibration: ImuCalibration, rate: float) -> str:
+    """Return how an IMU sits beside a camera, as ``read_imu_calibration`` reads it.
+
+    Args:
+        calibration: the shift of its clock is not written: it was taken off the stamps.
+        rate: samples a second, for people to read.
+    """
     pose = calibration.imu_from_camera.ravel().tolist()
     fields: dict[str, Any] = {'T_imu_cam': {'rows': 4, 'cols': 4, 'data': pose}}
     noise = calibration.noise
@@ -109,6 +115,7 @@ def extrinsics_yaml(calibration: ImuCalibration) -> str:
             'gyro_random_walk': noise.gyroscope_walk,
             'accel_random_walk': noise.accelerometer_walk,
         }
+    fields['rate'] = rate
     text: str = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None)
     return text
 
