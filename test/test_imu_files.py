@@ -14,6 +14,7 @@ from recordings import IMU_NOISE, IMU_POSE, IMU_STAMPS, extrinsics, imu_csv
 from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
+from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.imu_calibration import read_imu_calibration
 
@@ -121,6 +122,20 @@ def test_densities_that_are_set_win_over_those_of_a_recording(folder, changes, n
     sequence = open_sequence(folder)
     sequence.provide_for(replace(Settings(), {'scale.source': 'imu', **changes}))
     assert sequence.imu.noise == noise
+
+
+def test_a_run_hands_the_place_of_the_imu_and_its_noise_to_the_odometry(folder):
+    class Listener:
+        def mount_imu(self, imu_from_camera, noise):
+            self.mounted = imu_from_camera, noise
+
+        def track(self, frame):
+            raise AssertionError('no frame is run')
+
+    listener, sequence = Listener(), opened(folder)
+    run_sequence(sequence, listener, progress=lambda frames: [])
+    np.testing.assert_allclose(listener.mounted[0], IMU_POSE, atol=1e-12)
+    assert listener.mounted[1] == IMU_NOISE
 
 
 # --- calibrations
