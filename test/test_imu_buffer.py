@@ -77,6 +77,15 @@ def test_after_a_clock_was_set_back_it_goes_on_from_there():
     assert taken(buffer, 35) == [20, 30, 40]
 
 
+def test_the_newest_are_looked_at_without_being_taken():
+    buffer = filled([0, 10, 20, 30])
+    assert buffer.since(15).stamps.tolist() == [10, 20, 30]
+    assert buffer.since(20).stamps.tolist() == [20, 30]
+    assert buffer.since(-5).stamps.tolist() == [0, 10, 20, 30]
+    assert ImuBuffer(10).since(0) is None
+    assert taken(buffer, 30) == [0, 10, 20, 30]
+
+
 @pytest.mark.parametrize(('frame', 'apart'), [(25, 5), (500, 470), (5, 5)])
 def test_how_far_the_nearest_is(frame, apart):
     buffer = filled([10, 20, 30])

@@ -326,3 +326,69 @@ def test_up_is_compared_where_the_mounting_is_measured(make_rig, transforms):
     rig.track(SECOND)
     ((pose),) = mounted
     assert np.allclose(pose, BODY_FROM_OPTICAL)
+
+
+# --- level
+
+
+def tilted_up():
+    """In the optical axes of a camera that looks 30 degrees down."""
+    return 9.81 * np.array([0.0, -math.cos(math.radians(30)), -math.sin(math.radians(30))])
+
+
+@pytest.mark.parametrize('align', [True, False])
+def test_odom_is_level_from_the_first_picture_on(make_rig, align):
+    rig = make_rig(**{'imu.align_gravity': align})
+    rig.measure(SECOND - 20 * PERIOD, SECOND + SECOND // 2, force=tilted_up())
+    rig.track(SECOND)
+    first = rig.heard['odom'][-1].pose.pose.orientation
+    pitch = math.degrees(2 * math.atan2(first.y, first.w))
+    assert pitch == pytest.approx(30.0 if align else 0.0, abs=1e-3)
+    # The camera goes forward, and so down by half of that.
+    rig.track(SECOND + SECOND // 2)
+    place = rig.heard['odom'][-1].pose.pose.position
+    assert place.z == pytest.approx(-0.5 if align else 0.0, abs=1e-6)
+    assert rig.value('odom_tilt') == 'unknown'
+
+
+# --- odometry between pictures
+
+
+def test_odometry_comes_at_the_rate_of_the_imu_and_in_order(make_rig):
+    rig = make_rig(**{'imu.publish_rate': 50.0, 'imu.align_gravity': False})
+    between = rig.node._pipeline.stream._between
+    rig.measure(SECOND, SECOND + 20 * PERIOD)
+    # One unit in a tenth of a second.
+    for stamp in (SECOND, SECOND + 20 * PERIOD):
+        rig.track(stamp)
+    rig.until(lambda: between._anchor is not None)
+    rig.measure(SECOND + 21 * PERIOD, SECOND + 40 * PERIOD)
+    stamps = [SECOND + index * PERIOD for index in (0, 20, 21, 25, 29, 33, 37)]
+    rig.until(lambda: rig.stamps() == stamps)
+    places = [message.pose.pose.position.x for message in rig.heard['odom']]
+    assert places[2:] == pytest.approx([1.05, 1.25, 1.45, 1.65, 1.85])
+    last = rig.heard['odom'][-1]
+    assert last.twist.twist.linear.x == pytest.approx(10.0)
+    assert last.pose.covariance[0] > rig.heard['odom'][1].pose.covariance[0]
+    # The estimate of a picture is late: it is not published, and what follows goes on from it.
+    anchor = between._anchor
+    rig.send_image(SECOND + 30 * PERIOD)
+    rig.until(lambda: between._anchor not in (None, anchor))
+    rig.measure(SECOND + 41 * PERIOD, SECOND + 41 * PERIOD)
+    rig.until(lambda: rig.stamps() == [*stamps, SECOND + 41 * PERIOD])
+    assert rig.heard['odom'][-1].pose.pose.position.x == pytest.approx(2.0 + 11 * PERIOD / 5e7)
+    # Half a second without a picture is the most.
+    rig.measure(SECOND + 42 * PERIOD, 3 * SECOND)
+    rig.spin(0.1)
+    assert rig.stamps()[-1] <= SECOND + 130 * PERIOD
+
+
+def test_while_lost_nothing_is_published_between_pictures(make_rig):
+    rig = make_rig(**{'imu.publish_rate': 50.0})
+    rig.measure(SECOND, SECOND + 40 * PERIOD)
+    rig.track(SECOND)
+    rig.odometry.step_to = lambda frame: None
+    rig.track(SECOND + 20 * PERIOD)
+    rig.measure(SECOND + 41 * PERIOD, SECOND + 60 * PERIOD)
+    rig.spin(0.1)
+    assert rig.stamps() == [SECOND, SECOND + 20 * PERIOD]

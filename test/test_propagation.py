@@ -70,3 +70,15 @@ def test_the_covariance_grows_and_more_so_without_gravity():
     assert start().covariance[3, 3] < known.covariance[3, 3] < longer.covariance[3, 3]
     # By the velocity's alone: a standard deviation of 1 cm/s.
     assert known.covariance[0, 0] > 1e-6 + 1e-4 * 0.098**2
+
+
+def test_the_step_of_a_moment_has_the_velocity():
+    now = propagate(start(), measured(0.1), CAMERA_FROM_IMU, BIAS, GRAVITY)
+    step = now.step
+    pose, velocity = truth((now.stamp - START) * 1e-9)
+    np.testing.assert_allclose(step.way / step.seconds, pose[:3, :3].T @ velocity, atol=1e-4)
+    turned = Rotation.from_matrix(step.motion[:3, :3]).as_rotvec() / step.seconds
+    np.testing.assert_allclose(turned, TURN, atol=1e-6)
+    sigmas = np.sqrt(np.diag(step.covariance)) / step.seconds
+    assert (sigmas[:3] >= 0.01).all()
+    np.testing.assert_allclose(sigmas[3:], 0.01)

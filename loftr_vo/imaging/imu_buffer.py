@@ -91,6 +91,16 @@ class ImuBuffer:
             self.apart = min((abs(item[0] - stamp) for item in taken[-2:]), default=None)
         return _as_samples(taken) if taken else None
 
+    def since(self, stamp: int) -> ImuSamples | None:
+        """Return the measurements after a stamp and the one before it; they stay in the buffer."""
+        found = []
+        with self._arrived:
+            for item in reversed(self._items):
+                found.append(item)
+                if item[0] <= stamp:
+                    break
+        return _as_samples(found[::-1]) if found else None
+
     def _wait_for(self, stamp: int, patience: float) -> None:
         deadline = time.monotonic() + patience
         self._wanted = stamp

@@ -97,7 +97,7 @@ class VisualOdometry:
         self.finish()
         self.settings = settings
         self._matcher.configure(settings.matcher)
-        self._scale.configure(settings.scale, settings.geometry)
+        self._scale.configure(settings.scale, settings.geometry, settings.imu)
         self._state.configure(settings)
         self._use_settings()
 

@@ -70,6 +70,7 @@ class Health:
         scale_error: what is wrong with the last of these messages.
         imu: the state of the IMU's measurements by themselves; None where none came.
         imu_error: why they are left out of the last picture, besides that.
+        odom_tilt: radians between the z axis of ``odom`` and up by gravity; NaN while not known.
         imu_used: whether the last picture was worked on together with measurements of the IMU.
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
             none.
@@ -109,6 +110,7 @@ class Health:
     imu: ImuReport | None = None
     imu_error: str = ''
     imu_used: bool = False
+    odom_tilt: float = math.nan
     calibration_file: str = ''
     calibration_error: str = ''
     calibration_changes: tuple[float, ...] = ()

@@ -12,6 +12,7 @@ import numpy as np
 from sensor_msgs.msg import Imu
 
 from loftr_vo.config import NodeSettings
+from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.imu_buffer import ImuBuffer
 from loftr_vo.imaging.imu_signal import ImuSignal
@@ -48,6 +49,7 @@ class ImuInput:
 
     Attributes:
         feed: of the topic.
+        measured: called on the executor's thread with each measurement's stamp.
     """
 
     def __init__(
@@ -73,6 +75,12 @@ class ImuInput:
         self._why_not = ''
         self._given = False
         self.feed = Feed()
+        self.measured: Callable[[int], None] | None = None
+
+    @property
+    def imu_from_camera(self) -> np.ndarray | None:
+        """(4, 4), maps points of the camera to the IMU; None until that is known."""
+        return self._mounting.imu_from_camera
 
     def receive(self, message: Imu) -> None:
         """Take a message; its orientation is not used."""
@@ -86,6 +94,12 @@ class ImuInput:
         if how is not Succession.REFUSED:
             self._buffer.put(stamp, *values)
         self._health.imu = self._signal.report
+        if self.measured is not None and how is not Succession.REFUSED:
+            self.measured(stamp)
+
+    def since(self, stamp: int) -> ImuSamples | None:
+        """Return the measurements after a stamp and the one before it."""
+        return self._buffer.since(stamp)
 
     def accompany(self, frame: Frame) -> Frame:
         """Return the frame with the measurements since the last one, if they can be used."""

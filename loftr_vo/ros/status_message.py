@@ -96,7 +96,12 @@ def _imu_values(health: Health) -> dict[str, str]:
         'imu_reason': imu_fault(health),
         'imu_rate': f'{report.hertz:.1f}',
         'imu_faults': report.counts,
+        'odom_tilt': _degrees(health.odom_tilt),
     }
+
+
+def _degrees(angle: float) -> str:
+    return 'unknown' if math.isnan(angle) else f'{math.degrees(angle):.2f}'
 
 
 def _stream_values(health: Health, now: float) -> dict[str, str]:

@@ -88,9 +88,10 @@ class ImuChecks:
         start = stamp - round(step.seconds * 1e9)
         if samples.stamps[0] > stamp or samples.stamps[-1] < start:
             return
-        turn = _mean(samples.stamps, samples.angular_velocity, start, stamp) * step.seconds
+        turn = mean_between(samples.stamps, samples.angular_velocity, start, stamp) * step.seconds
         self._turns.add(rotation_vector(step.motion[:3, :3]), turn @ self._imu_axes, step.seconds)
-        self._average(_mean(samples.stamps, samples.specific_force, start, stamp), step.seconds)
+        force = mean_between(samples.stamps, samples.specific_force, start, stamp)
+        self._average(force, step.seconds)
 
     def _average(self, force: np.ndarray, seconds: float) -> None:
         self._seconds = min(self._seconds + seconds, _GRAVITY_SECONDS)
@@ -111,7 +112,7 @@ class ImuChecks:
         )
 
 
-def _mean(stamps: np.ndarray, values: np.ndarray, start: int, end: int) -> np.ndarray:
+def mean_between(stamps: np.ndarray, values: np.ndarray, start: int, end: int) -> np.ndarray:
     """Return the mean (3,) of values (N, 3) from start to end, straight lines in between.
 
     Beyond the first and the last stamp values are taken as constant.

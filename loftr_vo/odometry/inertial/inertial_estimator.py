@@ -8,13 +8,16 @@ the state there as its prior. So every measurement counts once, and the covarian
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable
+from typing import NoReturn
 
 import numpy as np
 
 from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
 from loftr_vo.odometry.inertial.alignment_window import window_of
+from loftr_vo.odometry.inertial.bridge import InertialPath
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
 from loftr_vo.odometry.inertial.inertial_state import (
     ACCELEROMETER,
@@ -24,11 +27,12 @@ from loftr_vo.odometry.inertial.inertial_state import (
     SIZE,
     InertialState,
 )
-from loftr_vo.odometry.inertial.initialisation import initialise
+from loftr_vo.odometry.inertial.initialisation import initialise, prior_of_biases
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
-from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refined, refine
+from loftr_vo.odometry.inertial.window_after import refine_after
+from loftr_vo.odometry.inertial.window_refinement import Refined
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading
@@ -45,6 +49,7 @@ class InertialEstimator:
     Attributes:
         samples: the measurements.
         path: the camera's poses.
+        bridge: the motion since the camera was lost; None while it is not.
     """
 
     def __init__(self, noise: ImuNoise, imu_from_camera: np.ndarray | None = None) -> None:
@@ -56,6 +61,8 @@ class InertialEstimator:
         self._state: InertialState | None = None
         self._stamp = 0
         self._contradictions = 0
+        self._prior = prior_of_biases()
+        self.bridge: InertialPath | None = None
 
     def mount(self, imu_from_camera: np.ndarray, noise: ImuNoise) -> None:
         """Set where the IMU is, (4, 4), and its noise; the estimation begins anew."""
@@ -71,10 +78,34 @@ class InertialEstimator:
         self, stamp: int, keyframe: Keyframe, pose: np.ndarray, covariance: np.ndarray
     ) -> None:
         """Add the pose of a frame, see ``CameraPath``."""
+        self.bridge = None
         self.path.add(stamp, keyframe, pose, covariance)
+        if self._state is not None and stamp - self._stamp > TUNING.longest_step_seconds * 1e9:
+            # A camera at rest makes no keyframes, at which there would be readings.
+            self.path.refresh([keyframe])
+            with contextlib.suppress(NoReading):
+                self._keep(*self._advance(self._state)[1:])
+
+    def lose(self, seconds: float) -> None:
+        """Note that the camera is lost, and begin to integrate its motion.
+
+        Args:
+            seconds: for which the motion is integrated at most.
+        """
+        if self.bridge is None and self._state is not None and self._imu_from_camera is not None:
+            try:
+                _, refined, _, last = self._advance(self._state)
+                stamp, state = last.stamp, refined.last
+            except NoReading:
+                stamp, state = self._stamp, self._state
+            if stamp == self.path.poses[-1].stamp:
+                self.bridge = InertialPath(stamp, state, self.samples, self._noise, seconds)
+        self.interrupt()
 
     def interrupt(self) -> None:
-        """Note that the camera is lost: its path has a gap, and the map may be another."""
+        """Note that the path has a gap, and that the map may be another; biases are kept."""
+        if self._state is not None:
+            self._prior = prior_of_biases(self._state)
         self.path.clear()
         self._state = None
 
@@ -83,6 +114,11 @@ class InertialEstimator:
         self.path.rescale(factor, shift)
         if self._state is not None:
             self._state = self._state.rescaled(factor)
+
+    @property
+    def imu_from_camera(self) -> np.ndarray:
+        """(4, 4), maps points of the camera to the IMU; the identity where it is not known."""
+        return np.eye(4) if self._imu_from_camera is None else self._imu_from_camera
 
     @property
     def state(self) -> InertialState | None:
@@ -122,17 +158,33 @@ class InertialEstimator:
         self.path.drop_before(poses[-1].stamp - round(TUNING.max_seconds * 1e9))
         poses = list(self.path.poses)
         window = window_of(poses, self.samples, self._imu_from_camera, self._noise)
-        refined = initialise(window)
+        refined = initialise(window, self._prior)
         self._keep(refined, window, poses[-1])
         drift = SCALE_TUNING.drift
         return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))
 
     def _continue(self, state: InertialState) -> Reading:
+        seconds = (self.path.poses[-1].stamp - self._stamp) * 1e-9
+        if seconds < TUNING.step_seconds:
+            raise NotYet('too few frames')
+        prior, refined, window, last = self._advance(state)
+        self._keep(refined, window, last)
+        return _gained(prior, refined.last)
+
+    def _advance(
+        self, state: InertialState
+    ) -> tuple[InertialState, Refined, AlignmentWindow, PathPose]:
+        """Return the state with the measurements since its time, up to the last pose.
+
+        Returns:
+            What was expected, what was found, the window, and its last pose.
+
+        Raises:
+            NoReading: measurements are missing, or contradict each other.
+        """
         assert self._imu_from_camera is not None
         poses = [each for each in self.path.poses if each.stamp >= self._stamp]
         seconds = (poses[-1].stamp - self._stamp) * 1e-9
-        if len(poses) <= TUNING.step_poses or seconds < TUNING.step_seconds:
-            raise NotYet('too few frames')
         window = window_of(
             poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
         )
@@ -142,20 +194,17 @@ class InertialEstimator:
             .in_turned_map(TUNING.rotation_drift)
             .spread(self._drift(seconds, depth * state.scale))
         )
-        prior = Prior(prior_state, _inverse(prior_state.covariance))
         try:
-            refined = refine(window, _predicted(prior_state, window), prior)
+            refined = refine_after(prior_state, window)
         except np.linalg.LinAlgError as error:
             self._state = None
             raise NoReading(f'IMU: {error}') from None
         if refined.misfit > TUNING.max_misfit:
-            return self._contradict(refined)
+            self._contradict(refined)
         self._contradictions = 0
-        self._keep(refined, window, poses[-1])
-        self.path.drop_before(self._stamp)
-        return _gained(prior_state, refined.last)
+        return prior_state, refined, window, poses[-1]
 
-    def _contradict(self, refined: Refined) -> Reading:
+    def _contradict(self, refined: Refined) -> NoReturn:
         self._contradictions += 1
         if self._contradictions >= TUNING.max_contradictions:
             self._contradictions = 0
@@ -169,6 +218,7 @@ class InertialEstimator:
         self._stamp = last.stamp
         moved = refined.last.from_place(window.positions[-1])
         self._state = moved.turned(last.pose[:3, :3].T)
+        self.path.drop_before(self._stamp)
 
     def _drift(self, seconds: float, depth: float) -> np.ndarray:
         """(18,) variances that a state gains until the next window ends.
@@ -185,14 +235,6 @@ class InertialEstimator:
         return gained
 
 
-def _inverse(covariance: np.ndarray) -> np.ndarray:
-    """(N, N) inverse, symmetric to the last digit, of a covariance in very different units."""
-    sigma = np.sqrt(np.diag(covariance))
-    inverse = np.linalg.inv(covariance / np.outer(sigma, sigma)) / np.outer(sigma, sigma)
-    symmetric: np.ndarray = (inverse + inverse.T) / 2
-    return symmetric
-
-
 def _gained(before: InertialState, after: InertialState) -> Reading:
     """Return what a window adds to the scale that was known before it."""
     known, now = before.scale_sigma**-2, after.scale_sigma**-2
@@ -201,27 +243,3 @@ def _gained(before: InertialState, after: InertialState) -> Reading:
         raise NotYet('not enough acceleration')
     mean = (now * math.log(after.scale) - known * math.log(before.scale)) / information
     return Reading(mean, information**-0.5)
-
-
-def _predicted(state: InertialState, window: AlignmentWindow) -> Alignment:
-    """Return the motion that follows from a first state by the IMU alone."""
-    motions = window.preintegrate(state.bias)
-    rotations, velocities, positions = [state.rotation], [state.velocity], [state.position]
-    for index, seconds in enumerate(motions.seconds):
-        rotation, velocity = rotations[-1], velocities[-1]
-        positions.append(
-            positions[-1]
-            + velocity * seconds
-            + state.gravity * seconds**2 / 2
-            + rotation @ motions.position[index]
-        )
-        velocities.append(velocity + state.gravity * seconds + rotation @ motions.velocity[index])
-        rotations.append(rotation @ motions.rotation[index])
-    return Alignment(
-        np.stack(rotations),
-        np.stack(velocities),
-        np.stack(positions),
-        state.bias,
-        state.scale,
-        state.gravity,
-    )

@@ -25,14 +25,17 @@ from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refin
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
 
 
-def initialise(window: AlignmentWindow) -> Refined:
-    """Return the alignment of a window of which nothing is known.
+def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
+    """Return the alignment of a window of which nothing is known but biases.
+
+    Args:
+        window: of the path.
+        prior: of the biases, see ``prior_of_biases``.
 
     Raises:
         NotYet: the motion does not determine the scale yet.
         NoReading: camera and IMU contradict each other.
     """
-    prior = prior_of_biases()
     motions = window.preintegrate(prior.state.bias)
     seconds = float(motions.seconds.sum())
     if len(window) < TUNING.min_poses or seconds < TUNING.min_seconds:
@@ -70,9 +73,13 @@ def is_at_rest(window: AlignmentWindow) -> bool:
     return bool(extent < TUNING.rest_sigmas * np.median(window.position_sigma))
 
 
-def prior_of_biases() -> Prior:
-    """Return the prior of an IMU of which nothing is known."""
+def prior_of_biases(known: InertialState | None = None) -> Prior:
+    """Return the prior of an IMU of which nothing is known, or only the biases of a state."""
     information = np.zeros((SIZE, SIZE))
+    if known is not None:
+        both = slice(GYROSCOPE.start, ACCELEROMETER.stop)
+        information[both, both] = np.linalg.inv(known.covariance[both, both])
+        return Prior(known, information)
     information[GYROSCOPE, GYROSCOPE] = np.eye(3) / TUNING.gyroscope_bias_sigma**2
     information[ACCELEROMETER, ACCELEROMETER] = np.eye(3) / TUNING.accelerometer_bias_sigma**2
     state = InertialState(

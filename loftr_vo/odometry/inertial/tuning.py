@@ -66,9 +66,9 @@ class InertialTuning:
     # offset of its accelerometer (Bosch BMI088 data sheet).
     gyroscope_bias_sigma: float = 0.1
     accelerometer_bias_sigma: float = 0.2
-    # Seconds and poses of a later window at least.
+    # Seconds of a later window at least, and those after which one ends without a keyframe.
     step_seconds: float = 0.15
-    step_poses: int = 2
+    longest_step_seconds: float = 2.0
     # By how much the map drifts from one window to the next: position as a share of the median
     # depth, rotation in radians. The scale's drift is that of the scale filter.
     position_drift: float = 0.001

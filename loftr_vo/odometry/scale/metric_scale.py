@@ -66,6 +66,7 @@ class MetricScale:
             )
         self.source = settings.source
         self._matcher = matcher
+        self._imu = imu or ImuSettings()
         self._imu_gate = ImuGate()
         self._measurement = ScaleMeasurement(
             settings, geometry, lambda: self._matcher, base_from_camera, imu
@@ -73,9 +74,12 @@ class MetricScale:
         self.configure(settings, geometry)
         self.reset()
 
-    def configure(self, settings: ScaleSettings, geometry: GeometrySettings) -> None:
+    def configure(
+        self, settings: ScaleSettings, geometry: GeometrySettings, imu: ImuSettings | None = None
+    ) -> None:
         """Apply settings that may change at run time."""
         self._settings = settings
+        self._imu = imu or self._imu
         self._measurement.configure(settings, geometry)
 
     def mount(self, base_from_camera: np.ndarray) -> None:
@@ -116,8 +120,14 @@ class MetricScale:
 
     @property
     def guide(self) -> Guide:
-        """The other odometry, which is kept whatever the source is."""
-        return Guide(self._measurement.wheel_path, self._measurement.mounting, self.known)
+        """What a lost camera follows: another odometry, which is kept whatever the source is.
+
+        Where none has come, it is the IMU, while that bridges a loss.
+        """
+        wheels, bridge = self._measurement.wheel_path, self.inertial.bridge
+        if bridge is None or wheels.last_stamp is not None:
+            return Guide(wheels, self._measurement.mounting, self.known)
+        return Guide(bridge, self.inertial.imu_from_camera, self.known, 'the IMU', bridges=True)
 
     @property
     def inertial(self) -> InertialEstimator:
@@ -216,6 +226,7 @@ class MetricScale:
         self._position = position
         if not is_continuous:
             self.interrupt()
+            self.inertial.bridge = None
         elif self.source == 'odometry':
             self._measurement.wheels.follow(stamp, pose, keyframe.reference_depth)
         elif self.source == 'imu':
@@ -225,6 +236,11 @@ class MetricScale:
         """Interrupt the path: the camera is lost."""
         self._measurement.wheels.interrupt()
         self.inertial.interrupt()
+
+    def lose(self) -> None:
+        """Interrupt the path; the IMU bridges the gap for ``imu.bridge`` seconds."""
+        self.inertial.lose(self._imu.bridge)
+        self.interrupt()
 
     def measure(
         self, keyframe: Keyframe, before: Keyframe, of_map: Sequence[Keyframe], has_depth: bool
