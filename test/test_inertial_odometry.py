@@ -4,6 +4,7 @@
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 from exact_world import HEIGHT, PERIOD, WIDTH, ExactMatcher, camera
@@ -16,6 +17,7 @@ from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry import VisualOdometry
 from loftr_vo.odometry.estimate import State
+from loftr_vo.odometry.odometry_state import OdometryState
 
 NOISE = ImuNoise(1.6e-4, 2.8e-3, 2.2e-5, 8.6e-4)
 # The scenes have y down and z ahead, the path of the IMU has z up.
@@ -142,6 +144,18 @@ def test_in_the_dark_the_pose_follows_the_imu(world):
     assert flight.error(29, 41)[0] < 0.03
     # A pose that is held would be off by this.
     assert np.linalg.norm(camera_at(37)[:3, 3] - camera_at(29)[:3, 3]) > 0.1
+
+
+def test_the_motion_that_tracking_expects_turns_as_the_gyroscope(world):
+    state = OdometryState(Settings())
+    keyframe = SimpleNamespace(pose=camera_at(3))
+    state.pose, state.last_stamp = camera_at(4), filmed(world, 4).stamp
+    frame = filmed(world, 5)
+    true = np.linalg.inv(camera_at(5)) @ camera_at(3)
+    still = degrees_between(state.predicted_motion(keyframe, frame)[:3, :3], true[:3, :3])
+    state.measured_turn = camera_at(4)[:3, :3].T @ camera_at(5)[:3, :3]
+    turned = degrees_between(state.predicted_motion(keyframe, frame)[:3, :3], true[:3, :3])
+    assert turned < 1e-3 < 0.1 < still
 
 
 def test_without_the_source_imu_its_measurements_change_nothing(world):

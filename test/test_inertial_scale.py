@@ -117,6 +117,22 @@ def test_a_loss_begins_the_estimation_anew():
     assert abs(trip.scale_error) < 0.01
 
 
+def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
+    trip = Trip(2)
+    start, end = round(3.9e9), round(3.95e9)
+    for _ in trip.go(0.9):
+        pass
+    assert trip.estimator.turn(0, round(5e7)) is None
+    for _ in trip.go(4.0, start=0.9):
+        pass
+    first, last = trip.true_pose(3.9), trip.true_pose(3.95)
+    true = first[:3, :3].T @ last[:3, :3]
+    assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
+    trip.estimator.interrupt()
+    assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
+    assert trip.estimator.turn(round(5e9), round(5.05e9)) is None
+
+
 def test_an_imu_of_another_place_contradicts_the_camera():
     trip = Trip(1)
     turned = IMU_FROM_CAMERA.copy()

@@ -189,6 +189,7 @@ class VisualOdometry:
         self._encoding.normalise_contrast(frame)
         clock.lap('encode')
         self._scale.add_measurements(frame)
+        self._state.measured_turn = self._scale.inertial.turn(self._state.last_stamp, frame.stamp)
         if not self._state.keyframes:
             return self._begin(frame, encoded, clock)
         try:

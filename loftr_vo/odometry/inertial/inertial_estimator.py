@@ -16,22 +16,20 @@ from typing import NoReturn
 import numpy as np
 
 from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
+from loftr_vo.geometry.so3 import exponential
 from loftr_vo.odometry.inertial.alignment_window import window_of
 from loftr_vo.odometry.inertial.bridge import InertialPath
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
 from loftr_vo.odometry.inertial.inertial_state import (
-    ACCELEROMETER,
     GYROSCOPE,
-    POSITION,
-    SCALE,
-    SIZE,
     InertialState,
 )
 from loftr_vo.odometry.inertial.initialisation import initialise, prior_of_biases
+from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
-from loftr_vo.odometry.inertial.window_after import refine_after
+from loftr_vo.odometry.inertial.window_after import drifted, refine_after
 from loftr_vo.odometry.inertial.window_refinement import Refined
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
@@ -115,6 +113,27 @@ class InertialEstimator:
         if self._state is not None:
             self._state = self._state.rescaled(factor)
 
+    def turn(self, start: int, end: int) -> np.ndarray | None:
+        """Return how the camera turned between two times in nanoseconds, by the gyroscope.
+
+        Returns:
+            (3, 3), its axes at the start from those at the end; None where its bias is not known,
+            or measurements are missing.
+        """
+        known = self._state or self._prior.state
+        bias_sigma = np.sqrt(np.diag(known.covariance)[GYROSCOPE])
+        if not 0 < bias_sigma.max() < TUNING.turn_bias_sigma:
+            return None
+        try:
+            steps = self.samples.steps(start, end)
+        except NoReading:
+            return None
+        turns = (steps.angular_velocity - known.bias.gyroscope) * steps.seconds[:, None]
+        imu = prefix_products(exponential(turns))[-1]
+        axes = self.imu_from_camera[:3, :3]
+        camera: np.ndarray = axes.T @ imu @ axes
+        return camera
+
     @property
     def imu_from_camera(self) -> np.ndarray:
         """(4, 4), maps points of the camera to the IMU; the identity where it is not known."""
@@ -189,10 +208,8 @@ class InertialEstimator:
             poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
         )
         depth = poses[-1].position_sigma / TUNING.position_sigma
-        prior_state = (
-            state.turned(poses[0].pose[:3, :3])
-            .in_turned_map(TUNING.rotation_drift)
-            .spread(self._drift(seconds, depth * state.scale))
+        prior_state = drifted(
+            state.turned(poses[0].pose[:3, :3]), seconds, depth * state.scale, self._noise
         )
         try:
             refined = refine_after(prior_state, window)
@@ -219,20 +236,6 @@ class InertialEstimator:
         moved = refined.last.from_place(window.positions[-1])
         self._state = moved.turned(last.pose[:3, :3].T)
         self.path.drop_before(self._stamp)
-
-    def _drift(self, seconds: float, depth: float) -> np.ndarray:
-        """(18,) variances that a state gains until the next window ends.
-
-        Args:
-            seconds: of the window.
-            depth: median of the scene, in metres.
-        """
-        gained = np.zeros(SIZE)
-        gained[POSITION] = (TUNING.position_drift * depth) ** 2
-        gained[GYROSCOPE] = self._noise.gyroscope_walk**2 * seconds
-        gained[ACCELEROMETER] = self._noise.accelerometer_walk**2 * seconds
-        gained[SCALE] = SCALE_TUNING.drift**2
-        return gained
 
 
 def _gained(before: InertialState, after: InertialState) -> Reading:

@@ -77,6 +77,9 @@ class InertialTuning:
     # windows after which the estimation begins anew.
     max_misfit: float = 6.0
     max_contradictions: int = 5
+    # Standard deviation of the gyroscope's bias, in rad/s, below which its turns are those of the
+    # camera: a tenth of a pixel from frame to frame at 30 Hz.
+    turn_bias_sigma: float = 0.005
     # Multiple of the poses' standard deviation within which a camera has not moved, and radians.
     rest_sigmas: float = 6.0
 

@@ -1,14 +1,41 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""The refinement of a window after a known state."""
+"""A window after a known state: how the map drifts until its end, and its refinement."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from loftr_vo.odometry.inertial.inertial_state import InertialState
+from loftr_vo.geometry.inertial import ImuNoise
+from loftr_vo.odometry.inertial.inertial_state import (
+    ACCELEROMETER,
+    GYROSCOPE,
+    POSITION,
+    SCALE,
+    SIZE,
+    InertialState,
+)
+from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
 from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refined, refine
+from loftr_vo.odometry.scale.tuning import TUNING as SCALE_TUNING
+
+
+def drifted(state: InertialState, seconds: float, depth: float, noise: ImuNoise) -> InertialState:
+    """Return a state with what map and biases drift until the next window ends.
+
+    Args:
+        state: at the start of the window.
+        seconds: of the window.
+        depth: median of the scene, in metres.
+        noise: of the IMU.
+    """
+    gained = np.zeros(SIZE)
+    gained[POSITION] = (TUNING.position_drift * depth) ** 2
+    gained[GYROSCOPE] = noise.gyroscope_walk**2 * seconds
+    gained[ACCELEROMETER] = noise.accelerometer_walk**2 * seconds
+    gained[SCALE] = SCALE_TUNING.drift**2
+    return state.in_turned_map(TUNING.rotation_drift).spread(gained)
 
 
 def refine_after(state: InertialState, window: AlignmentWindow) -> Refined:
