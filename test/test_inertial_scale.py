@@ -104,6 +104,37 @@ class Straight(SmoothPath):
         return values
 
 
+class Stopping(SmoothPath):
+    """Comes to rest between the third and the fifth second."""
+
+    def _values(self, times, order):
+        part = np.clip((np.asarray(times) - 3) / 2, 0, 1)
+        warped = np.minimum(times, 3) + 2 * (part - part**3 + part**4 / 2)
+        rate = (1 - 3 * part**2 + 2 * part**3)[:, None]
+        change = ((-6 * part + 6 * part**2) / 2)[:, None]
+        inner = [super(Stopping, self)._values(warped, each) for each in range(order + 1)]
+        if order == 2:
+            return inner[2] * rate**2 + inner[1] * change
+        return inner[order] * rate**order
+
+
+def test_a_minute_of_rest_leaves_scale_and_gravity_as_they_were():
+    trip = Trip(4, Stopping(4, distance=0.7, angle=0.35), seconds=66.0)
+    for _ in trip.go(5.5):
+        pass
+    error, variance = trip.scale_error, trip.filter.variance
+    assert math.isfinite(variance)
+    # A camera at rest makes no keyframes.
+    for _ in trip.go(65.0, start=5.5, every=10**6):
+        pass
+    assert trip.scale_error == error
+    assert abs(error) < 0.015
+    assert len(trip.estimator.path.poses) < 100
+    assert math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3
+    assert np.linalg.norm(trip.estimator.state.velocity) < 0.02
+    assert abs(math.log(trip.estimator.state.scale)) < 0.02
+
+
 def test_a_loss_begins_the_estimation_anew():
     trip = Trip(2)
     for _ in trip.go(4.0):

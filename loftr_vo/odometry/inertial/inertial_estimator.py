@@ -29,7 +29,7 @@ from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
-from loftr_vo.odometry.inertial.window_after import drifted, refine_after
+from loftr_vo.odometry.inertial.window_after import aged, drifted, refine_after
 from loftr_vo.odometry.inertial.window_refinement import Refined
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
@@ -82,7 +82,7 @@ class InertialEstimator:
             # A camera at rest makes no keyframes, at which there would be readings.
             self.path.refresh([keyframe])
             with contextlib.suppress(NoReading):
-                self._keep(*self._advance(self._state)[1:])
+                self._keep(*self._advance(self._state, new_keyframe=False)[1:])
 
     def lose(self, seconds: float) -> None:
         """Note that the camera is lost, and begin to integrate its motion.
@@ -92,7 +92,7 @@ class InertialEstimator:
         """
         if self.bridge is None and self._state is not None and self._imu_from_camera is not None:
             try:
-                _, refined, _, last = self._advance(self._state)
+                _, refined, _, last = self._advance(self._state, new_keyframe=False)
                 stamp, state = last.stamp, refined.last
             except NoReading:
                 stamp, state = self._stamp, self._state
@@ -186,14 +186,19 @@ class InertialEstimator:
         seconds = (self.path.poses[-1].stamp - self._stamp) * 1e-9
         if seconds < TUNING.step_seconds:
             raise NotYet('too few frames')
-        prior, refined, window, last = self._advance(state)
+        prior, refined, window, last = self._advance(state, new_keyframe=True)
         self._keep(refined, window, last)
         return _gained(prior, refined.last)
 
     def _advance(
-        self, state: InertialState
+        self, state: InertialState, *, new_keyframe: bool
     ) -> tuple[InertialState, Refined, AlignmentWindow, PathPose]:
         """Return the state with the measurements since its time, up to the last pose.
+
+        Args:
+            state: at ``_stamp``.
+            new_keyframe: whether the last pose is a new keyframe's: only from one to the next the
+                map drifts.
 
         Returns:
             What was expected, what was found, the window, and its last pose.
@@ -208,9 +213,9 @@ class InertialEstimator:
             poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
         )
         depth = poses[-1].position_sigma / TUNING.position_sigma
-        prior_state = drifted(
-            state.turned(poses[0].pose[:3, :3]), seconds, depth * state.scale, self._noise
-        )
+        prior_state = aged(state.turned(poses[0].pose[:3, :3]), seconds, self._noise)
+        if new_keyframe:
+            prior_state = drifted(prior_state, depth * state.scale)
         try:
             refined = refine_after(prior_state, window)
         except np.linalg.LinAlgError as error:
