@@ -164,6 +164,32 @@ def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
     assert trip.estimator.turn(round(5e9), round(5.05e9)) is None
 
 
+@pytest.mark.parametrize('offset', [0.0, 0.035, -0.05])
+def test_the_offset_of_the_clocks_is_found_and_corrected(offset):
+    trip = Trip(3)
+    exact = trip.samples
+    later = exact.stamps + round(offset * 1e9)
+    trip.samples = ImuSamples(later, exact.angular_velocity, exact.specific_force)
+    trip.samples_until = lambda seconds: trip.samples.between(
+        round((seconds - 0.05) * 1e9), round(seconds * 1e9)
+    )
+    for _ in trip.go(5.0):
+        pass
+    found = trip.estimator.clock_offset
+    assert found.seconds == pytest.approx(offset, abs=1e-3)
+    assert found.sigma < 1e-3
+    assert found.is_significant is (offset != 0)
+    assert abs(trip.scale_error) < 0.01
+    assert math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3
+
+
+def test_without_turns_the_offset_of_the_clocks_is_not_known():
+    trip = Trip(3, SmoothPath(3, distance=0.7, angle=0.0))
+    for _ in trip.go(3.0):
+        pass
+    assert trip.estimator.clock_offset is None
+
+
 def test_an_imu_of_another_place_contradicts_the_camera():
     trip = Trip(1)
     turned = IMU_FROM_CAMERA.copy()
