@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from loftr_vo.imaging.imu_report import ImuReport
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.diagnosis import diagnose
 from loftr_vo.ros.health import Feed, Health
@@ -169,3 +170,28 @@ def test_what_was_logged_when_it_came_up_is_known():
     assert health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])
     health.image = Feed('/camera/image', 'best effort, depth 5')
     assert not health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])
+
+
+def test_an_imu_that_ended_is_missed_once_pictures_go_without_it():
+    health = healthy()
+    imu = Feed('/imu', publishers=('/imu (reliable)',), without=': the camera goes on alone')
+    imu.rate.happened(1.0)
+    health.scale_feeds = {'imu': imu}
+    health.imu_used = True
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.OK, 'tracking')
+    health.imu_used = False
+    level, message = diagnose(health, 10.0, TIMEOUT)
+    assert (level, message) == (Level.WARN, 'no imu on /imu for 9.0 s: the camera goes on alone')
+
+
+@pytest.mark.parametrize(
+    ('is_usable', 'words'),
+    [(True, 'imu: it is bad'), (False, 'imu: it is bad; the camera goes on alone')],
+)
+def test_the_fault_of_an_imu_is_named_with_what_follows(is_usable, words):
+    health = healthy()
+    health.imu = ImuReport('it is bad', is_usable)
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.WARN, words)
+    health.imu = ImuReport()
+    health.imu_error = 'imu: it is elsewhere'
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.WARN, 'imu: it is elsewhere')

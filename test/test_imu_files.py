@@ -141,17 +141,26 @@ def test_a_run_hands_the_place_of_the_imu_and_its_noise_to_the_odometry(folder):
 # --- calibrations
 
 
-def test_kalibr_states_the_inverse_a_shift_of_the_clock_and_noise_beside_it(folder):
+@pytest.mark.parametrize(
+    ('chain', 'imu'),
+    [
+        ('camchain-imucam.yaml', 'imu.yaml'),
+        # As older and newer versions name them.
+        ('camchain-imucam-walk.yaml', 'imu-walk.yaml'),
+        ('walk-camchain-imucam.yaml', 'walk-imu.yaml'),
+    ],
+)
+def test_kalibr_states_the_inverse_a_shift_of_the_clock_and_noise_beside_it(folder, chain, imu):
     (folder / 'extrinsics.yaml').unlink()
     camera = {'T_cam_imu': np.linalg.inv(IMU_POSE).tolist(), 'timeshift_cam_imu': 0.02}
-    write_yaml(folder / 'camchain-imucam-walk.yaml', {'cam0': camera})
+    write_yaml(folder / chain, {'cam0': camera})
     noise = {
         'gyroscope_noise_density': 1e-4,
         'accelerometer_noise_density': 2e-3,
         'gyroscope_random_walk': 3e-5,
         'accelerometer_random_walk': 4e-4,
     }
-    write_yaml(folder / 'imu.yaml', {'rostopic': '/imu', 'update_rate': 100.0, **noise})
+    write_yaml(folder / imu, {'imu0': {'rostopic': '/imu', 'update_rate': 100.0, **noise}})
     sequence = opened(folder)
     np.testing.assert_allclose(sequence.imu.imu_from_camera, IMU_POSE, atol=1e-12)
     assert sequence.imu.noise == IMU_NOISE

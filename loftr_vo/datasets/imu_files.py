@@ -29,7 +29,7 @@ def find_imu(folder: Path, calibration: Path | None) -> ImuRecording | None:
 
     Args:
         folder: with ``extrinsics.yaml``, or Kalibr's ``camchain-imucam.yaml`` or
-            ``camchain-imucam-NAME.yaml``.
+            ``NAME-camchain-imucam.yaml``.
         calibration: a file to use in place of that; ``FILE:CAMERA`` where it has several cameras.
 
     Raises:
@@ -54,7 +54,7 @@ def with_calibration(samples: ImuSamples, path: Path) -> ImuRecording:
 
 
 def _find_calibration(folder: Path) -> Path:
-    found = [folder / 'extrinsics.yaml', *sorted(folder.glob('camchain-imucam*.yaml'))]
+    found = [folder / 'extrinsics.yaml', *sorted(folder.glob('*camchain-imucam*.yaml'))]
     for path in found:
         if path.exists():
             return path

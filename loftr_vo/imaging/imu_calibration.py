@@ -31,6 +31,8 @@ _DENSITIES = (
     ('accelerometer_random_walk', 'accel_random_walk'),
 )
 _MOST_DENSITY = 10.0
+# In the names of the files that Kalibr's calibration of camera and IMU writes.
+_CHAIN = 'camchain-imucam'
 
 
 def read_imu_calibration(given: str | Path) -> ImuCalibration:
@@ -40,7 +42,8 @@ def read_imu_calibration(given: str | Path) -> ImuCalibration:
     ``T_cam_imu``, with ``timeshift_cam_imu`` where that is known; both at its top, or below
     ``cam0`` and so on, as in Kalibr's ``camchain-imucam.yaml``. Noise densities are at its top
     (``gyro_noise_density``, ``gyro_random_walk``, ``accel_noise_density``, ``accel_random_walk``,
-    or the names that Kalibr has for them), or in Kalibr's ``imu.yaml`` beside it.
+    or the names that Kalibr has for them), or in Kalibr's ``imu.yaml`` beside it, which
+    has the same ending or beginning of its name.
 
     Args:
         given: the file; with ``:CAMERA`` after it where it has several.
@@ -61,8 +64,7 @@ def read_imu_calibration(given: str | Path) -> ImuCalibration:
                 f'timeshift_cam_imu is {shift:g} s, beyond {IMU_CLOCK}: it must be in seconds'
             )
         noise = noise_of(values)
-    beside = path.parent / 'imu.yaml'
-    if noise is None and beside.exists():
+    if noise is None and (beside := _noise_beside(path)):
         noise = read_imu_noise(beside)
     return ImuCalibration(pose, noise, shift)
 
@@ -128,6 +130,15 @@ def rigid_motion(value: Any, name: str) -> np.ndarray:
                 'in metres'
             )
     return matrix
+
+
+def _noise_beside(path: Path) -> Path | None:
+    """Return Kalibr's file of the IMU; with ``walk-camchain-imucam.yaml`` is ``walk-imu.yaml``."""
+    names = ['imu.yaml']
+    if _CHAIN in path.name:
+        names.insert(0, path.name.replace(_CHAIN, 'imu'))
+    found = (path.with_name(name) for name in names)
+    return next((each for each in found if each.exists()), None)
 
 
 def _camera(values: Fields, wanted: str, path: Path) -> Fields:

@@ -68,8 +68,9 @@ def _diagnose_scale(health: Health, now: float, timeout: float) -> Diagnosis | N
             return Level.ERROR, feed.incompatible
         if math.isinf(silence):
             return Level.WARN, f'{explain_silence(feed, name)}; it is needed for {feed.purpose}'
-        # A calibration may come once and for all.
-        if silence > timeout and not name.endswith('camera_info'):
+        # A calibration may come once and for all. Measurements wait for pictures that still wait.
+        may_end = name.endswith('camera_info') or (name == 'imu' and health.imu_used)
+        if silence > timeout and not may_end:
             return Level.WARN, f'no {name} on {feed.topic} for {silence:.1f} s{feed.without}'
     if health.scale_error:
         return Level.WARN, health.scale_error

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -76,6 +77,7 @@ class ImuInput:
         self._given = False
         self.feed = Feed()
         self.measured: Callable[[int], None] | None = None
+        self._forget()
 
     @property
     def imu_from_camera(self) -> np.ndarray | None:
@@ -119,8 +121,12 @@ class ImuInput:
     def close(self) -> None:
         """End the waiting, and what is known of the IMU."""
         self._buffer.close()
-        self._health.imu, self._health.imu_error = None, ''
-        self._health.imu_used = False
+        self._forget()
+
+    def _forget(self) -> None:
+        health = self._health
+        health.imu, health.imu_error, health.imu_used = None, '', False
+        health.odom_tilt = math.nan
 
     def _patience_now(self) -> float:
         """Return the seconds to wait for measurements of the next frame.
