@@ -30,13 +30,13 @@ class Trip:
     The map is turned against the world, whose z axis is up.
     """
 
-    def __init__(self, seed, path=None, noise=NOISE, pose_noise=POSE_NOISE):
+    def __init__(self, seed, path=None, noise=NOISE, pose_noise=POSE_NOISE, seconds=30.0):
         self.path = path or SmoothPath(seed, distance=0.7, angle=0.35)
         self.source = np.random.default_rng([seed, 7])
         self.pose_noise = pose_noise
         self.bias = Bias(self.source.normal(0, 0.03, 3), self.source.normal(0, 0.1, 3))
         self.samples = self.path.samples(
-            30.0,
+            seconds,
             gyroscope=self.bias.gyroscope,
             accelerometer=self.bias.accelerometer,
             noise=(noise, self.source),

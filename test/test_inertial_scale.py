@@ -104,6 +104,37 @@ class Straight(SmoothPath):
         return values
 
 
+class Stopping(SmoothPath):
+    """Comes to rest between the third and the fifth second."""
+
+    def _values(self, times, order):
+        part = np.clip((np.asarray(times) - 3) / 2, 0, 1)
+        warped = np.minimum(times, 3) + 2 * (part - part**3 + part**4 / 2)
+        rate = (1 - 3 * part**2 + 2 * part**3)[:, None]
+        change = ((-6 * part + 6 * part**2) / 2)[:, None]
+        inner = [super(Stopping, self)._values(warped, each) for each in range(order + 1)]
+        if order == 2:
+            return inner[2] * rate**2 + inner[1] * change
+        return inner[order] * rate**order
+
+
+def test_a_minute_of_rest_leaves_scale_and_gravity_as_they_were():
+    trip = Trip(4, Stopping(4, distance=0.7, angle=0.35), seconds=66.0)
+    for _ in trip.go(5.5):
+        pass
+    error, variance = trip.scale_error, trip.filter.variance
+    assert math.isfinite(variance)
+    # A camera at rest makes no keyframes.
+    for _ in trip.go(65.0, start=5.5, every=10**6):
+        pass
+    assert trip.scale_error == error
+    assert abs(error) < 0.015
+    assert len(trip.estimator.path.poses) < 100
+    assert math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3
+    assert np.linalg.norm(trip.estimator.state.velocity) < 0.02
+    assert abs(math.log(trip.estimator.state.scale)) < 0.02
+
+
 def test_a_loss_begins_the_estimation_anew():
     trip = Trip(2)
     for _ in trip.go(4.0):
@@ -131,6 +162,32 @@ def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
     trip.estimator.interrupt()
     assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
     assert trip.estimator.turn(round(5e9), round(5.05e9)) is None
+
+
+@pytest.mark.parametrize('offset', [0.0, 0.035, -0.05])
+def test_the_offset_of_the_clocks_is_found_and_corrected(offset):
+    trip = Trip(3)
+    exact = trip.samples
+    later = exact.stamps + round(offset * 1e9)
+    trip.samples = ImuSamples(later, exact.angular_velocity, exact.specific_force)
+    trip.samples_until = lambda seconds: trip.samples.between(
+        round((seconds - 0.05) * 1e9), round(seconds * 1e9)
+    )
+    for _ in trip.go(5.0):
+        pass
+    found = trip.estimator.clock_offset
+    assert found.seconds == pytest.approx(offset, abs=1e-3)
+    assert found.sigma < 1e-3
+    assert found.is_significant is (offset != 0)
+    assert abs(trip.scale_error) < 0.01
+    assert math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3
+
+
+def test_without_turns_the_offset_of_the_clocks_is_not_known():
+    trip = Trip(3, SmoothPath(3, distance=0.7, angle=0.0))
+    for _ in trip.go(3.0):
+        pass
+    assert trip.estimator.clock_offset is None
 
 
 def test_an_imu_of_another_place_contradicts_the_camera():

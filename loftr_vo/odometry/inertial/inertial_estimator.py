@@ -20,6 +20,7 @@ from loftr_vo.geometry.so3 import exponential
 from loftr_vo.odometry.inertial.alignment_window import window_of
 from loftr_vo.odometry.inertial.bridge import InertialPath
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
+from loftr_vo.odometry.inertial.clock_offset import ClockOffset, clock_offset
 from loftr_vo.odometry.inertial.inertial_state import (
     GYROSCOPE,
     InertialState,
@@ -29,7 +30,7 @@ from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
-from loftr_vo.odometry.inertial.window_after import drifted, refine_after
+from loftr_vo.odometry.inertial.window_after import aged, drifted, refine_after
 from loftr_vo.odometry.inertial.window_refinement import Refined
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
@@ -48,6 +49,7 @@ class InertialEstimator:
         samples: the measurements.
         path: the camera's poses.
         bridge: the motion since the camera was lost; None while it is not.
+        clock_offset: of the IMU; None where it is not known.
     """
 
     def __init__(self, noise: ImuNoise, imu_from_camera: np.ndarray | None = None) -> None:
@@ -61,6 +63,7 @@ class InertialEstimator:
         self._contradictions = 0
         self._prior = prior_of_biases()
         self.bridge: InertialPath | None = None
+        self.clock_offset: ClockOffset | None = None
 
     def mount(self, imu_from_camera: np.ndarray, noise: ImuNoise) -> None:
         """Set where the IMU is, (4, 4), and its noise; the estimation begins anew."""
@@ -82,7 +85,7 @@ class InertialEstimator:
             # A camera at rest makes no keyframes, at which there would be readings.
             self.path.refresh([keyframe])
             with contextlib.suppress(NoReading):
-                self._keep(*self._advance(self._state)[1:])
+                self._keep(*self._advance(self._state, new_keyframe=False)[1:])
 
     def lose(self, seconds: float) -> None:
         """Note that the camera is lost, and begin to integrate its motion.
@@ -92,12 +95,11 @@ class InertialEstimator:
         """
         if self.bridge is None and self._state is not None and self._imu_from_camera is not None:
             try:
-                _, refined, _, last = self._advance(self._state)
+                _, refined, _, last = self._advance(self._state, new_keyframe=False)
                 stamp, state = last.stamp, refined.last
             except NoReading:
                 stamp, state = self._stamp, self._state
-            if stamp == self.path.poses[-1].stamp:
-                self.bridge = InertialPath(stamp, state, self.samples, self._noise, seconds)
+            self.bridge = InertialPath(stamp, state, self.samples, self._noise, seconds)
         self.interrupt()
 
     def interrupt(self) -> None:
@@ -171,29 +173,42 @@ class InertialEstimator:
 
     def _initialise(self) -> Reading:
         assert self._imu_from_camera is not None
-        poses = list(self.path.poses)
-        if not poses:
+        if not self.path.poses:
             raise NotYet('too few frames')
-        self.path.drop_before(poses[-1].stamp - round(TUNING.max_seconds * 1e9))
-        poses = list(self.path.poses)
+        last = self.path.poses[-1].stamp
+        self.path.drop_before(last - round(TUNING.max_seconds * 1e9))
+        self._synchronise()
+        poses = self._measured_poses()
         window = window_of(poses, self.samples, self._imu_from_camera, self._noise)
         refined = initialise(window, self._prior)
         self._keep(refined, window, poses[-1])
         drift = SCALE_TUNING.drift
         return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))
 
+    def _synchronise(self) -> None:
+        """Find the offset of the clocks, and correct it where it is significant."""
+        found = clock_offset(list(self.path.poses), self.samples, self.imu_from_camera)
+        if found is not None:
+            self.clock_offset = found
+            self.samples.offset = round(found.seconds * 1e9) if found.is_significant else 0
+
     def _continue(self, state: InertialState) -> Reading:
         seconds = (self.path.poses[-1].stamp - self._stamp) * 1e-9
         if seconds < TUNING.step_seconds:
             raise NotYet('too few frames')
-        prior, refined, window, last = self._advance(state)
+        prior, refined, window, last = self._advance(state, new_keyframe=True)
         self._keep(refined, window, last)
         return _gained(prior, refined.last)
 
     def _advance(
-        self, state: InertialState
+        self, state: InertialState, *, new_keyframe: bool
     ) -> tuple[InertialState, Refined, AlignmentWindow, PathPose]:
         """Return the state with the measurements since its time, up to the last pose.
+
+        Args:
+            state: at ``_stamp``.
+            new_keyframe: whether the last pose is a new keyframe's: only from one to the next the
+                map drifts.
 
         Returns:
             What was expected, what was found, the window, and its last pose.
@@ -202,15 +217,15 @@ class InertialEstimator:
             NoReading: measurements are missing, or contradict each other.
         """
         assert self._imu_from_camera is not None
-        poses = [each for each in self.path.poses if each.stamp >= self._stamp]
+        poses = self._measured_poses(self._stamp)
         seconds = (poses[-1].stamp - self._stamp) * 1e-9
         window = window_of(
             poses, self.samples, self._imu_from_camera, self._noise, first_is_known=True
         )
         depth = poses[-1].position_sigma / TUNING.position_sigma
-        prior_state = drifted(
-            state.turned(poses[0].pose[:3, :3]), seconds, depth * state.scale, self._noise
-        )
+        prior_state = aged(state.turned(poses[0].pose[:3, :3]), seconds, self._noise)
+        if new_keyframe:
+            prior_state = drifted(prior_state, depth * state.scale)
         try:
             refined = refine_after(prior_state, window)
         except np.linalg.LinAlgError as error:
@@ -220,6 +235,18 @@ class InertialEstimator:
             self._contradict(refined)
         self._contradictions = 0
         return prior_state, refined, window, poses[-1]
+
+    def _measured_poses(self, first: int = 0) -> list[PathPose]:
+        """Return the poses from a time in nanoseconds on, as far as the IMU has measured.
+
+        Measurements come late, or with stamps that are late; those that are very late are missed
+        where they are needed.
+        """
+        poses = [each for each in self.path.poses if each.stamp >= first]
+        reached = self.samples.last_stamp or 0
+        late = [each for each in poses if each.stamp > reached]
+        few = bool(late) and (late[-1].stamp - reached) * 1e-9 < TUNING.max_lateness
+        return poses[: len(poses) - len(late)] if few else poses
 
     def _contradict(self, refined: Refined) -> NoReturn:
         self._contradictions += 1

@@ -17,17 +17,23 @@ class SampleBuffer:
 
     Attributes:
         seconds: for which measurements are kept.
+        offset: nanoseconds by which the IMU's clock is ahead of the pictures'.
     """
 
     def __init__(self, seconds: float = TUNING.buffer_seconds) -> None:
         self.seconds = seconds
+        self.offset = 0
         self._stamps = np.empty(0, np.int64)
         self._values = np.empty((0, 6))  # angular velocity, specific force
 
     @property
     def last_stamp(self) -> int | None:
-        """Nanoseconds, of the last measurement; None without any."""
-        return int(self._stamps[-1]) if len(self._stamps) else None
+        """Nanoseconds on the pictures' clock, of the last measurement; None without any."""
+        return int(self._stamps[-1]) - self.offset if len(self._stamps) else None
+
+    def angular_velocity(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return all stamps (N,), on the IMU's own clock, and angular velocities (N, 3)."""
+        return self._stamps, self._values[:, :3]
 
     def add(self, samples: ImuSamples) -> None:
         """Add measurements; those that are not later than the last are left out."""
@@ -43,7 +49,7 @@ class SampleBuffer:
         self._values = np.concatenate([self._values[keep:], values])
 
     def steps(self, start: int, end: int) -> ImuSteps:
-        """Return the steps from one time to a later one, both in nanoseconds.
+        """Return the steps from one time of the pictures' clock to a later one, in nanoseconds.
 
         Measurements are interpolated linearly: a step has the mean of those at its ends.
 
@@ -54,6 +60,7 @@ class SampleBuffer:
         if not len(self._stamps):
             raise NoReading('no measurement of the IMU has come')
         slack = round(TUNING.max_extrapolation * 1e9)
+        start, end = start + self.offset, end + self.offset
         if end > self._stamps[-1] + slack:
             late = (end - int(self._stamps[-1])) * 1e-9
             raise NotYet(f'the IMU is {late:.2f} s behind the pictures')

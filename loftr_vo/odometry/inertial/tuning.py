@@ -24,6 +24,9 @@ class InertialTuning:
     # Seconds beyond the last measurement for which it is held: one period at 100 Hz.
     max_extrapolation: float = 0.011
 
+    # Seconds by which measurements may be late: the poses since then wait for them.
+    max_lateness: float = 0.2
+
     # vibration
 
     # Share of the noise by vibration that is left after integration, since vibration is no white
@@ -49,6 +52,17 @@ class InertialTuning:
     max_rounds: int = 12
     converged_step: float = 1e-4
     largest_step: float = 0.7
+
+    # clock_offset
+
+    # Seconds that are looked for, in so many steps, and rounds of the refinement.
+    max_clock_offset: float = 0.06
+    clock_offset_steps: int = 49
+    clock_offset_rounds: int = 4
+    # Standard deviation in seconds up to which an offset counts, and the least offset that is
+    # corrected: a millisecond, at one radian a second, is half a pixel.
+    max_clock_sigma: float = 0.003
+    least_clock_offset: float = 0.001
 
     # initialisation, inertial_estimator
 

@@ -21,19 +21,23 @@ from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refin
 from loftr_vo.odometry.scale.tuning import TUNING as SCALE_TUNING
 
 
-def drifted(state: InertialState, seconds: float, depth: float, noise: ImuNoise) -> InertialState:
-    """Return a state with what map and biases drift until the next window ends.
+def aged(state: InertialState, seconds: float, noise: ImuNoise) -> InertialState:
+    """Return a state with what the biases change in some seconds."""
+    gained = np.zeros(SIZE)
+    gained[GYROSCOPE] = noise.gyroscope_walk**2 * seconds
+    gained[ACCELEROMETER] = noise.accelerometer_walk**2 * seconds
+    return state.spread(gained)
+
+
+def drifted(state: InertialState, depth: float) -> InertialState:
+    """Return a state with what the map drifts from one keyframe to the next.
 
     Args:
-        state: at the start of the window.
-        seconds: of the window.
+        state: in the map.
         depth: median of the scene, in metres.
-        noise: of the IMU.
     """
     gained = np.zeros(SIZE)
     gained[POSITION] = (TUNING.position_drift * depth) ** 2
-    gained[GYROSCOPE] = noise.gyroscope_walk**2 * seconds
-    gained[ACCELEROMETER] = noise.accelerometer_walk**2 * seconds
     gained[SCALE] = SCALE_TUNING.drift**2
     return state.in_turned_map(TUNING.rotation_drift).spread(gained)
 
