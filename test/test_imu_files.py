@@ -101,6 +101,27 @@ def test_forces_in_g_are_refused(folder):
         opened(folder)
 
 
+@pytest.mark.parametrize('seconds', [86400, -86400])
+def test_an_imu_on_a_clock_of_another_day_is_refused(folder, seconds):
+    write_imu_shifted(folder, seconds)
+    with pytest.raises(DatasetError, match=r'the IMU has no measurement of the time of the pict'):
+        opened(folder)
+
+
+def test_an_imu_that_measured_at_the_end_only_is_taken(folder):
+    write_imu_shifted(folder, (recordings.STAMPS[-1] - IMU_STAMPS[0]) / 1e9)
+    assert [len(frame.imu) for frame in opened(folder)][-1] > 0
+
+
+def write_imu_shifted(folder, seconds):
+    """Write the measurements with stamps that are later."""
+    text = imu_csv()
+    for stamp in IMU_STAMPS:
+        later = recordings.seconds(stamp + round(seconds * 1e9))
+        text = text.replace(f'\n{recordings.seconds(stamp)},', f'\n@{later},')
+    (folder / 'imu.csv').write_text(text.replace('@', ''))
+
+
 def test_measurements_without_extrinsics_say_what_is_missing(folder):
     (folder / 'extrinsics.yaml').rename(folder / 'other.yaml')
     with pytest.raises(DatasetError, match=r'neither extrinsics\.yaml nor camchain-imucam\.yaml'):

@@ -13,8 +13,8 @@ from loftr_vo.datasets.companions import Companions
 from loftr_vo.datasets.image_files import SUFFIXES, GreyReader
 from loftr_vo.datasets.sequence import DatasetError, Sequence, Truth
 from loftr_vo.files.regular_file import read_text
-from loftr_vo.geometry.inertial import ImuCalibration
-from loftr_vo.geometry.trajectory import TrajectoryError, parse_seconds
+from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples
+from loftr_vo.geometry.trajectory import NANOSECONDS, TrajectoryError, parse_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 
@@ -43,6 +43,12 @@ class PictureSequence(Sequence):
         """See ``Sequence``."""
         return self.companions.lacks(source)
 
+    def provide(self, source: str, needed_by: str = 'scale.source') -> None:
+        """See ``Sequence``; an IMU must have measured while the pictures were taken."""
+        super().provide(source, needed_by)
+        if source == 'imu' and self.companions.imu and self.stamps:
+            _check_same_time(self.name, self.stamps, self.companions.imu.samples)
+
     def _imu_calibration(self) -> ImuCalibration:
         assert self.companions.imu is not None  # it is provided
         return self.companions.imu.calibration
@@ -57,6 +63,27 @@ class PictureSequence(Sequence):
             frame = Frame(reader.read(path, self.camera), stamp, self.camera)
             yield self.companions.accompany(frame, index, before, self.provided)
             before = stamp
+
+
+def _check_same_time(name: str, stamps: list[int], samples: ImuSamples) -> None:
+    """Refuse an IMU of which no measurement is between the first and the last picture.
+
+    Args:
+        name: of the recording.
+        stamps: of the pictures, in nanoseconds.
+        samples: of the IMU, on the pictures' clock.
+
+    Raises:
+        DatasetError: the clocks differ, or the unit of the times.
+    """
+    first, last = int(samples.stamps[0]), int(samples.stamps[-1])
+    if first <= stamps[-1] and last >= stamps[0]:
+        return
+    raise DatasetError(
+        f'{name}: the IMU has no measurement of the time of the pictures: it measured from '
+        f'{first / NANOSECONDS:.3f} to {last / NANOSECONDS:.3f} s, the pictures are from '
+        f'{stamps[0] / NANOSECONDS:.3f} to {stamps[-1] / NANOSECONDS:.3f} s'
+    )
 
 
 def list_pictures(folder: Path) -> list[Path]:
