@@ -8,7 +8,7 @@ import dataclasses
 import pytest
 from paths import ROOT
 
-from loftr_vo.odometry.inertial.tuning import InertialTuning
+from loftr_vo.odometry.inertial.tuning import ImuCheckTuning, InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
 from loftr_vo.odometry.rolling_shutter.tuning import RollingShutterTuning
@@ -17,6 +17,7 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
+    ImuCheckTuning,
     InertialTuning,
     MapTuning,
     PoseTuning,
