@@ -93,6 +93,7 @@ class EstimateBuilder:
             scale_carried=state.keyframes.scale_carried,
             silent=state_of_tracking is State.LOST and state.relocalisation.silent,
             readout_time=state.readout_time.seconds if state.readout_time.known else np.nan,
+            calibration=state.calibration.status,
             scale=scale,
             timings=timings,
         )

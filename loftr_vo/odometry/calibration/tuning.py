@@ -1,0 +1,53 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tuned constants of the check of the calibration, each with its measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CalibrationTuning:
+    """Constants of the equations of a pair, of their sum, and of the alarm."""
+
+    # pair_equations
+
+    # Rounds in which the motion is fitted and the residuals are weighted anew. Chosen by hand; no
+    # figure kept.
+    motion_rounds: int = 2
+    weight_rounds: int = 3
+    # Smallest spread of the residuals, in standard deviations of the matcher. Chosen by hand, for
+    # exact matches; no figure kept.
+    min_spread: float = 0.02
+    # Standard deviations of the parameters before anything is measured: a tenth of the focal
+    # length, and a tenth of the corner's distance. Chosen by hand; no figure kept.
+    prior: tuple[float, float] = (0.1, 0.1)
+
+    # keyframe_pair
+
+    # Pixels, standard deviation of Lucas-Kanade's positions beyond what the texture has, and the
+    # largest difference from the map's position. Chosen by hand; no figure kept.
+    position_sigma: float = 0.1
+    max_correction: float = 3.0
+
+    # calibration_check
+
+    # Matches of a pair at most, evenly selected, and at least. Chosen by hand; no figure kept.
+    max_matches: int = 150
+    min_matches: int = 50
+    # Degrees, median parallax at least: without it the direction of motion is not determined.
+    # Chosen by hand; no figure kept.
+    min_parallax: float = 0.5
+    # Pairs that make a stretch.
+    pairs_per_stretch: int = 4
+    max_stretches: int = 30
+    min_stretches: int = 3
+    shared_error: float = 0.1
+    # calibration_status
+    min_focal_error: float = 0.02
+    min_corner_error: float = 0.015
+    min_sigmas: float = 4.0
+
+
+TUNING = CalibrationTuning()
