@@ -144,7 +144,22 @@ def pair_equations(
     gradient = coupling.T @ side[:_MOTION] - side[_MOTION:]
     if not (np.isfinite(information).all() and np.isfinite(gradient).all()):
         return None
-    return CalibrationEquations(information, gradient, len(matches.rays0))
+    return _without_noise(information, gradient, len(matches.rays0))
+
+
+def _without_noise(
+    information: np.ndarray, gradient: np.ndarray, count: int
+) -> CalibrationEquations:
+    """Return the equations of N matches without information that is due to their noise.
+
+    The noise along the epipolar lines changes the derivatives by about the spread of the residuals
+    in a match, and does not average out. So a direction of the parameters counts only by what it
+    has beyond ``noise_information`` for each match, and not at all below.
+    """
+    values, vectors = np.linalg.eigh(information)
+    share = np.maximum(1 - TUNING.noise_information * count / np.maximum(values, 1e-9), 0.0)
+    kept = (vectors * share) @ vectors.T
+    return CalibrationEquations(kept @ information, kept @ gradient, count)
 
 
 def _linearise(matches: PairMatches, rotation: np.ndarray, direction: np.ndarray) -> _Linearised:
