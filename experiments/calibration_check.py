@@ -41,11 +41,11 @@ def miscalibrated(
     frames: Iterable[Frame], focal: float, *, distorted: bool = True
 ) -> Iterator[Frame]:
     """Yield frames with a wrong calibration."""
-    right = wrong = None
+    changed: tuple[Camera, Camera] | None = None
     for frame in frames:
-        if frame.camera is not right:
-            right, wrong = frame.camera, changed_camera(frame.camera, focal, distorted=distorted)
-        yield dataclasses.replace(frame, camera=wrong)
+        if changed is None or frame.camera is not changed[0]:
+            changed = frame.camera, changed_camera(frame.camera, focal, distorted=distorted)
+        yield dataclasses.replace(frame, camera=changed[1])
 
 
 def row(name: str, change: str, estimates: Iterable[Estimate]) -> str:
@@ -71,7 +71,7 @@ def rows(
     sequence: Sequence, settings: Settings, factors: Iterable[float], *, without_distortion: bool
 ) -> Iterator[str]:
     """Yield the rows of a recording."""
-    changes = [(f'focal length × {factor:g}', factor, True) for factor in factors]
+    changes = [(f'focal length times {factor:g}', factor, True) for factor in factors]
     if without_distortion and next(iter(sequence)).camera.distortion.any():
         changes.append(('without distortion', 1.0, False))
     for change, focal, distorted in changes:

@@ -38,7 +38,7 @@ class FrameRecord:
     latency_ms: float
     scale_sigma: float = math.inf
     readout_time: float = math.nan
-    calibration: CalibrationStatus = CalibrationStatus()
+    calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
     covariance: np.ndarray | None = None
 
 

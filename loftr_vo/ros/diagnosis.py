@@ -101,7 +101,7 @@ def _diagnose_clock(health: Health) -> Diagnosis | None:
 
 
 def _diagnose_calibration(estimate: Estimate | None) -> Diagnosis | None:
-    """Return a warning where the calibration looks wrong and the camera is tracked all the same."""
+    """Return a warning where the camera is tracked, but its calibration looks wrong."""
     if estimate is None or estimate.state is not State.TRACKING:
         return None
     suspicion = estimate.calibration.suspicion

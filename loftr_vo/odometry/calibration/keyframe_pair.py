@@ -17,6 +17,7 @@ from loftr_vo.odometry.calibration.tuning import TUNING
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
 from loftr_vo.odometry.map.pixel_rays import PixelRays
 
+
 def measured_matches(keyframe: Keyframe, link: Link) -> PairMatches:
     """Return the cells of a link, evenly thinned, located in the other keyframe anew.
 

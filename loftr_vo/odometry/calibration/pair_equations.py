@@ -163,7 +163,7 @@ def _without_noise(
 
 
 def _linearise(matches: PairMatches, rotation: np.ndarray, direction: np.ndarray) -> _Linearised:
-    """Return residuals and their derivatives by (direction (2), left rotation (3)) and calibration.
+    """Return residuals and their derivatives by motion, direction (2) and rotation (3), and lens.
 
     The residual is Sampson's distance C / |dC/dy| in standard deviations of y, with
     C = y^T [t]x R x (Hartley and Zisserman, 2nd ed., 11.4.3), x exact and y measured. Derivatives
@@ -173,7 +173,7 @@ def _linearise(matches: PairMatches, rotation: np.ndarray, direction: np.ndarray
     rays0 = matches.rays0
     essential = skew(direction) @ rotation
     lines1 = rays0 @ essential.T
-    slopes = np.column_stack(by_pixel_coordinates(*lines1.T[:2], matches.by_whitened))
+    slopes = np.column_stack(by_pixel_coordinates(lines1[:, 0], lines1[:, 1], matches.by_whitened))
     norm = np.sqrt(np.sum(slopes**2, axis=1) + 1e-18)
     residuals = np.sum(matches.rays1 * lines1, axis=1) / norm
     error = _product(matches.by_whitened, slopes * (residuals / norm)[:, None])
@@ -197,7 +197,7 @@ def _by_pixels(
     camera: Camera, lines: np.ndarray, by_pixel: np.ndarray, pixels: np.ndarray
 ) -> np.ndarray:
     """Derivatives (N, 2) of C by the calibration through the pixels of one view."""
-    x, y = by_pixel_coordinates(*lines.T[:2], by_pixel)
+    x, y = by_pixel_coordinates(lines[:, 0], lines[:, 1], by_pixel)
     from_centre, share = pixel_shifts(camera, pixels)
     by_focal = x * from_centre[:, 0] + y * from_centre[:, 1]
     return np.column_stack([by_focal, by_focal * share])
