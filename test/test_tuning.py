@@ -31,6 +31,7 @@ FACTS = {
     '_DISPARITY_SIGMA',
     '_MIN_CONSISTENT_READINGS',
     '_AGREEMENT',
+    '_MOTION',
 }
 
 
