@@ -108,7 +108,15 @@ setup(
         'rerun': ['rerun-sdk'],
         # training/ is in the repository, not in the wheel: this is what it needs besides.
         'training': ['matplotlib'],
-        'test': [*EVALUATION, 'kornia', 'mypy', 'pytest', 'pytest-xdist', 'ruff'],
+        'test': [
+            *EVALUATION,
+            'gtsam; python_version < "3.14"',
+            'kornia',
+            'mypy',
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+        ],
     },
     zip_safe=False,
 )

@@ -30,8 +30,9 @@ CAMERA = {
     'height': ('240', int, 'Height of the pictures.'),
     'rate': ('5.0', float, 'Pictures a second.'),
     'seed': ('0', int, 'Of textures, path and noise.'),
+    'with_imu': ('false', bool, 'Whether an IMU is beside the camera, which then goes once.'),
 }
-CHOICES = {'scene': ['room', 'street']}
+CHOICES = {'scene': ['room', 'street'], 'with_imu': ['true', 'false', 'True', 'False']}
 
 
 def generate_launch_description() -> LaunchDescription:

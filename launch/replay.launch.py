@@ -74,11 +74,13 @@ NAMES = {
     '--depth-topic': 'depth:=TOPIC',
     '--right-image-topic': 'right_image:=TOPIC',
     '--odometry-topic': 'scale_odom:=TOPIC',
+    '--imu-topic': 'imu:=TOPIC',
 }
 # Facts of the bag that are arguments of vo.launch.py.
 NODE_FACTS = (
     *('image', 'camera_info', 'image_transport'),
-    *('depth', 'depth_transport', 'right_image', 'right_camera_info', 'scale_odom'),
+    *('depth', 'depth_transport', 'right_image', 'right_camera_info'),
+    *('scale_odom', 'imu'),
 )
 
 # Percent of the path.
@@ -202,6 +204,7 @@ def inspect(command: str, bag: Path, given, source: str) -> dict:
         '--depth-topic': given('depth'),
         '--right-image-topic': given('right_image'),
         '--odometry-topic': given('scale_odom'),
+        '--imu-topic': given('imu'),
     }
     result = subprocess.run(
         [command, 'topics', str(bag), '--json', *words(options)],
@@ -313,7 +316,7 @@ def scale_topics(facts: dict) -> list:
         depth += '/compressedDepth'
     if right and facts['image_transport'] == 'compressed':
         right += '/compressed'
-    others = [facts.get(name) for name in ('right_camera_info', 'scale_odom')]
+    others = [facts.get(name) for name in ('right_camera_info', 'scale_odom', 'imu')]
     return [topic for topic in (depth, right, *others) if topic]
 
 

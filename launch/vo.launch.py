@@ -23,6 +23,7 @@ TOPICS = {
     'right_image': ('right/image', 'Topic of the right pictures, for scale.source stereo.'),
     'right_camera_info': ('right/camera_info', "Topic of the right camera's calibration."),
     'scale_odom': ('scale_odom', 'Topic of another odometry, for scale.source odometry.'),
+    'imu': ('imu', 'Topic of an IMU, for scale.source imu.'),
 }
 
 # Argument: (default, description).
@@ -50,8 +51,9 @@ PARAMETERS = {
     'queue_policy': ('queue_policy', str, 'newest or all.'),
     'image_transport': ('image_transport', str, 'raw or compressed.'),
     'calibration_file': ('calibration_file', str, 'Calibration in place of camera_info.'),
+    'imu_calibration': ('imu_calibration', str, 'Where the IMU is, in place of TF: a file.'),
     'mask': ('mask', str, 'Picture file, white where the view is used.'),
-    'scale_source': ('scale.source', str, 'none, depth, stereo, odometry or camera_height.'),
+    'scale_source': ('scale.source', str, 'none, depth, stereo, odometry, camera_height or imu.'),
     'depth_transport': ('depth_transport', str, 'raw or compressedDepth.'),
     'camera_height': ('scale.camera_height', float, 'Height above the ground in metres.'),
     'base_frame': (
@@ -78,7 +80,7 @@ CHOICES = {
     'queue_policy': ['', 'newest', 'all'],
     'image_transport': ['', 'raw', 'compressed'],
     'depth_transport': ['', 'raw', 'compressedDepth'],
-    'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height'],
+    'scale_source': ['', 'none', 'depth', 'stereo', 'odometry', 'camera_height', 'imu'],
     **{name: ['', *BOOLEAN] for name, (_, kind, _) in PARAMETERS.items() if kind is bool},
 }
 

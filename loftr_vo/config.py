@@ -222,7 +222,7 @@ class RecoverySettings:
     )
 
 
-SCALE_SOURCES = ('none', 'depth', 'stereo', 'odometry', 'camera_height')
+SCALE_SOURCES = ('none', 'depth', 'stereo', 'odometry', 'camera_height', 'imu')
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,8 @@ class ScaleSettings:
     source: str = setting(
         'none',
         'Source of the metric scale: depth (a registered depth image), stereo (a right picture), '
-        'odometry (of wheels), camera_height (above the ground), or none.',
+        'odometry (of wheels), camera_height (above the ground), imu (fixed to the camera), or '
+        'none.',
         choices=SCALE_SOURCES,
     )
     camera_height: float = setting(
@@ -260,6 +261,71 @@ class ScaleSettings:
 
 
 @dataclass(frozen=True)
+class ImuSettings:
+    """The inertial measurement unit, for ``scale.source`` imu.
+
+    Noise by default: a Bosch BMI160, as in phones and drones, by its Allan deviations in the TUM
+    VI benchmark (Schubert et al., IROS 2018), with the densities doubled and the walks tenfold for
+    what they leave out: scale, misalignment, vibration, temperature.
+    """
+
+    gyroscope_noise: float = setting(
+        1.6e-4,
+        'Noise density of the gyroscope, in continuous time as Kalibr states it.',
+        unit='rad/s/sqrt(Hz)',
+        low=1e-7,
+        high=1.0,
+    )
+    accelerometer_noise: float = setting(
+        2.8e-3,
+        'Noise density of the accelerometer.',
+        unit='m/s^2/sqrt(Hz)',
+        low=1e-6,
+        high=10.0,
+    )
+    gyroscope_walk: float = setting(
+        2.2e-5,
+        "Random walk of the gyroscope's bias.",
+        unit='rad/s^2/sqrt(Hz)',
+        low=1e-9,
+        high=1.0,
+    )
+    accelerometer_walk: float = setting(
+        8.6e-4,
+        "Random walk of the accelerometer's bias.",
+        unit='m/s^3/sqrt(Hz)',
+        low=1e-8,
+        high=10.0,
+    )
+    bridge: float = setting(
+        2.0,
+        'Time lost for which the pose is predicted by the IMU, before recovery.policy applies.',
+        unit='s',
+        low=0.0,
+        high=60.0,
+        runtime=True,
+    )
+    align_gravity: bool = setting(
+        True, 'Turn odom so that its z axis points up, once gravity is known.'
+    )
+    publish_rate: float = setting(
+        0.0,
+        'Rate at which odom is published between pictures, predicted by the IMU; 0 is with '
+        'pictures only.',
+        unit='Hz',
+        low=0.0,
+        high=1000.0,
+    )
+
+    @property
+    def sets_noise(self) -> bool:
+        """Whether a density differs from its default: it then wins over those of a recording."""
+        default = ImuSettings()
+        names = ('gyroscope_noise', 'accelerometer_noise', 'gyroscope_walk', 'accelerometer_walk')
+        return any(getattr(self, name) != getattr(default, name) for name in names)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of the odometry."""
 
@@ -268,6 +334,7 @@ class Settings:
     keyframe: KeyframeSettings = field(default_factory=KeyframeSettings)
     recovery: RecoverySettings = field(default_factory=RecoverySettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+    imu: ImuSettings = field(default_factory=ImuSettings)
 
     @property
     def companions(self) -> dict[str, str]:
@@ -323,6 +390,12 @@ class NodeSettings:
         'Calibration to use in place of camera_info, which is then not subscribed to: FILE or '
         'FILE:CAMERA, of ROS, Kalibr, EuRoC, OpenCV, ORB-SLAM3 or COLMAP; of the pictures as '
         'they come.',
+    )
+    imu_calibration: str = setting(
+        '',
+        'How the IMU sits beside the camera, in place of TF, for scale.source imu: FILE or '
+        'FILE:CAMERA with T_imu_cam or T_cam_imu, such as the camchain-imucam.yaml of Kalibr; '
+        'noise densities in it take the place of imu.*.',
     )
     mask: str = setting(
         '',

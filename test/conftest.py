@@ -3,6 +3,7 @@
 """What all tests share."""
 
 import os
+import sys
 
 # Before torch is imported, and for the processes that tests start: one thread each. On a machine
 # with few cores more of them wait for each other, and sums in another order round otherwise.
@@ -114,3 +115,13 @@ def make_listener():
     yield make
     for listener in listeners:
         listener.node.destroy_node()
+
+
+@pytest.fixture
+def transforms(monkeypatch):
+    """Put a TF of known content in the place of tf2_ros; return what is sent to it."""
+    from stand_in_tf import stand_in
+
+    module, content = stand_in()
+    monkeypatch.setitem(sys.modules, 'tf2_ros', module)
+    return content

@@ -19,6 +19,8 @@ class ForwardOdometry:
         self.frames = []
         self.starts = []
         self.resets = 0
+        self.imu_mountings = []
+        self.imu_fault = ''
         self.settings = None
         self.fail_at = ()
         self.error = RuntimeError('this picture hurts')
@@ -57,6 +59,7 @@ class ForwardOdometry:
             keyframe_image=frame.image,
             silent=self.silent,
             readout_time=self.readout_time,
+            imu_fault=self.imu_fault,
         )
 
     def step_to(self, frame):
@@ -72,6 +75,9 @@ class ForwardOdometry:
         self.resets += 1
         self.count = 0
         self.last_stamp = None
+
+    def mount_imu(self, imu_from_camera, noise):
+        self.imu_mountings.append((imu_from_camera, noise))
 
     def configure(self, settings):
         self.settings = settings

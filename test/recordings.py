@@ -9,6 +9,8 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.geometry.inertial import ImuNoise
+
 WIDTH, HEIGHT = 64, 48
 STAMPS = [1311868169163497925 + index * 100000007 for index in range(5)]
 MATRIX = [60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]
@@ -105,6 +107,53 @@ def write_euroc(path):
     return path
 
 
+# Of an IMU: from 5 ms before the first picture on, every 10 ms; ten between two pictures.
+IMU_STAMPS = [STAMPS[0] - 5_000_000 + 10_000_000 * index for index in range(45)]
+IMU_POSE = np.eye(4)  # of the camera
+IMU_POSE[:3, :3] = Rotation.from_rotvec([0.3, -1.2, 0.8]).as_matrix()
+IMU_POSE[:3, 3] = [0.05, -0.02, 0.01]
+IMU_NOISE = ImuNoise(1e-4, 2e-3, 3e-5, 4e-4)
+
+
+def imu_csv():
+    """Measurements with the number of the line, from 0 on, as the force along x."""
+    rows = [f'{seconds(s)},0.1,0.2,0.3,{i},0,9.81' for i, s in enumerate(IMU_STAMPS)]
+    return '\n'.join(['timestamp_s,gx,gy,gz,ax,ay,az', *rows]) + '\n'
+
+
+def extrinsics():
+    return {
+        'T_imu_cam': {'rows': 4, 'cols': 4, 'data': IMU_POSE.ravel().tolist()},
+        'gyro_noise_density': IMU_NOISE.gyroscope,
+        'accel_noise_density': IMU_NOISE.accelerometer,
+        'gyro_random_walk': IMU_NOISE.gyroscope_walk,
+        'accel_random_walk': IMU_NOISE.accelerometer_walk,
+    }
+
+
+def write_imu(path):
+    """Add an IMU to a folder of pictures."""
+    (path / 'imu.csv').write_text(imu_csv())
+    (path / 'extrinsics.yaml').write_text(yaml.safe_dump(extrinsics()))
+
+
+def write_euroc_imu(path):
+    """Add an IMU half a metre above the body."""
+    sensor = path / 'mav0' / 'imu0'
+    sensor.mkdir()
+    rows = [f'{stamp},0.1,0.2,0.3,{i},0,9.81' for i, stamp in enumerate(IMU_STAMPS)]
+    header = '#timestamp [ns],w_x,w_y,w_z,a_x,a_y,a_z'
+    (sensor / 'data.csv').write_text('\n'.join([header, *rows]) + '\n')
+    settings = {
+        'T_BS': {'data': [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0.5, 0, 0, 0, 1]},
+        'gyroscope_noise_density': IMU_NOISE.gyroscope,
+        'accelerometer_noise_density': IMU_NOISE.accelerometer,
+        'gyroscope_random_walk': IMU_NOISE.gyroscope_walk,
+        'accelerometer_random_walk': IMU_NOISE.accelerometer_walk,
+    }
+    (sensor / 'sensor.yaml').write_text(yaml.safe_dump(settings))
+
+
 def write_video(path):
     video = cv2.VideoWriter(
         str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10.0, (WIDTH, HEIGHT), isColor=True
@@ -178,6 +227,18 @@ class Bag:
             binning_x=0,
             binning_y=0,
             roi=self.type('sensor_msgs/msg/RegionOfInterest')(0, 0, 0, 0, False),
+        )
+
+    def imu(self, stamp, turn, force, frame='imu'):
+        vector = self.type('geometry_msgs/msg/Vector3')
+        return self.type('sensor_msgs/msg/Imu')(
+            header=self.header(stamp, frame),
+            orientation=self.type('geometry_msgs/msg/Quaternion')(0.0, 0.0, 0.0, 0.0),
+            orientation_covariance=np.zeros(9),
+            angular_velocity=vector(*turn),
+            angular_velocity_covariance=np.zeros(9),
+            linear_acceleration=vector(*force),
+            linear_acceleration_covariance=np.zeros(9),
         )
 
     def make(self, kind, /, **fields):

@@ -22,12 +22,12 @@ def run(*words):
 
 
 def test_everything_of_a_folder_comes_back_from_its_bag(tmp_path):
-    scene = ['--frames', 6, '--size', '64x48', '--depth', '--stereo', '--odometry']
+    scene = ['--frames', 6, '--size', '64x48', '--depth', '--stereo', '--odometry', '--imu']
     assert run('render', 'room', '-o', tmp_path / 'walk', *scene) == 0
     assert run('record', tmp_path / 'walk', '-o', tmp_path / 'bag') == 0
     folder, bag = open_sequence(tmp_path / 'walk'), open_sequence(tmp_path / 'bag')
     for sequence in (folder, bag):
-        for source in ('depth', 'stereo', 'odometry'):
+        for source in ('depth', 'stereo', 'odometry', 'imu'):
             sequence.provide(source)
     wheels = 0
     for wanted, found in zip(folder, bag, strict=True):
@@ -42,7 +42,11 @@ def test_everything_of_a_folder_comes_back_from_its_bag(tmp_path):
         for one, other in zip(found.wheels, wanted.wheels, strict=True):
             np.testing.assert_allclose(one.pose, other.pose, atol=1e-9)
         wheels += len(found.wheels)
+        np.testing.assert_array_equal(found.imu.stamps, wanted.imu.stamps)
+        np.testing.assert_array_equal(found.imu.angular_velocity, wanted.imu.angular_velocity)
+        np.testing.assert_array_equal(found.imu.specific_force, wanted.imu.specific_force)
     assert wheels > 5
+    np.testing.assert_allclose(bag.imu.imu_from_camera, folder.imu.imu_from_camera, atol=1e-9)
     # The wheels are not the truth, and the truth not the wheels.
     truth = find_ground_truth(bag, TruthOptions()).trajectory
     np.testing.assert_allclose(truth.poses, folder.ground_truth.poses, atol=1e-9)
@@ -52,7 +56,7 @@ def test_ground_truth_alone_is_no_source_of_scale(tmp_path):
     recordings.write_folder(tmp_path / 'walk')
     assert run('record', tmp_path / 'walk', '-o', tmp_path / 'bag') == 0
     sequence = open_sequence(tmp_path / 'bag')
-    for source in ('depth', 'stereo', 'odometry'):
+    for source in ('depth', 'stereo', 'odometry', 'imu'):
         with pytest.raises(DatasetError, match=f'scale.source {source} needs'):
             sequence.provide(source)
 
@@ -164,3 +168,94 @@ def test_pair_that_is_not_rectified_is_written_so_that_it_is_found_again(turn):
     projection = np.zeros((3, 4))
     projection[0, 0], projection[0, 3] = 400.0, -400.0 * np.linalg.norm(motion[:3, 3])
     np.testing.assert_allclose(right_from_left(projection, left, right), motion, atol=1e-12)
+
+
+# --- an IMU
+
+
+def imu_messages(bag, change=lambda index, values: values, topic='/imu'):
+    """Yield entries for ``write``; ``change`` takes and returns stamp, turn and force."""
+    for index, stamp in enumerate(recordings.IMU_STAMPS):
+        values = change(index, (stamp, [0.1, 0.2, 0.3], [0.0, 0.0, 9.81]))
+        yield stamp, topic, bag.imu(*values)
+
+
+def static_transform(bag, child='imu'):
+    transform = bag.pose('TransformStamped', recordings.IMU_POSE, STAMPS[0], 'camera', child)
+    message = bag.make('tf2_msgs/msg/TFMessage', transforms=[transform])
+    return recordings.IMU_STAMPS[0], '/tf_static', message
+
+
+def with_imu(path, **named):
+    sequence = open_sequence(path, companions=CompanionTopics(**named))
+    sequence.provide('imu')
+    return sequence
+
+
+def test_an_imu_and_its_place_are_found_in_a_bag(write):
+    path = write(lambda bag: [static_transform(bag), *imu_messages(bag)])
+    sequence = with_imu(path)
+    np.testing.assert_allclose(
+        sequence.imu.imu_from_camera, np.linalg.inv(recordings.IMU_POSE), atol=1e-9
+    )
+    frames = list(sequence)
+    assert [len(frame.imu) for frame in frames] == [2, 12, 12, 12, 12]
+    assert frames[1].imu.stamps[-2] < frames[1].stamp < frames[1].imu.stamps[-1]
+    # Once more from the start.
+    assert len(next(iter(sequence)).imu) == 2
+
+
+def test_measurements_that_cannot_be_are_left_out(write):
+    """One is not finite, one comes twice, two are exchanged, some are missing."""
+
+    def change(index, values):
+        stamp, turn, force = values
+        match index:
+            case 12:
+                force = [np.nan, 0.0, 0.0]
+            case 14:
+                stamp -= 10_000_000
+            case 17:
+                stamp -= 15_000_000
+        return stamp, turn, force
+
+    sequence = with_imu(write(lambda bag: [static_transform(bag), *imu_messages(bag, change)]))
+    assert [len(frame.imu) for frame in sequence] == [2, 12, 9, 12, 12]
+
+
+def test_a_bag_that_does_not_place_its_imu_takes_a_file(write, tmp_path):
+    path = write(lambda bag: [static_transform(bag, 'gripper'), *imu_messages(bag)])
+    with pytest.raises(DatasetError, match=r"'imu' \(the IMU\).*--imu-calibration.*gripper"):
+        with_imu(path)
+    recordings.write_imu(tmp_path)
+    file = tmp_path / 'extrinsics.yaml'
+    # The IMU's clock is ahead by 22 ms.
+    file.write_text(file.read_text() + 'timeshift_cam_imu: 0.022\n')
+    sequence = with_imu(path, imu_calibration=file)
+    np.testing.assert_allclose(sequence.imu.imu_from_camera, recordings.IMU_POSE, atol=1e-12)
+    assert sequence.imu.noise == recordings.IMU_NOISE
+    for frame in sequence:
+        assert frame.imu.stamps[-2] < frame.stamp < frame.imu.stamps[-1]
+        assert (frame.imu.stamps[0] + 22_000_000) in recordings.IMU_STAMPS
+
+
+def test_several_imus_are_asked_for(write):
+    path = write(
+        lambda bag: [
+            static_transform(bag),
+            *imu_messages(bag),
+            *imu_messages(bag, topic='/base/imu'),
+        ]
+    )
+    with pytest.raises(DatasetError, match='--imu-topic: /base/imu, /imu'):
+        with_imu(path)
+    assert len(list(with_imu(path, imu='/base/imu'))) == len(STAMPS)
+
+
+def test_forces_in_g_are_refused_before_the_run(write):
+    def change(index, values):
+        return values[0], values[1], [0.0, 0.0, 1.0]
+
+    path = write(lambda bag: [static_transform(bag), *imu_messages(bag, change)])
+    with pytest.raises(DatasetError, match=r'/imu: the specific force is given in g'):
+        with_imu(path)

@@ -90,7 +90,9 @@ def test_odometry_in_a_folder_comes_with_the_frames_in_time(folder):
     assert frames[1].wheels[-1].pose[0, 3] == 3.0
 
 
-@pytest.mark.parametrize(('source', 'what'), [('depth', 'depth'), ('stereo', 'right pictures')])
+@pytest.mark.parametrize(
+    ('source', 'what'), [('depth', 'depth'), ('stereo', 'right pictures'), ('imu', 'an IMU')]
+)
 def test_what_is_not_there_is_said_before_the_run(folder, source, what):
     with pytest.raises(DatasetError, match=f'has no .*{what}'):
         opened(folder, source)
@@ -181,7 +183,7 @@ def test_impossible_baselines_are_refused(shift, words):
 def test_a_rendered_scene_carries_sensors_and_is_written_with_them(tmp_path, capsys):
     folder = tmp_path / 'room'
     words = ['render', 'room', '--frames', '3', '--size', '96x64', '-o', str(folder)]
-    assert main([*words, '--depth', '--stereo', '--odometry']) == 0
+    assert main([*words, '--depth', '--stereo', '--odometry', '--imu']) == 0
     sequence = open_sequence(folder)
     for source in SCALE_SOURCES:
         sequence.provide(source)
@@ -194,6 +196,11 @@ def test_a_rendered_scene_carries_sensors_and_is_written_with_them(tmp_path, cap
         np.testing.assert_array_equal(read.right.image, made.right.image)
         assert np.allclose(read.right.right_from_left, made.right.right_from_left)
         assert [each.stamp for each in read.wheels] == [each.stamp for each in made.wheels]
+        np.testing.assert_array_equal(read.imu.stamps, made.imu.stamps)
+        assert np.allclose(read.imu.angular_velocity, made.imu.angular_velocity, rtol=1e-8)
+        assert np.allclose(read.imu.specific_force, made.imu.specific_force, rtol=1e-8)
+    np.testing.assert_allclose(sequence.imu.imu_from_camera, rendered.imu.imu_from_camera)
+    assert sequence.imu.noise == rendered.imu.noise
     # The right camera sees what is at its place by the exact depth.
     known = made.depth > 0
     assert 0.3 < known.mean() < 0.98

@@ -126,3 +126,8 @@ def test_frames_without_a_transform_between_them_are_refused(frames, words):
     with pytest.raises(SettingError, match=words):
         check_frames(NodeSettings(**frames))
     check_frames(NodeSettings())
+
+
+def test_settings_name_what_frames_need_besides_the_picture():
+    settings = replace(Settings(), {'scale.source': 'imu', 'recovery.policy': 'odometry'})
+    assert settings.companions == {'imu': 'scale.source', 'odometry': 'recovery.policy'}

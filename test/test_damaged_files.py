@@ -93,12 +93,13 @@ def read_all(path):
     try:
         sequence = open_sequence(path)
         _ = sequence.ground_truth
-        for source in ('depth', 'stereo', 'odometry'):
+        for source in ('depth', 'stereo', 'odometry', 'imu'):
             if not sequence.lacks(source):
                 sequence.provide(source)
         for frame in sequence:
             assert np.isfinite(frame.camera.matrix).all()
             assert all(np.isfinite(wheels.pose).all() for wheels in frame.wheels)
+            assert frame.imu is None or np.isfinite(frame.imu.specific_force).all()
             assert frame.right is None or np.isfinite(frame.right.right_from_left).all()
     except InputError as error:
         # It says where: the recording is named, as a rule with the file and the line.
@@ -118,6 +119,7 @@ def stereo_folder(root):
     (path / 'camera.yaml').write_text(yaml.safe_dump(left))
     (path / 'right_camera.yaml').write_text('%YAML:1.0\n---\n' + yaml.safe_dump(right))
     (path / 'odometry.txt').write_text(recordings.tum_lines())
+    recordings.write_imu(path)
     return path
 
 
@@ -139,6 +141,7 @@ def tum(root):
 def euroc(root):
     path = recordings.write_euroc(root / 'MH_01')
     shutil.copytree(path / 'mav0' / 'cam0', path / 'mav0' / 'cam1')
+    recordings.write_euroc_imu(path)
     return path
 
 
@@ -151,7 +154,15 @@ def bag(root):
     [
         (
             stereo_folder,
-            ['times.txt', 'camera.yaml', 'right_camera.yaml', 'groundtruth.txt', 'odometry.txt'],
+            [
+                'times.txt',
+                'camera.yaml',
+                'right_camera.yaml',
+                'groundtruth.txt',
+                'odometry.txt',
+                'imu.csv',
+                'extrinsics.yaml',
+            ],
             60,
         ),
         (kitti, ['calib.txt', 'times.txt', 'poses.txt'], 60),
@@ -165,6 +176,8 @@ def bag(root):
                     'cam0/sensor.yaml',
                     'cam1/data.csv',
                     'cam1/sensor.yaml',
+                    'imu0/data.csv',
+                    'imu0/sensor.yaml',
                     'state_groundtruth_estimate0/data.csv',
                 )
             ],

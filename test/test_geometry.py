@@ -21,9 +21,7 @@ from loftr_vo.geometry.rigid_motion import (
     split,
     transform,
 )
-from loftr_vo.odometry.pose.initialisation import resolve_planar_ambiguity
-from loftr_vo.odometry.pose.observations import Observations
-from loftr_vo.odometry.pose.two_view import TwoView, essential_motion, planar_motions
+from loftr_vo.odometry.pose.two_view import essential_motion, planar_motions
 
 PIXEL = 1 / FOCAL
 
@@ -189,19 +187,3 @@ def test_a_plane_has_two_motions_and_one_is_true(random):
 def test_a_turn_on_the_spot_has_no_planar_motion(random):
     views = two_views(random, 200, translation=(0.0, 0.0, 0.0))
     assert planar_motions(views.rays0, views.rays1, 1 / FOCAL) == []
-
-
-def test_points_off_a_plane_decide_between_its_two_motions(random):
-    views = wall(random, 300, off_the_plane=40)
-    noise = 0.1 / FOCAL
-    rays1 = views.rays1.copy()
-    rays1[:, :2] += random.normal(0, noise, (300, 2))
-    whitening = np.broadcast_to(np.eye(2) / noise, (300, 2, 2))
-    unknown = Observations(views.rays0, rays1, whitening, np.ones(300), np.full(300, 1e6))
-    motions = planar_motions(views.rays0, rays1, 1 / FOCAL)
-    assert len(motions) == 2
-    for rotation, direction in motions:
-        start = TwoView(rotation, direction, np.ones(300, bool))
-        told = resolve_planar_ambiguity(unknown, start, 1 / FOCAL)
-        assert degrees_between(told.rotation, views.rotation) < 0.3
-        assert degrees_apart(told.direction, views.translation) < 3.0

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from loftr_vo.imaging.imu_report import ImuReport
 from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.diagnosis import diagnose
@@ -185,3 +186,28 @@ def test_a_suspicious_calibration_is_a_warning_while_the_camera_is_tracked():
         estimate(State.LOST, '3 inliers'), calibration=SUSPICIOUS
     )
     assert diagnose(health, 10.0, TIMEOUT) == (Level.ERROR, 'lost: 3 inliers')
+
+
+def test_an_imu_that_ended_is_missed_once_pictures_go_without_it():
+    health = healthy()
+    imu = Feed('/imu', publishers=('/imu (reliable)',), without=': the camera goes on alone')
+    imu.rate.happened(1.0)
+    health.scale_feeds = {'imu': imu}
+    health.imu_used = True
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.OK, 'tracking')
+    health.imu_used = False
+    level, message = diagnose(health, 10.0, TIMEOUT)
+    assert (level, message) == (Level.WARN, 'no imu on /imu for 9.0 s: the camera goes on alone')
+
+
+@pytest.mark.parametrize(
+    ('is_usable', 'words'),
+    [(True, 'imu: it is bad'), (False, 'imu: it is bad; the camera goes on alone')],
+)
+def test_the_fault_of_an_imu_is_named_with_what_follows(is_usable, words):
+    health = healthy()
+    health.imu = ImuReport('it is bad', is_usable)
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.WARN, words)
+    health.imu = ImuReport()
+    health.imu_error = 'imu: it is elsewhere'
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.WARN, 'imu: it is elsewhere')

@@ -122,6 +122,42 @@ def test_resident_memory_is_measured():
 
 
 @ON_GLIBC
+def test_holes_in_the_heap_are_returned():
+    statement = """
+from loftr_vo.matching.cpu_memory import (
+    keep_memory_between_frames, resident_memory, return_unused_memory
+)
+keep_memory_between_frames()
+blocks = [b'x' * (1 << 20) for _ in range(128)]
+blocks[:] = blocks[-1:]  # what is in use lies at the end
+before = resident_memory()
+return_unused_memory()
+print(before - resident_memory() >> 20)
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', statement],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert int(done.stdout) > 100
+
+
+def test_the_node_returns_them_once_a_minute(monkeypatch):
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    from loftr_vo.ros import worker
+
+    now, returned = [0.0], []
+    monkeypatch.setattr(worker.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(worker, 'return_unused_memory', lambda: returned.append(now[0]))
+    made = worker.Worker(*[None] * 9)
+    for now[0] in range(0, 150, 10):
+        made._return_memory()
+    assert returned == [70, 140]
+
+
+@ON_GLIBC
 def test_memory_stays_after_warming_up():
     """Of pictures of 320x240, whose keyframes change and whose numbers of matches differ."""
     done = subprocess.run(

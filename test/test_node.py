@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -735,34 +735,6 @@ def test_extrinsics_without_tf2_are_a_fault(make_rig, monkeypatch):
     rig = make_rig(base_frame='base_link')
     assert rig.node.trigger_configure() == FAILURE
     rig.until(rig.says(ERROR, 'base_frame needs tf2_ros'))
-
-
-@pytest.fixture
-def transforms(monkeypatch):
-    """Put a TF of known content in the place of tf2_ros; return what is sent to it."""
-    sent = []
-
-    class TransformBroadcaster:
-        def __init__(self, node):
-            self.pub_tf = node.create_publisher(Odometry, 'unused', 1)
-
-        def sendTransform(self, transform):
-            sent.append(transform)
-
-    class Buffer:
-        mounted = None
-
-        def lookup_transform(self, target, source, time):
-            if Buffer.mounted is None:
-                raise LookupError(f'{source} does not exist. ')
-            return messages.transform_stamped(0, target, source, Buffer.mounted)
-
-    module = ModuleType('tf2_ros')
-    module.TransformBroadcaster = TransformBroadcaster
-    module.Buffer = Buffer
-    module.TransformListener = lambda buffer, node: SimpleNamespace(unregister=lambda: None)
-    monkeypatch.setitem(sys.modules, 'tf2_ros', module)
-    return SimpleNamespace(sent=sent, buffer=Buffer)
 
 
 @pytest.mark.parametrize(

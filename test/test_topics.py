@@ -62,9 +62,9 @@ def test_words_for_people(tmp_path, capsys):
 
 @pytest.fixture(scope='module')
 def room(tmp_path_factory):
-    """Return a bag with depth, right pictures, and two topics of poses."""
+    """Return a bag with depth, right pictures, an IMU, and two topics of poses."""
     sequence = SyntheticSequence('room', 2, (48, 64), rate=5.0)
-    for source in ('depth', 'stereo', 'odometry'):
+    for source in ('depth', 'stereo', 'odometry', 'imu'):
         sequence.provide(source)
     path = tmp_path_factory.mktemp('bags') / 'room'
     write_sequence(sequence, path, BagOptions())
@@ -85,6 +85,7 @@ def room(tmp_path_factory):
             },
         ),
         ('odometry', {'scale_odom': '/odom', 'ground_truth_topic': '/ground_truth/odometry'}),
+        ('imu', {'imu': '/imu'}),
     ],
 )
 def test_topics_of_the_scale_are_found_by_type(room, capsys, source, wanted):
@@ -94,7 +95,7 @@ def test_topics_of_the_scale_are_found_by_type(room, capsys, source, wanted):
 
 @pytest.mark.parametrize(
     ('source', 'option'),
-    [('depth', '--depth-topic'), ('stereo', '--right-image-topic')],
+    [('depth', '--depth-topic'), ('stereo', '--right-image-topic'), ('imu', '--imu-topic')],
 )
 def test_a_topic_of_the_scale_that_is_missing_is_an_error(tmp_path, room, capsys, source, option):
     bag = write_bag(tmp_path / 'bag')

@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from paths import ROOT
 
+from loftr_vo.odometry.inertial.tuning import InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
 from loftr_vo.odometry.rolling_shutter.tuning import RollingShutterTuning
@@ -16,6 +17,7 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
+    InertialTuning,
     MapTuning,
     PoseTuning,
     RollingShutterTuning,
@@ -32,6 +34,19 @@ FACTS = {
     '_MIN_CONSISTENT_READINGS',
     '_AGREEMENT',
     '_MOTION',
+    '_THIRD_DIFFERENCE',
+    'GRAVITY_LENGTH',
+    # Where the errors of an inertial state stand in their vector.
+    'ROTATION',
+    'VELOCITY',
+    'POSITION',
+    'GYROSCOPE',
+    'ACCELEROMETER',
+    'SCALE',
+    'GRAVITY',
+    'SIZE',
+    '_COMMON',
+    '_SCALE',
 }
 
 

@@ -31,6 +31,8 @@ def make_tasks(arguments: argparse.Namespace, settings: Settings, alone: bool) -
         arguments.depth_topic,
         arguments.right_image_topic,
         arguments.odometry_topic,
+        arguments.imu_topic,
+        arguments.imu_calibration,
         arguments.mask,
         arguments.mask_margin,
         read_truth_options(arguments),

@@ -67,10 +67,22 @@ def add_sequence_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--image-topic', metavar='TOPIC', help='of a bag with several')
     parser.add_argument('--camera-info-topic', metavar='TOPIC', help='of a bag with several')
-    for name, source in (('depth', 'depth'), ('right-image', 'stereo'), ('odometry', 'odometry')):
+    for name, source in (
+        ('depth', 'depth'),
+        ('right-image', 'stereo'),
+        ('odometry', 'odometry'),
+        ('imu', 'imu'),
+    ):
         parser.add_argument(
             f'--{name}-topic', metavar='TOPIC', help=f'for scale.source {source}, likewise'
         )
+    parser.add_argument(
+        '--imu-calibration',
+        type=Path,
+        metavar='FILE[:CAMERA]',
+        help="how the IMU sits beside the camera, in place of the recording's own: a file with "
+        "T_imu_cam, or Kalibr's camchain-imucam.yaml",
+    )
 
 
 def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
@@ -81,7 +93,11 @@ def open_from(path: Path, arguments: argparse.Namespace) -> Sequence:
         arguments.image_topic,
         arguments.camera_info_topic,
         CompanionTopics(
-            arguments.depth_topic, arguments.right_image_topic, arguments.odometry_topic
+            arguments.depth_topic,
+            arguments.right_image_topic,
+            arguments.odometry_topic,
+            arguments.imu_topic,
+            arguments.imu_calibration,
         ),
         ViewMask.read(arguments.mask or '', arguments.mask_margin),
     )

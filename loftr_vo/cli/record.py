@@ -18,7 +18,7 @@ from loftr_vo.files.output_files import check_folder
 _STORAGES = ('mcap', 'sqlite3')
 _COMPRESSIONS = ('none', 'message', 'file', 'chunk')
 _PICTURES = ('raw', 'png', 'jpeg')
-BESIDES = ('depth', 'stereo', 'odometry')
+BESIDES = ('depth', 'stereo', 'odometry', 'imu')
 _GROUND_TRUTHS = ('odometry', 'pose', 'none')
 
 

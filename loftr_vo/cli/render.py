@@ -31,6 +31,7 @@ def register(subparsers: Any) -> None:
         ('depth', 'depth images, as a depth camera makes them'),
         ('stereo', 'the pictures of a right camera'),
         ('odometry', 'odometry of wheels, which slip at times'),
+        ('imu', 'the measurements of an IMU, and how it sits beside the camera'),
     ):
         parser.add_argument(f'--{name}', action='store_true', help=f'write {what}, too')
     parser.set_defaults(command=render_command)
@@ -72,11 +73,33 @@ def add_scene_options(parser: argparse.ArgumentParser) -> None:
     scene.add_argument(
         '--hidden', type=float, default=0.0, help='share of the view behind somebody walking ahead'
     )
+    scene.add_argument(
+        '--imu-rate', type=float, default=200.0, help='of an IMU, in Hz, default: %(default)s'
+    )
+    scene.add_argument(
+        '--imu-noise',
+        type=float,
+        default=1.0,
+        help='white noise and random walk, 1: of a consumer IMU, default: %(default)s',
+    )
+    scene.add_argument(
+        '--imu-bias',
+        type=float,
+        default=1.0,
+        help='1: 0.01 rad/s and 0.1 m/s^2 in a random direction, default: %(default)s',
+    )
+    scene.add_argument(
+        '--imu-offset',
+        type=float,
+        default=0.0,
+        help="in s, by which the IMU's stamps are ahead of the pictures', default: %(default)s",
+    )
 
 
 def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
     """Return the scene of a kind, one of ``KINDS``, as the options say."""
     # Imported late: torch takes seconds to load, and most uses of the command render nothing.
+    from loftr_vo.synthetic.inertial import ImuOptions
     from loftr_vo.synthetic.sequence import SyntheticSequence
 
     return SyntheticSequence(
@@ -93,6 +116,9 @@ def make_scene(kind: str, arguments: argparse.Namespace) -> Sequence:
         flicker=arguments.flicker,
         blur=arguments.blur,
         hidden=arguments.hidden,
+        imu=ImuOptions(
+            arguments.imu_rate, arguments.imu_noise, arguments.imu_bias, arguments.imu_offset
+        ),
     )
 
 
@@ -103,7 +129,7 @@ def render_command(arguments: argparse.Namespace) -> int:
     sequence = make_scene(arguments.kind, arguments)
     folder = arguments.output or Path('results') / sequence.name
     check_folder(folder)
-    for source in ('depth', 'stereo', 'odometry'):
+    for source in ('depth', 'stereo', 'odometry', 'imu'):
         if getattr(arguments, source):
             sequence.provide(source)
     with counted(sequence) as frames:

@@ -98,6 +98,8 @@ def _scale(bag: Any, path: Path, source: str) -> dict[str, Any]:
         }
     if source == 'odometry':
         return {'scale_odom': bag.companion_topic(source)}
+    if source == 'imu':
+        return {'imu': bag.companion_topic(source)}
     if source != 'stereo':
         return {}
     right = bag.companion_topic(source)

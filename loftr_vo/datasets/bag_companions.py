@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a bag has besides the pictures, for the scale: depth, right pictures, other odometry."""
+"""What a bag has besides the pictures: depth, right pictures, other odometry, an IMU."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from loftr_vo.datasets.bag_file import (
     topic_types,
     topics_of,
 )
+from loftr_vo.datasets.bag_imu import IMU
 from loftr_vo.datasets.bag_poses import ODOMETRY, pose_matrix
 from loftr_vo.datasets.camera_topics import (
     camera_info_beside,
@@ -39,14 +40,15 @@ from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_ima
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
 
 # Largest difference in nanoseconds between a picture and what is paired with it; the two cameras
-# of a pair are triggered together, and odometry is taken as it comes.
-_MOST_APART = {'depth': 20_000_000, 'stereo': 5_000_000, 'odometry': 0}
+# of a pair are triggered together; odometry and IMU are taken as they come.
+_MOST_APART = {'depth': 20_000_000, 'stereo': 5_000_000, 'odometry': 0, 'imu': 0}
 # A picture is not held back for what has stopped coming.
 _PATIENCE = 1_000_000_000
 _OPTIONS = {
     'depth': '--depth-topic',
     'stereo': '--right-image-topic',
     'odometry': '--odometry-topic',
+    'imu': '--imu-topic',
 }
 
 
@@ -60,7 +62,7 @@ def find_companion(
     Args:
         reader: of the bag, open.
         path: the bag's, for error messages.
-        source: depth, stereo or odometry.
+        source: depth, stereo, odometry or imu.
         image_topic: of the pictures.
         named: by the user.
 
@@ -74,6 +76,8 @@ def find_companion(
         others = [topic for topic in picture_topics(reader, path) if topic != image_topic]
         wanted = named.right_image
         found = [wanted] if wanted in others else right_cameras(reader, path, others)
+    elif source == 'imu':
+        wanted, found = named.imu, topics_of(types, (IMU,))
     else:
         wanted, found = named.odometry, topics_of(types, (ODOMETRY,))
         # Ground truth is no source of scale, unless it is named as such.
@@ -125,9 +129,11 @@ class Pairing:
 
     Attributes:
         attach: by source, the function that puts the messages paired with a frame into it.
+        imu_ahead: nanoseconds by which the IMU's stamps are ahead of the pictures'.
     """
 
     attach: dict[str, Callable[[Frame, list[Any]], Frame]]
+    imu_ahead: int = 0
     _frames: deque[Frame] = field(default_factory=deque)
     _arrived: dict[str, deque[Any]] = field(default_factory=dict)
     _newest: dict[str, int] = field(default_factory=dict)
@@ -152,8 +158,10 @@ class Pairing:
         """Whether no later message can be paired with the stamp, or the messages have stopped."""
         if self._frames[-1].stamp - stamp > _PATIENCE:
             return True
+        ahead = {'imu': self.imu_ahead}
         return all(
-            self._newest.get(source, -1) >= stamp + _MOST_APART[source] for source in self.attach
+            self._newest.get(source, -1) >= stamp + _MOST_APART[source] + ahead.get(source, 0)
+            for source in self.attach
         )
 
     def _complete(self, frame: Frame) -> Frame:
@@ -163,6 +171,9 @@ class Pairing:
 
     def _belonging(self, source: str, stamp: int) -> list[Any]:
         arrived = self._arrived.setdefault(source, deque())
+        if source == 'imu':
+            # Those of later frames are kept by what attaches them.
+            return [arrived.popleft() for _ in range(len(arrived))]
         if source == 'odometry':
             # All since the frame before, which has taken those up to itself.
             return [arrived.popleft() for _ in range(_count_until(arrived, stamp))]

@@ -119,6 +119,25 @@ class BagMessages:
             ),
         )
 
+    def imu(self, header: Any, turn: np.ndarray, force: np.ndarray) -> Any:
+        """Return an IMU's measurement, (3,) rad/s and (3,) m/s^2, without an orientation."""
+        unknown = np.zeros(9)
+        absent = np.array([-1.0, *[0.0] * 8])  # as the message's definition says
+        vectors = [
+            self.message('geometry_msgs/msg/Vector3', x=x, y=y, z=z)
+            for x, y, z in (turn.tolist(), force.tolist())
+        ]
+        return self.message(
+            'sensor_msgs/msg/Imu',
+            header=header,
+            orientation=self.quaternion(np.eye(4)),
+            orientation_covariance=absent,
+            angular_velocity=vectors[0],
+            angular_velocity_covariance=unknown,
+            linear_acceleration=vectors[1],
+            linear_acceleration_covariance=unknown,
+        )
+
     def odometry(self, header: Any, pose: Any, child: str) -> Any:
         """Return odometry of an unknown velocity and covariance."""
         unknown = np.zeros(36)

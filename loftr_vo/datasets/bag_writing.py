@@ -27,6 +27,7 @@ from loftr_vo.datasets.bag_messages import CAMERA_FRAME, BagMessages
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.files.output_files import OutputError, new_folder
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples, ImuStream
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.stereo_extrinsics import rectification
 
@@ -47,6 +48,7 @@ GROUND_TRUTHS = ('odometry', 'pose', 'none')
 
 WORLD_FRAME = 'world'
 BASE_FRAME = 'base_link'
+IMU_FRAME = 'imu_link'
 
 # The version of the metadata that the most distributions read: Jazzy writes 9, Humble knows 5 and
 # leaves out what it does not know, but cannot read 9's quality of service.
@@ -82,7 +84,8 @@ def write_bag(
     """Write pictures, their calibration, true poses where there are any, and a static transform.
 
     What frames carry besides, as ``Sequence.provide`` had it, is written too: depth images, right
-    pictures with the calibration of the pair, other odometry.
+    pictures with the calibration of the pair, other odometry, the measurements of an IMU with the
+    transform to it.
 
     The transform puts the camera at the origin of ``base_link``, looking along its x axis, which
     is the default of the node. Messages are recorded at
@@ -132,7 +135,7 @@ def _write_all(
     for stamp, entry in entries:
         if isinstance(entry, Frame):
             if count == 0:
-                writer.write_transform(stamp)
+                writer.write_transforms(stamp, sequence.imu)
             writer.write_frame(entry)
             count += 1
         else:
@@ -154,21 +157,28 @@ class _MessageWriter:
         self._options = options
         self._make = BagMessages()
         self._connections: dict[str, Any] = {}
+        self._imu = ImuStream()
 
-    def write_transform(self, stamp: int) -> None:
-        """Write where the camera sits on the robot."""
-        transform = self._make.message(
+    def write_transforms(self, stamp: int, imu: ImuCalibration | None) -> None:
+        """Write where the camera sits on the robot, and where the IMU sits beside it."""
+        transforms = [self._transform(stamp, BASE_FRAME, CAMERA_FRAME, BODY_FROM_OPTICAL)]
+        if imu is not None:
+            pose = np.linalg.inv(imu.imu_from_camera)
+            transforms.append(self._transform(stamp, CAMERA_FRAME, IMU_FRAME, pose))
+        message = self._make.message('tf2_msgs/msg/TFMessage', transforms=transforms)
+        self._write('/tf_static', stamp, message, latched=True)
+
+    def _transform(self, stamp: int, parent: str, child: str, pose: np.ndarray) -> Any:
+        return self._make.message(
             'geometry_msgs/msg/TransformStamped',
-            header=self._make.header(stamp, BASE_FRAME),
-            child_frame_id=CAMERA_FRAME,
+            header=self._make.header(stamp, parent),
+            child_frame_id=child,
             transform=self._make.message(
                 'geometry_msgs/msg/Transform',
-                translation=self._make.vector(BODY_FROM_OPTICAL),
-                rotation=self._make.quaternion(BODY_FROM_OPTICAL),
+                translation=self._make.vector(pose),
+                rotation=self._make.quaternion(pose),
             ),
         )
-        message = self._make.message('tf2_msgs/msg/TFMessage', transforms=[transform])
-        self._write('/tf_static', stamp, message, latched=True)
 
     def write_frame(self, frame: Frame) -> None:
         """Write a picture, its calibration before it, and what the frame carries besides."""
@@ -187,9 +197,19 @@ class _MessageWriter:
             header = self._make.header(wheels.stamp, 'odom')
             message = self._make.odometry(header, self._make.pose(wheels.pose), BASE_FRAME)
             self._write('/odom', wheels.stamp, message)
+        self._write_imu(frame.imu)
         info = self._make.camera_info(frame.camera, stamp, left)
         self._write(f'{namespace}/camera_info', stamp, info)
         self._write_picture(f'{namespace}/image_raw', stamp, frame.image)
+
+    def _write_imu(self, samples: ImuSamples | None) -> None:
+        new = self._imu.add(samples)
+        if new is None:
+            return
+        measured = zip(new.stamps.tolist(), new.angular_velocity, new.specific_force, strict=True)
+        for stamp, turn, force in measured:
+            header = self._make.header(stamp, IMU_FRAME)
+            self._write('/imu', stamp, self._make.imu(header, turn, force))
 
     def write_pose(self, stamp: int, pose: np.ndarray) -> None:
         """Write a true pose of the camera's optical frame."""

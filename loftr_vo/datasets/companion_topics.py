@@ -5,12 +5,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class CompanionTopics:
-    """Topics that the user names; None for those that are to be found by their types."""
+    """Topics that the user names; None for those that are to be found by their types.
+
+    ``imu_calibration`` is a file that says how the IMU sits beside the camera, used in place of
+    what the recording has; of a folder too.
+    """
 
     depth: str | None = None
     right_image: str | None = None
     odometry: str | None = None
+    imu: str | None = None
+    imu_calibration: Path | None = None

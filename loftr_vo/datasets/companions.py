@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What recordings of picture files have besides the pictures: depth, right pictures, odometry."""
+"""What recordings of picture files have besides: depth, right pictures, odometry, an IMU."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from loftr_vo.datasets.image_files import read_grey, read_picture
 from loftr_vo.datasets.sequence import DatasetError
+from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
@@ -78,6 +79,19 @@ class RightFiles:
         return RightPicture(image, self.camera, self.right_from_left)
 
 
+@dataclass(frozen=True, eq=False)
+class ImuRecording:
+    """All measurements of an IMU.
+
+    Attributes:
+        samples: on the pictures' clock, as far as the calibration has the shift between the two.
+        calibration: how it sits beside the camera.
+    """
+
+    samples: ImuSamples
+    calibration: ImuCalibration
+
+
 def _nothing() -> None:
     return None
 
@@ -94,11 +108,13 @@ class Companions:
         find_depth: Callable[[], DepthFiles | None] = _nothing,
         find_right: Callable[[], RightFiles | None] = _nothing,
         find_wheels: Callable[[], Trajectory | None] = _nothing,
+        find_imu: Callable[[], ImuRecording | None] = _nothing,
     ) -> None:
         """Take what finds each; it may raise ``DatasetError`` and its like."""
         self._find_depth = find_depth
         self._find_right = find_right
         self._find_wheels = find_wheels
+        self._find_imu = find_imu
 
     @cached_property
     def depth(self) -> DepthFiles | None:
@@ -115,13 +131,20 @@ class Companions:
         """Another odometry: the base's poses in its own frame."""
         return self._find_wheels()
 
+    @cached_property
+    def imu(self) -> ImuRecording | None:
+        """The measurements of an IMU."""
+        return self._find_imu()
+
     def lacks(self, source: str) -> bool:
         """Whether what a source of scale needs is not there."""
         if source == 'depth':
             return self.depth is None
         if source == 'stereo':
             return self.right is None
-        return source == 'odometry' and self.wheels is None
+        if source == 'odometry':
+            return self.wheels is None
+        return source == 'imu' and self.imu is None
 
     def accompany(
         self, frame: Frame, index: int, before: int | None, wanted: frozenset[str]
@@ -141,6 +164,9 @@ class Companions:
             frame = dataclasses.replace(frame, right=self.right.read(index))
         if 'odometry' in wanted and self.wheels:
             frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
+        if 'imu' in wanted and self.imu:
+            samples = self.imu.samples.between(before, frame.stamp)
+            frame = dataclasses.replace(frame, imu=samples)
         return frame
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""EuRoC MAV sequences (Burri et al., IJRR 2016), the cameras."""
+"""EuRoC MAV sequences (Burri et al., IJRR 2016): cameras and IMU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.datasets.companions import Companions, RightFiles
+from loftr_vo.datasets.companions import Companions, ImuRecording, RightFiles
+from loftr_vo.datasets.imu_files import samples_of, with_calibration
 from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError, name_of
 from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.files.text import quoted
+from loftr_vo.geometry.inertial import ImuCalibration
 from loftr_vo.geometry.trajectory import (
     MOST_SECONDS,
     NANOSECONDS,
@@ -28,14 +30,18 @@ from loftr_vo.geometry.trajectory import (
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_formats import camera_of_sensor
 from loftr_vo.imaging.camera import Camera
+from loftr_vo.imaging.imu_calibration import noise_of, rigid_motion
 
 
-def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
+def open_euroc(
+    path: Path, camera: Path | None, imu_calibration: Path | None = None
+) -> PictureSequence:
     """Open a sequence folder that has ``mav0/``.
 
     The ground truth is that of the body (the inertial sensor) in the data set; it is carried to
     the camera by the extrinsics ``T_BS`` in ``cam0/sensor.yaml``. Right pictures are those of
-    ``cam1``, where it is there.
+    ``cam1`` and the IMU's measurements those of ``imu0``, where they are there; the IMU sits as
+    the file ``imu_calibration`` says, or as both ``T_BS`` do.
 
     Raises:
         DatasetError: a file is missing or malformed.
@@ -51,7 +57,10 @@ def open_euroc(path: Path, camera: Path | None) -> PictureSequence:
         stamps,
         Camera.from_yaml(camera) if camera else _camera(settings, sensor / 'sensor.yaml'),
         partial(_read_ground_truth, path / 'mav0', settings, sensor / 'sensor.yaml'),
-        Companions(find_right=partial(_find_right, path / 'mav0', settings, stamps)),
+        Companions(
+            find_right=partial(_find_right, path / 'mav0', settings, stamps),
+            find_imu=partial(_find_imu, path / 'mav0', settings, imu_calibration),
+        ),
     )
 
 
@@ -82,6 +91,24 @@ def _find_right(folder: Path, left: dict[str, Any], stamps: list[int]) -> RightF
         _camera(settings, sensor / 'sensor.yaml'),
         from_body @ _extrinsics(left, folder / 'cam0' / 'sensor.yaml'),
     )
+
+
+def _find_imu(
+    folder: Path, camera: dict[str, Any], calibration: Path | None
+) -> ImuRecording | None:
+    """Return the measurements of ``imu0``, and how it sits beside ``cam0``."""
+    sensor = folder / 'imu0'
+    if not (sensor / 'data.csv').exists():
+        return None
+    samples = samples_of(_read_rows(sensor / 'data.csv'), _nanoseconds, sensor / 'data.csv')
+    if calibration is not None:
+        return with_calibration(samples, calibration)
+    settings = _read_sensor(sensor / 'sensor.yaml')
+    imu_from_body = np.linalg.inv(_extrinsics(settings, sensor / 'sensor.yaml'))
+    imu_from_camera = imu_from_body @ _extrinsics(camera, folder / 'cam0' / 'sensor.yaml')
+    with naming(sensor / 'sensor.yaml', CalibrationError):
+        imu_from_camera = rigid_motion(imu_from_camera, 'T_BS')
+        return ImuRecording(samples, ImuCalibration(imu_from_camera, noise_of(settings)))
 
 
 def _read_sensor(path: Path) -> dict[str, Any]:
@@ -117,8 +144,8 @@ def _extrinsics(settings: dict[str, Any], path: Path) -> np.ndarray:
         check_pose(pose)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
-            f'{path}: T_BS.data, the pose of the camera on the body, must be the 16 numbers of a '
-            'rigid motion; the ground truth cannot be carried to the camera without it'
+            f'{path}: T_BS.data, the pose of the sensor on the body, must be the 16 numbers of a '
+            'rigid motion; without it neither the ground truth nor the IMU is known to the camera'
         ) from error
     return pose
 

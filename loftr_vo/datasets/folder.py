@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.datasets.companions import Companions, DepthFiles, RightFiles
+from loftr_vo.datasets.imu_files import find_imu
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import find_camera, name_of, read_ground_truth
 from loftr_vo.files.errors import naming
@@ -24,7 +25,9 @@ NOMINAL_RATE = 30.0
 _MILLIMETRES = 1e-3
 
 
-def open_folder(path: Path, camera: Path | None) -> PictureSequence:
+def open_folder(
+    path: Path, camera: Path | None, imu_calibration: Path | None = None
+) -> PictureSequence:
     """Open a sequence folder.
 
     It holds ``images/``, ``times.txt`` (seconds, one per line), ``camera.yaml`` and, if known,
@@ -34,7 +37,9 @@ def open_folder(path: Path, camera: Path | None) -> PictureSequence:
     - ``right/``, named so too, with ``right_camera.yaml``, whose ``projection_matrix`` has the
       baseline (see ``right_from_left``); where both files have a ``rectification_matrix``, the
       pictures are taken not to be rectified;
-    - ``odometry.txt``: poses of the robot's base by another odometry, in TUM format.
+    - ``odometry.txt``: poses of the robot's base by another odometry, in TUM format;
+    - ``imu.csv`` with ``extrinsics.yaml``: the measurements of an IMU (see ``find_imu``), or with
+      the file ``imu_calibration``.
     """
     pictures = list_pictures(path / 'images')
     return PictureSequence(
@@ -48,15 +53,18 @@ def open_folder(path: Path, camera: Path | None) -> PictureSequence:
             partial(_find_depth, path, pictures),
             partial(_find_right, path, pictures, camera or path / 'camera.yaml'),
             partial(read_ground_truth, path / 'odometry.txt'),
+            partial(find_imu, path, imu_calibration),
         ),
     )
 
 
-def open_pictures(path: Path, camera: Path | None) -> PictureSequence:
+def open_pictures(
+    path: Path, camera: Path | None, imu_calibration: Path | None = None
+) -> PictureSequence:
     """Open a folder that has the pictures themselves and ``camera.yaml``.
 
-    ``times.txt`` and ``groundtruth.txt`` are used where they are; pictures without times are
-    taken to come at 30 Hz.
+    ``times.txt``, ``groundtruth.txt`` and ``imu.csv`` are used where they are; pictures without
+    times are taken to come at 30 Hz.
     """
     pictures = list_pictures(path)
     if (path / 'times.txt').exists():
@@ -70,6 +78,7 @@ def open_pictures(path: Path, camera: Path | None) -> PictureSequence:
         stamps,
         find_camera(path, camera),
         partial(read_ground_truth, path / 'groundtruth.txt'),
+        Companions(find_imu=partial(find_imu, path, imu_calibration)),
     )
 
 

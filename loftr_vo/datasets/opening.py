@@ -49,7 +49,8 @@ def open_sequence(
             has several, see ``read_calibration``.
         image_topic: of a bag, where it has several.
         camera_info_topic: of a bag, where it has several.
-        companions: topics of a bag with what the scale needs, where it has several.
+        companions: topics of a bag with what the scale needs, where it has several; how an IMU
+            sits beside the camera.
         mask: what of the pictures is used; None for all.
 
     Raises:
@@ -66,7 +67,8 @@ def open_sequence(
     if is_bag(path):
         sequence = _open_bag(path, calibration, image_topic, camera_info_topic, companions)
     else:
-        sequence = _open_files(path, calibration)
+        imu_calibration = companions.imu_calibration if companions else None
+        sequence = _open_files(path, calibration, imu_calibration)
     sequence.path = path
     if camera is not None:
         sequence.calibration = printable(read_calibration(camera).source)
@@ -99,9 +101,9 @@ def is_recording(path: Path) -> bool:
     return calibrated and any(child.suffix.lower() in SUFFIXES for child in path.iterdir())
 
 
-def _open_files(path: Path, camera: Path | None) -> Sequence:
+def _open_files(path: Path, camera: Path | None, imu_calibration: Path | None) -> Sequence:
     if path.is_dir():
-        return _open_folder(path, camera)
+        return _open_folder(path, camera, imu_calibration)
     if path.suffix.lower() in SUFFIXES:
         raise DatasetError(f'{path} is a single picture; give the folder that holds them')
     if path.suffix == '.zstd':
@@ -126,18 +128,18 @@ def _open_bag(
     return BagSequence(path, camera, image_topic, camera_info_topic, companions)
 
 
-def _open_folder(path: Path, camera: Path | None) -> Sequence:
+def _open_folder(path: Path, camera: Path | None, imu_calibration: Path | None) -> Sequence:
     if path.name == 'mav0':
         path = path.parent
     if (path / 'mav0').is_dir():
-        return open_euroc(path, camera)
+        return open_euroc(path, camera, imu_calibration)
     if (path / 'image_0').is_dir():
         return open_kitti(path, camera)
     if (path / 'rgb.txt').is_file():
         return open_tum(path, camera)
     if (path / 'images').is_dir():
-        return open_folder(path, camera)
+        return open_folder(path, camera, imu_calibration)
     if any(child.suffix.lower() in SUFFIXES for child in path.iterdir()):
-        return open_pictures(path, camera)
+        return open_pictures(path, camera, imu_calibration)
     what = 'is empty' if not any(path.iterdir()) else 'has no layout that is known'
     raise DatasetError(f'the folder {path} {what}; the known layouts are:\n{LAYOUTS}')

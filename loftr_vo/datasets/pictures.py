@@ -13,6 +13,7 @@ from loftr_vo.datasets.companions import Companions
 from loftr_vo.datasets.image_files import SUFFIXES, GreyReader
 from loftr_vo.datasets.sequence import DatasetError, Sequence, Truth
 from loftr_vo.files.regular_file import read_text
+from loftr_vo.geometry.inertial import ImuCalibration
 from loftr_vo.geometry.trajectory import TrajectoryError, parse_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
@@ -41,6 +42,10 @@ class PictureSequence(Sequence):
     def lacks(self, source: str) -> bool:
         """See ``Sequence``."""
         return self.companions.lacks(source)
+
+    def _imu_calibration(self) -> ImuCalibration:
+        assert self.companions.imu is not None  # it is provided
+        return self.companions.imu.calibration
 
     def __len__(self) -> int:
         return len(self.paths)

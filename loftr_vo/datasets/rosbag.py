@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from loftr_vo.datasets.bag_file import (
     stamp_of,
     topic_types,
 )
+from loftr_vo.datasets.bag_imu import imu_attacher, read_bag_imu
 from loftr_vo.datasets.camera_topics import choose_camera_info_topic, choose_image_topic
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.datasets.sequence import DatasetError, Sequence
+from loftr_vo.geometry.inertial import ImuCalibration
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified, same_camera
@@ -65,8 +68,8 @@ class BagSequence(Sequence):
             image_topic: needed where the bag has several image topics.
             camera_info_topic: needed where the bag has several and none belongs to the image
                 topic by name.
-            companions: topics of depth, of right pictures and of other odometry, needed where
-                the bag has several.
+            companions: topics of depth, of right pictures, of other odometry and of an IMU,
+                needed where the bag has several; how the IMU sits beside the camera.
 
         Raises:
             DatasetError: the file is no bag, or a topic is missing or ambiguous; lists what the
@@ -109,7 +112,7 @@ class BagSequence(Sequence):
         """Return the topic that a source of scale needs besides the pictures; None if it lacks.
 
         Args:
-            source: depth, stereo (the right pictures) or odometry.
+            source: depth, stereo (the right pictures), odometry or imu.
 
         Raises:
             DatasetError: there are several to choose from, or the one named is not there.
@@ -125,6 +128,12 @@ class BagSequence(Sequence):
         """See ``Sequence``; raises ``DatasetError`` where there are several topics for it."""
         return self.companion_topic(source) is None
 
+    def provide(self, source: str, needed_by: str = 'scale.source') -> None:
+        """See ``Sequence``; of an IMU it is looked up where it is."""
+        super().provide(source, needed_by)
+        if source == 'imu':
+            _ = self._found_imu
+
     def __iter__(self) -> Iterator[Frame]:
         camera, before, number = self.camera, None, 0
         self.left_out = 0
@@ -132,7 +141,7 @@ class BagSequence(Sequence):
         sources = {topic: source for source, topic in self._companions.items() if topic}
         sources = {topic: source for topic, source in sources.items() if source in self.provided}
         with opened(self._bag) as reader:
-            pairing = Pairing(self._attachments(reader))
+            pairing = Pairing(self._attachments(reader), self._imu_ahead)
             topics = [self.image_topic, self._info_topic, *sources]
             for topic, _, message in messages(reader, self._bag, topics):
                 if topic in sources:
@@ -169,7 +178,25 @@ class BagSequence(Sequence):
             attach['stereo'] = right_attacher(pair)
         if 'odometry' in self.provided:
             attach['odometry'] = attach_wheels
+        if 'imu' in self.provided:
+            attach['imu'] = imu_attacher(self._imu_ahead)
         return attach
+
+    def _imu_calibration(self) -> ImuCalibration:
+        return self._found_imu
+
+    @functools.cached_property
+    def _found_imu(self) -> ImuCalibration:
+        topic = self.companion_topic('imu') or ''
+        with opened(self._bag) as reader:
+            return read_bag_imu(
+                reader, self._bag, topic, self.camera_frame, self._named.imu_calibration
+            )
+
+    @property
+    def _imu_ahead(self) -> int:
+        """Nanoseconds by which the IMU's stamps are ahead of the pictures'."""
+        return round(self._found_imu.time_shift * 1e9) if 'imu' in self.provided else 0
 
     def _first_calibration(self, reader: AnyReader) -> Camera:
         found = next(messages(reader, self._bag, [self._info_topic]), None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from loftr_vo.config import Settings
 from loftr_vo.files.errors import InputError
 from loftr_vo.files.text import printable
+from loftr_vo.geometry.inertial import ImuCalibration
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.calibration_files import read_calibration, split_camera
 from loftr_vo.imaging.camera import Camera
@@ -32,6 +33,7 @@ _BESIDES = {
     'depth': 'depth images',
     'stereo': 'right pictures with a calibration of the pair',
     'odometry': 'other odometry',
+    'imu': 'measurements of an IMU',
 }
 
 
@@ -60,6 +62,7 @@ class Sequence(ABC):
     camera_frame = ''
     left_out = 0
     provided: frozenset[str] = frozenset()
+    _noise_is_set = False
 
     def __init__(self, name: str, kind: str, ground_truth: Truth = None) -> None:
         """Take what is known of the recording; see the attributes."""
@@ -112,12 +115,29 @@ class Sequence(ABC):
         """Whether the recording does not have what ``source`` needs besides the picture."""
         return True
 
+    @property
+    def imu(self) -> ImuCalibration | None:
+        """How an IMU sits beside the camera, and its noise; None unless frames carry it.
+
+        The noise is the recording's. It is None where the recording does not have it, or settings
+        given to ``provide_for`` have other densities than by default; these are then to be used.
+        """
+        if 'imu' not in self.provided:
+            return None
+        found = self._imu_calibration()
+        return dataclasses.replace(found, noise=None) if self._noise_is_set else found
+
+    def _imu_calibration(self) -> ImuCalibration:
+        """Return how the IMU sits beside the camera, and its noise by the recording."""
+        raise NotImplementedError
+
     def provide_for(self, settings: Settings) -> None:
         """Have frames carry all that the settings need besides the picture.
 
         Raises:
             DatasetError: the recording does not have it.
         """
+        self._noise_is_set = settings.imu.sets_noise
         for source, needed_by in settings.companions.items():
             self.provide(source, needed_by)
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from loftr_vo.datasets.imu_files import HEADER as IMU_HEADER
 from loftr_vo.datasets.sequence import DatasetError, Sequence
 from loftr_vo.files.growing_file import GrowingFile
 from loftr_vo.files.output_files import write_text
 from loftr_vo.files.output_pictures import write_picture
+from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples, ImuStream
 from loftr_vo.geometry.trajectory import Trajectory, format_seconds
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import BasePose, Frame
@@ -28,7 +30,8 @@ def write_sequence(
     """Write ``images/``, ``times.txt``, ``camera.yaml`` and, if known, ``groundtruth.txt``.
 
     What the frames carry by ``Sequence.provide`` is written too: ``depth/``, ``right/`` with
-    ``right_camera.yaml``, ``odometry.txt``; see ``open_folder``.
+    ``right_camera.yaml``, ``odometry.txt``, ``imu.csv`` with ``extrinsics.yaml``; see
+    ``open_folder``.
 
     Args:
         sequence: the frames, all of one camera.
@@ -43,6 +46,7 @@ def write_sequence(
     if images.exists() and any(images.iterdir()):
         raise DatasetError(f'{images} is not empty; name another folder or remove it')
     wheels: list[BasePose] = []
+    imu = ImuStream()
     count = 0
     with GrowingFile(folder / 'times.txt') as times:
         try:
@@ -52,12 +56,14 @@ def write_sequence(
                 _write_pictures(frame, folder, f'{count:06d}.png', sequence.provided)
                 times.add(format_seconds(frame.stamp))
                 wheels += frame.wheels
+                imu.add(frame.imu)
                 count += 1
         finally:
             # A sequence that ends early can be read as far as it goes.
             if count:
                 times.finish()
                 _write_wheels(wheels, folder)
+                _write_imu(imu.samples, sequence.imu, folder)
     if count == 0:
         raise DatasetError(f'{sequence.name} has no frames to write')
 
@@ -75,6 +81,43 @@ def _write_wheels(wheels: list[BasePose], folder: Path) -> None:
         Trajectory(np.array([each.stamp for each in wheels]), poses).write_tum(
             folder / 'odometry.txt', 'robot base in odom'
         )
+
+
+def _write_imu(
+    samples: ImuSamples | None, calibration: ImuCalibration | None, folder: Path
+) -> None:
+    if samples is None or calibration is None:
+        return
+    values = np.hstack([samples.angular_velocity, samples.specific_force])
+    lines = [
+        ','.join([format_seconds(stamp), *(f'{value:.9g}' for value in row)])
+        for stamp, row in zip(samples.stamps.tolist(), values, strict=True)
+    ]
+    write_text(folder / 'imu.csv', '\n'.join([','.join(IMU_HEADER), *lines]) + '\n')
+    rate = 1e9 / float(np.median(np.diff(samples.stamps))) if len(samples) > 1 else 0.0
+    write_text(folder / 'extrinsics.yaml', extrinsics_yaml(calibration, round(rate, 3)))
+
+
+def extrinsics_yaml(calibration: ImuCalibration, rate: float) -> str:
+    """Return how an IMU sits beside a camera, as ``read_imu_calibration`` reads it.
+
+    Args:
+        calibration: the shift of its clock is not written: it was taken off the stamps.
+        rate: samples a second, for people to read.
+    """
+    pose = calibration.imu_from_camera.ravel().tolist()
+    fields: dict[str, Any] = {'T_imu_cam': {'rows': 4, 'cols': 4, 'data': pose}}
+    noise = calibration.noise
+    if noise is not None:
+        fields |= {
+            'gyro_noise_density': noise.gyroscope,
+            'accel_noise_density': noise.accelerometer,
+            'gyro_random_walk': noise.gyroscope_walk,
+            'accel_random_walk': noise.accelerometer_walk,
+        }
+    fields['rate'] = rate
+    text: str = yaml.safe_dump(fields, sort_keys=False, default_flow_style=None)
+    return text
 
 
 def _write_pictures(frame: Frame, folder: Path, name: str, provided: Collection[str]) -> None:

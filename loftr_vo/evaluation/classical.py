@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from loftr_vo.evaluation.feature_links import Links, make_linker, with_rays
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matches import Matches
@@ -37,6 +38,9 @@ class ClassicalOdometry:
         self._before: np.ndarray | None = None
         self._depths = np.empty(0)
         self._length = 1.0
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Take where an IMU is, of which a baseline has no use."""
 
     def track(self, frame: Frame) -> Estimate:
         """Return the estimate after one more frame."""

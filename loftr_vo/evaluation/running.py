@@ -13,6 +13,7 @@ import numpy as np
 from loftr_vo.datasets import DatasetError, Sequence
 from loftr_vo.evaluation.interrupts import was_interrupted
 from loftr_vo.evaluation.run_record import FrameRecord, MatchSample, Run
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
@@ -25,6 +26,9 @@ SAMPLES = 4
 
 class Odometry(Protocol):
     """An odometry: frame in, estimate out."""
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Set where an IMU is beside the camera; called only where a recording has one."""
 
     def track(self, frame: Frame) -> Estimate:
         """Return the estimate after one more frame."""
@@ -52,6 +56,8 @@ def run_sequence(
         CalibrationError: the first frame does not fit the camera.
     """
     run = Run()
+    if sequence.imu is not None:
+        odometry.mount_imu(sequence.imu.imu_from_camera, sequence.imu.noise)
     sampled = np.linspace(0, len(sequence) - 1, SAMPLES + 2)[1:-1]
     try:
         for frame in progress(sequence):

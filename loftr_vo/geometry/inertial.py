@@ -37,6 +37,58 @@ class ImuSamples:
     def __len__(self) -> int:
         return len(self.stamps)
 
+    def between(self, first: int | None, last: int) -> ImuSamples:
+        """Return the samples of an interval, and one beyond each end where there is one.
+
+        Args:
+            first: nanoseconds; a sample at this very time is the one beyond. None: from the start.
+            last: nanoseconds, likewise.
+        """
+        begin = 0
+        if first is not None:
+            begin = max(0, int(np.searchsorted(self.stamps, first, 'right')) - 1)
+        return self.part(begin, int(np.searchsorted(self.stamps, last, 'left')) + 1)
+
+    def part(self, begin: int, end: int) -> ImuSamples:
+        """Return the samples from index ``begin`` on and before ``end``."""
+        part = np.s_[begin:end]
+        return ImuSamples(
+            self.stamps[part], self.angular_velocity[part], self.specific_force[part]
+        )
+
+
+class ImuStream:
+    """Puts the measurements of successive frames together, which overlap by two samples."""
+
+    def __init__(self) -> None:
+        self._parts: list[ImuSamples] = []
+        self._last: int | None = None
+
+    def add(self, samples: ImuSamples | None) -> ImuSamples | None:
+        """Add what a frame carries, None for nothing; return those that are new."""
+        if samples is None or not len(samples):
+            return None
+        first = 0
+        if self._last is not None:
+            first = int(np.searchsorted(samples.stamps, self._last, 'right'))
+        new = samples.part(first, len(samples))
+        if not len(new):
+            return None
+        self._last = int(new.stamps[-1])
+        self._parts.append(new)
+        return new
+
+    @property
+    def samples(self) -> ImuSamples | None:
+        """All measurements so far; None if there are none."""
+        if not self._parts:
+            return None
+        return ImuSamples(
+            np.concatenate([each.stamps for each in self._parts]),
+            np.concatenate([each.angular_velocity for each in self._parts]),
+            np.concatenate([each.specific_force for each in self._parts]),
+        )
+
 
 @dataclass(frozen=True)
 class ImuNoise:
@@ -53,3 +105,20 @@ class ImuNoise:
     accelerometer: float
     gyroscope_walk: float
     accelerometer_walk: float
+
+
+@dataclass(frozen=True, eq=False)
+class ImuCalibration:
+    """What is known of an IMU beside a camera.
+
+    Attributes:
+        imu_from_camera: (4, 4) float64 in metres, maps points of the camera's optical frame to the
+            IMU's (Kalibr's ``T_cam_imu`` is the inverse).
+        noise: None where it is not known.
+        time_shift: seconds by which the IMU's stamps are ahead of the pictures' (Kalibr's
+            ``timeshift_cam_imu``); whoever reads recorded measurements takes it off.
+    """
+
+    imu_from_camera: np.ndarray
+    noise: ImuNoise | None = None
+    time_shift: float = 0.0

@@ -52,6 +52,11 @@ POSITION = Range('position', -1e7, 1e7, 'm')
 SPEED = Range('speed', 0.0, 300.0, 'm/s')
 # How far from the centre of a machine its camera may sit: the largest cranes and ships.
 MOUNTING = Range('place of the camera on the robot', -500.0, 500.0, 'm')
+# An IMU that is fixed to a camera is within a vehicle's length of it; in millimetres it is beyond.
+IMU_MOUNTING = Range('place of the camera on the IMU', -10.0, 10.0, 'm')
+# Between the clocks of a camera and an IMU, as a calibration states it; in milliseconds it is
+# beyond.
+IMU_CLOCK = Range('shift of the clocks', -1.0, 1.0, 's')
 # From a borescope to what any stereo or laser depth camera reaches.
 DEPTH = Range('depth', 0.001, 1000.0, 'm')
 # Baselines of stereo pairs: from an endoscope to the wings of a large aircraft.
@@ -63,6 +68,11 @@ CAMERA_HEIGHT = Range('height of the camera', 0.005, 100.0, 'm')
 FOCAL_LENGTH = Range('focal length', 0.05, 100.0, 'sides of the picture')
 # Of the longer side, from the picture's corner: cut-outs of a sensor lie beside the axis.
 PRINCIPAL_POINT = Range('principal point', -20.0, 20.0, 'longer sides of the picture')
+# Of one axis of a gyroscope: the fastest that are sold measure 20,000 deg/s (350 rad/s). A turn of
+# 350 deg/s given in degrees is within it, so that it can be found out by comparison.
+TURN_RATE = Range('turn rate', -350.0, 350.0, 'rad/s')
+# Of one axis of an accelerometer: those on machines end at 200 g, and g may be in another unit.
+SPECIFIC_FORCE = Range('specific force', -2e4, 2e4, 'm/s^2')
 
 
 def is_rotation(matrix: np.ndarray) -> bool:

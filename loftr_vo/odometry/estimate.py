@@ -83,6 +83,12 @@ class Estimate:
             long as it is not known.
         calibration: how far off the calibration looks.
         scale: state of the metric scale.
+        gravity: (3,) float64 unit vector in the world, down; None where no IMU measures it.
+        gravity_sigma: standard deviation of its direction in radians; infinite without one.
+        imu_offset: seconds by which an IMU's stamps are later than those of pictures of the same
+            moment; NaN where that is not known.
+        imu_fault: in what an IMU contradicts the pictures, and is left out; empty while it does
+            not.
         timings: milliseconds by stage: encode, match, locate, geometry; and keyframe, the work
             after the estimate of the frame before, see ``VisualOdometry.finish``.
     """
@@ -109,6 +115,10 @@ class Estimate:
     readout_time: float = math.nan
     calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
     scale: ScaleStatus = field(default_factory=ScaleStatus)
+    gravity: np.ndarray | None = None
+    gravity_sigma: float = math.inf
+    imu_offset: float = math.nan
+    imu_fault: str = ''
     timings: dict[str, float] = field(default_factory=dict)
 
     @property

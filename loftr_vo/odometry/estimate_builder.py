@@ -68,7 +68,10 @@ class EstimateBuilder:
         keyframe = reference.keyframe if reference else state.keyframe
         motion = reference.motion if reference else None
         odom_from_map = state.relocalisation.odom_from_map
+        self._scale.compare_imu(frame.stamp, step)
         scale = self._scale.status(frame.stamp)
+        gravity, gravity_sigma = self._scale.inertial.gravity()
+        clock = self._scale.inertial.clock_offset
         covariance = state.odom_covariance(frame.stamp)
         covariance[:3, :3] += np.outer(scale.position_error, scale.position_error)
         state.cloud = Cloud(lambda: self._points(keyframe, odom_from_map))
@@ -95,6 +98,10 @@ class EstimateBuilder:
             readout_time=state.readout_time.seconds if state.readout_time.known else np.nan,
             calibration=state.calibration.status,
             scale=scale,
+            gravity=None if gravity is None else odom_from_map[:3, :3] @ gravity,
+            gravity_sigma=gravity_sigma,
+            imu_offset=np.nan if clock is None else clock.seconds,
+            imu_fault=self._scale.imu_fault,
             timings=timings,
         )
 

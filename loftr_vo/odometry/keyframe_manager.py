@@ -169,7 +169,7 @@ class KeyframeManager:
         """Rescale the map about the new keyframe, whose pose stays (REP 105), to metres."""
         keyframes = self._state.keyframes
         first = not self._scale.known
-        factor = self._scale.measure(new, old, self._state.initialised)
+        factor = self._scale.measure(new, old, keyframes.of_map, self._state.initialised)
         if factor is not None:
             shift = (1 - factor) * new.pose[:3, 3]
             for keyframe in keyframes.of_map:

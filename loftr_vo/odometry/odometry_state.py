@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from loftr_vo.config import Settings
-from loftr_vo.geometry.rigid_motion import inverse_transform
+from loftr_vo.geometry.rigid_motion import inverse_transform, transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.encoded_image import EncodedImage
 from loftr_vo.odometry.calibration.calibration_check import CalibrationCheck
@@ -92,6 +92,8 @@ class OdometryState:
         published_pose: (4, 4), the same as it was published.
         covariance: (7, 7) of ``pose`` and scale, see ``map.covariance``.
         last_stamp: nanoseconds, of the last frame.
+        measured_turn: (3, 3), camera of the last frame from that of the present one, by a
+            gyroscope; None without one.
         initialised: whether the map has depth.
         frame_count: tracked frames.
         keyframe_count: keyframes made.
@@ -116,6 +118,7 @@ class OdometryState:
         self.pose = self.published_pose = np.eye(4)
         self.covariance = initial_covariance()
         self.last_stamp = 0
+        self.measured_turn: np.ndarray | None = None
         self.initialised = False
         self.frame_count = 0
         self.keyframe_count = 0
@@ -145,9 +148,11 @@ class OdometryState:
         return (frame.stamp - self.last_stamp) * 1e-9
 
     def predicted_motion(self, keyframe: Keyframe, frame: Frame) -> np.ndarray:
-        """(4, 4) frame from keyframe at constant velocity."""
+        """(4, 4) frame from keyframe, at constant velocity but for a turn that is measured."""
         seconds = self.seconds_since_last(frame)
         pose = self.relocalisation.predict(self.pose, seconds)
+        if self.measured_turn is not None:
+            pose = transform(self.pose[:3, :3] @ self.measured_turn, pose[:3, 3])
         return inverse_transform(pose) @ keyframe.pose
 
     def expected_inliers(self) -> int:

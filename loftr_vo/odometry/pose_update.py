@@ -74,8 +74,8 @@ class PoseUpdate:
         if interrupted:
             state.readout_time.interrupt()
             self._continue_odom(frame, pose, changed_map)
-        self._update_motion_model(frame, pose, reference, interrupted)
         relative = relative_covariance(keyframe, motion)
+        self._update_motion_model(frame, pose, reference, relative, interrupted)
         step = self._step(frame, reference, relative)
         state.covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
@@ -141,15 +141,28 @@ class PoseUpdate:
         return pose, resting, rotating
 
     def _update_motion_model(
-        self, frame: Frame, pose: np.ndarray, reference: Reference, interrupted: bool
+        self,
+        frame: Frame,
+        pose: np.ndarray,
+        reference: Reference,
+        relative: np.ndarray,
+        interrupted: bool,
     ) -> None:
-        """Add the pose (4, 4) to the state, the motion model and the source of scale."""
-        state, depth = self._state, reference.keyframe.reference_depth
+        """Add a pose to the state, the motion model and the source of scale.
+
+        Args:
+            frame: the frame.
+            pose: (4, 4), its.
+            reference: its reference.
+            relative: (6, 6), their ``relative_covariance``.
+            interrupted: whether the frame before is not connected with it.
+        """
+        state, keyframe = self._state, reference.keyframe
         seconds = state.seconds_since_last(frame)
-        state.relocalisation.add_tracked(frame.stamp, pose, seconds, depth)
+        state.relocalisation.add_tracked(frame.stamp, pose, seconds, keyframe.reference_depth)
         position = state.relocalisation.to_odom(pose)[:3, 3]
         is_continuous = reference.motion.has_depth and not interrupted
-        self._scale.follow(frame.stamp, pose, position, depth, is_continuous)
+        self._scale.follow(frame.stamp, pose, position, keyframe, relative, is_continuous)
         state.pose = pose
 
     def _tracking_reason(

@@ -51,7 +51,7 @@ class TrackingLoss:
             State, reason and, where another odometry measures it, the camera's step.
         """
         state = self._state
-        self._scale.interrupt()
+        self._scale.lose()
         state.readout_time.interrupt()
         state.placement = None
         usable = not empty_image_reason(frame.image)
@@ -74,7 +74,7 @@ class TrackingLoss:
     def _start_map(self, frame: Frame, encoded: EncodedImage, pose: np.ndarray) -> None:
         """Begin a map in place of one that has got no depth, at a pose (4, 4)."""
         state = self._state
-        if state.relocalisation.follows_wheels:
+        if state.relocalisation.follows(self._scale.guide):
             state.pose = pose
             state.relocalisation.continue_from(state.odom_covariance(frame.stamp))
         self._creation.start_map(frame, encoded)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from loftr_vo.config import Settings
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.loftr.model import LoFTR
 from loftr_vo.matching.encoded_image import EncodedImage
@@ -62,7 +63,9 @@ class VisualOdometry:
         self.settings = settings or Settings()
         self._trace = trace or NoTrace()
         self._matcher = Matcher(self.settings.matcher, model, trace)
-        self._scale = MetricScale(self.settings.scale, self.settings.geometry, self._matcher)
+        self._scale = MetricScale(
+            self.settings.scale, self.settings.geometry, self._matcher, imu=self.settings.imu
+        )
         self._prefetch = Prefetch(lambda: self._matcher)
         self._keyframe_matching = KeyframeMatching(lambda: self._matcher)
         self._live = False
@@ -94,7 +97,7 @@ class VisualOdometry:
         self.finish()
         self.settings = settings
         self._matcher.configure(settings.matcher)
-        self._scale.configure(settings.scale, settings.geometry)
+        self._scale.configure(settings.scale, settings.geometry, settings.imu)
         self._state.configure(settings)
         self._use_settings()
 
@@ -130,6 +133,16 @@ class VisualOdometry:
         """
         self.finish()
         self._scale.mount(base_from_camera)
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Set where the IMU is beside the camera, which ``scale.source`` imu needs.
+
+        Args:
+            imu_from_camera: (4, 4) in metres, maps points of the optical frame to the IMU's.
+            noise: of the IMU; None for that of the settings.
+        """
+        self.finish()
+        self._scale.mount_imu(imu_from_camera, noise)
 
     def settle(self) -> None:
         """Wait until all work is done; only needed to measure time."""
@@ -176,6 +189,7 @@ class VisualOdometry:
         self._encoding.normalise_contrast(frame)
         clock.lap('encode')
         self._scale.add_measurements(frame)
+        self._state.measured_turn = self._scale.inertial.turn(self._state.last_stamp, frame.stamp)
         if not self._state.keyframes:
             return self._begin(frame, encoded, clock)
         try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.rigid_motion import skew
-from loftr_vo.geometry.rotation import rotation_vector
+from loftr_vo.geometry.rotation import rotate_covariance, rotation_vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +24,11 @@ class StartPose:
 
     pose: np.ndarray
     covariance: np.ndarray
+
+    def turned(self, motion: np.ndarray) -> StartPose:
+        """Return it after a motion (4, 4) of all that is in odom."""
+        covariance = rotate_covariance(self.covariance, motion[:3, :3])
+        return StartPose(motion @ self.pose, covariance)
 
 
 # `odom` is where the base is at the first frame.
@@ -44,6 +49,11 @@ class Body:
         self.base_from_camera = base_from_camera
         self._start = start
         self._camera_from_base = np.linalg.inv(base_from_camera)
+
+    @property
+    def start(self) -> StartPose:
+        """Where the base is at the first frame."""
+        return self._start
 
     @property
     def odom_from_world(self) -> np.ndarray:

@@ -69,16 +69,27 @@ def _diagnose_scale(health: Health, now: float, timeout: float) -> Diagnosis | N
             return Level.ERROR, feed.incompatible
         if math.isinf(silence):
             return Level.WARN, f'{explain_silence(feed, name)}; it is needed for {feed.purpose}'
-        # A calibration may come once and for all.
-        if silence > timeout and not name.endswith('camera_info'):
+        # A calibration may come once and for all. Measurements wait for pictures that still wait.
+        may_end = name.endswith('camera_info') or (name == 'imu' and health.imu_used)
+        if silence > timeout and not may_end:
             return Level.WARN, f'no {name} on {feed.topic} for {silence:.1f} s{feed.without}'
     if health.scale_error:
         return Level.WARN, health.scale_error
+    if imu := imu_fault(health):
+        return Level.WARN, imu
     if estimate is not None and estimate.state is State.TRACKING:
         scale = estimate.scale
         if scale.source != 'none' and not scale.metric:
             return Level.WARN, f'tracking, not in metres: {scale.reason or "scale too unsure"}'
     return None
+
+
+def imu_fault(health: Health) -> str:
+    """Return what is wrong with the IMU's measurements; empty if nothing is."""
+    if health.imu is None or not health.imu.fault:
+        return health.imu_error
+    alone = '' if health.imu.is_usable else '; the camera goes on alone'
+    return f'imu: {health.imu.fault}{alone}'
 
 
 def _diagnose_picture(health: Health) -> Diagnosis | None:

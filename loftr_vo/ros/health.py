@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 from loftr_vo.geometry.plausible import Refusals
+from loftr_vo.imaging.imu_report import ImuReport
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.ros.rate import Rate
 
@@ -67,6 +68,10 @@ class Health:
         image, camera_info: the inputs; without a topic while not subscribed.
         scale_feeds: the inputs besides the picture, by name.
         scale_error: what is wrong with the last of these messages.
+        imu: the state of the IMU's measurements by themselves; None where none came.
+        imu_error: why they are left out of the last picture, besides that.
+        odom_tilt: radians between the z axis of ``odom`` and up by gravity; NaN while not known.
+        imu_used: whether the last picture was worked on together with measurements of the IMU.
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if
             none.
         calibration_error: what is wrong with the last CameraInfo.
@@ -102,6 +107,10 @@ class Health:
     camera_info: Feed = field(default_factory=Feed)
     scale_feeds: dict[str, Feed] = field(default_factory=dict)
     scale_error: str = ''
+    imu: ImuReport | None = None
+    imu_error: str = ''
+    imu_used: bool = False
+    odom_tilt: float = math.nan
     calibration_file: str = ''
     calibration_error: str = ''
     calibration_changes: tuple[float, ...] = ()

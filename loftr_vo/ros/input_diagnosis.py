@@ -18,6 +18,7 @@ _PLURALS = {
     'image': 'pictures are',
     'camera_info': 'calibrations are',
     'scale_odom': 'odometry is',
+    'imu': 'measurements of an IMU are',
 }
 _MOST_TOPICS = 3
 # By the type asked for, what to do where the other type is published.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 import numpy as np
@@ -20,6 +21,8 @@ from loftr_vo.geometry.trajectory_log import TrajectoryLog
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matches import Matches
 from loftr_vo.odometry.estimate import Estimate, State
+from loftr_vo.odometry.inertial.propagation import MovingPose
+from loftr_vo.odometry.tracking.camera_step import CameraStep
 from loftr_vo.ros import messages
 from loftr_vo.ros.body import Body
 from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
@@ -35,6 +38,9 @@ NO_MATCHES = Matches(
     np.empty(0, np.int64),
 )
 _DEPTH = 10
+# Nanoseconds by which odometry between pictures may be ahead of an estimate. What is further back
+# follows a clock that was set back.
+_OUTRUN = 10**9
 # Poses of a day at 30 Hz; older ones give way, so that memory stays bounded.
 _LONGEST_TRAJECTORY = 24 * 3600 * 30
 
@@ -57,6 +63,7 @@ class Outputs:
         self._child_frame = settings.base_frame or DEFAULT_BASE_FRAME
         # Publishing copies it, so it serves for all.
         self._odometry_message = Odometry()
+        self._one_by_one = threading.Lock()
         self._broadcaster = make_broadcaster(node) if settings.publish_tf else None
         broadcasts = self._broadcaster is not None
         self._watch = make_watch(node, *self._frames()) if broadcasts else None
@@ -86,6 +93,7 @@ class Outputs:
         self._poses_of_path: deque[PoseStamped] = deque(maxlen=self._settings.path_length)
         self._keyframes: dict[int, np.ndarray] = {}
         self._markers_afresh = True
+        self._last_stamp: int | None = None
         self._trajectory = TrajectoryLog(_LONGEST_TRAJECTORY)
 
     def configure(self, settings: NodeSettings) -> None:
@@ -124,9 +132,13 @@ class Outputs:
             body: what the camera is fixed to.
         """
         if not estimate.silent:
-            pose = body.pose(estimate.pose)
-            self._publish_odometry(estimate, pose, body)
-            self._broadcast(estimate.stamp, pose)
+            self._publish_moment(
+                estimate.stamp, estimate.pose, estimate.covariance, estimate.step, body
+            )
+
+    def publish_between(self, moving: MovingPose, body: Body) -> None:
+        """Publish odometry and transform of a time between pictures; on any thread."""
+        self._publish_moment(moving.stamp, moving.pose, moving.covariance, moving.step, body)
 
     def publish_pictures(
         self, estimate: Estimate, frame: Frame, camera_frame: str, body: Body, rate: float
@@ -159,18 +171,32 @@ class Outputs:
         if estimate.state is not State.LOST:
             self._trajectory.append(estimate.stamp, estimate.pose)
 
-    def _publish_odometry(self, estimate: Estimate, pose: np.ndarray, body: Body) -> None:
-        self._odometry.publish(
-            messages.odometry(
-                estimate.stamp,
-                self._settings.odom_frame,
-                self._child_frame,
-                pose,
-                body.covariance(estimate.pose, estimate.covariance),
-                *velocity(estimate.step, body),
-                self._odometry_message,
+    def _publish_moment(
+        self,
+        stamp: int,
+        world_from_camera: np.ndarray,
+        covariance: np.ndarray,
+        step: CameraStep | None,
+        body: Body,
+    ) -> None:
+        """Publish odometry and transform, unless those of a later time were published."""
+        with self._one_by_one:
+            if self._last_stamp is not None and 0 <= self._last_stamp - stamp < _OUTRUN:
+                return
+            self._last_stamp = stamp
+            pose = body.pose(world_from_camera)
+            self._odometry.publish(
+                messages.odometry(
+                    stamp,
+                    self._settings.odom_frame,
+                    self._child_frame,
+                    pose,
+                    body.covariance(world_from_camera, covariance),
+                    *velocity(step, body),
+                    self._odometry_message,
+                )
             )
-        )
+            self._broadcast(stamp, pose)
 
     def _broadcast(self, stamp: int, pose: np.ndarray) -> None:
         if self._broadcaster is None:

@@ -62,8 +62,13 @@ class Pipeline:
 
     def make_outputs(self) -> Outputs:
         """Make the publishers and, where a ``base_frame`` is given, listen to TF."""
-        settings, _ = self._settings()
-        self.extrinsics = Extrinsics(self._node, settings.base_frame, settings.lookup_extrinsics)
+        settings, odometry_settings = self._settings()
+        self.extrinsics = Extrinsics(
+            self._node,
+            settings.base_frame,
+            settings.lookup_extrinsics,
+            others='imu' in odometry_settings.companions,
+        )
         self.outputs = Outputs(self._node, settings)
         self._health.transform = self.outputs.transform
         return self.outputs

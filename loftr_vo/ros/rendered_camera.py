@@ -16,6 +16,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
 from loftr_vo.ros.camera_simulator import CameraSimulator
+from loftr_vo.ros.imu_simulator import ImuSimulator
 from loftr_vo.ros.signals import end_while_starting, ignore_signals, until_a_signal
 from loftr_vo.synthetic.places import KINDS
 from loftr_vo.synthetic.sequence import SyntheticSequence
@@ -24,7 +25,9 @@ from loftr_vo.synthetic.sequence import SyntheticSequence
 class RenderedCamera(Node):
     """Publishes ``image`` and ``camera_info`` of a camera that goes forth and back for ever.
 
-    A frame is rendered when it is shown for the first time, and kept.
+    A frame is rendered when it is shown for the first time, and kept. With an IMU, ``imu`` and its
+    place in TF are published too, and the camera goes once: where it turned back, the IMU would
+    not measure it.
 
     Raises:
         rclpy.exceptions.ParameterException: a parameter is out of range.
@@ -39,11 +42,18 @@ class RenderedCamera(Node):
         height = self._declare('height', 240, 'Of the pictures. [px]', (32, 4096))
         rate = self._declare('rate', 5.0, 'Pictures a second. [Hz]', (0.1, 100.0))
         seed = self._declare('seed', 0, 'Of textures, path and noise.', (0, 2**31 - 1))
+        with_imu = self._declare('with_imu', False, 'Whether an IMU is beside the camera.')
         self._sequence = SyntheticSequence(scene, frames, (height, width), rate, seed)
         self._pictures: dict[int, np.ndarray] = {}
-        self._indices = forth_and_back(frames)
+        self._indices = iter(range(frames)) if with_imu else forth_and_back(frames)
         self._camera = CameraSimulator(self, self._sequence.camera)
-        self.create_timer(1.0 / rate, self._publish_next)
+        self._imu: ImuSimulator | None = None
+        self._shift: int | None = None
+        if with_imu:
+            self._sequence.provide('imu')
+            assert self._sequence.imu is not None  # it is provided
+            self._imu = ImuSimulator(self, self._sequence.imu.imu_from_camera)
+        self._timer = self.create_timer(1.0 / rate, self._publish_next)
         self.get_logger().info(f'{scene}: {width}x{height} at {rate:g} Hz')
 
     def _declare(
@@ -59,7 +69,24 @@ class RenderedCamera(Node):
         return self.declare_parameter(name, default, descriptor).value
 
     def _publish_next(self) -> None:
-        index = next(self._indices)
+        index = next(self._indices, None)
+        if index is None:
+            self._timer.cancel()
+            self.get_logger().info('the camera has come to its end')
+        elif self._imu is None:
+            self._publish_now(index)
+        else:
+            self._publish_with_imu(index, self._imu)
+
+    def _publish_with_imu(self, index: int, imu: ImuSimulator) -> None:
+        """Publish a frame and its measurements, all with stamps that go on from the first."""
+        frame = self._sequence.frame(index)
+        if self._shift is None:
+            self._shift = self.get_clock().now().nanoseconds - frame.stamp
+        imu.publish(frame.imu, self._shift)
+        self._camera.publish(frame.image, frame.stamp + self._shift)
+
+    def _publish_now(self, index: int) -> None:
         if index not in self._pictures:
             self._pictures[index] = self._sequence.frame(index).image
         self._camera.publish(self._pictures[index], self.get_clock().now().nanoseconds)

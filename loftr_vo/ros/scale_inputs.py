@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node listens to besides the picture: depth, the right camera, another odometry."""
+"""What the node listens to besides the picture: depth, the right camera, odometry, an IMU."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
-from scipy.spatial.transform import Rotation
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.files.text import quoted
-from loftr_vo.geometry.plausible import POSITION
 from loftr_vo.imaging.approximate_time import StampMatcher
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.camera_info import is_rectified
-from loftr_vo.imaging.frame import BasePose, Frame, RightPicture, stated_covariance
+from loftr_vo.imaging.frame import BasePose, Frame, RightPicture
 from loftr_vo.imaging.image_messages import ImageError, PictureReader, depth_image
 from loftr_vo.imaging.stereo_extrinsics import pair_from_infos
+from loftr_vo.ros.base_pose import base_pose
 from loftr_vo.ros.graph import look_for_publishers
 from loftr_vo.ros.health import Feed, Health
+from loftr_vo.ros.imu_input import ImuInput
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.messages import nanoseconds
 from loftr_vo.ros.subscribing import Subscriptions
@@ -38,6 +38,8 @@ _PATIENCE = 0.15
 _KEPT = 30
 # Poses of another odometry that wait for a picture; the oldest give way.
 _KEPT_POSES = 5000
+# Messages of an IMU that wait to be received: a second at 1 kHz.
+_IMU_DEPTH = 1000
 _COMPRESSED_DEPTH = 'depth/compressedDepth'
 # The two cameras of a pair are triggered together.
 _STEREO_SHARE = 0.25
@@ -54,6 +56,7 @@ class ScaleInputs:
         settings: what is needed, and how far stamps may be apart.
         health: where arrivals and errors are noted.
         log: for odometry of another frame.
+        imu: takes the measurements of an IMU, where one is needed.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class ScaleInputs:
         settings: Settings,
         health: Health,
         log: LimitedLog,
+        imu: ImuInput | None = None,
     ) -> None:
+        self._imu = imu
         self._node = node
         self._node_settings = node_settings
         self._health = health
@@ -114,6 +119,8 @@ class ScaleInputs:
         """Unsubscribe."""
         self._pictures.close()
         self._subscriptions.close()
+        if self._imu is not None:
+            self._imu.close()
         self._health.scale_feeds, self._health.scale_error = {}, ''
 
     def look_for_publishers(self) -> None:
@@ -145,16 +152,23 @@ class ScaleInputs:
         elif source == 'odometry':
             self._subscribe(Odometry, 'scale_odom', self._on_odometry)
             self._additions[source] = self._with_wheels
+        elif source == 'imu' and self._imu is not None:
+            self._imu.feed = self._subscribe(Imu, 'imu', self._imu.receive, _IMU_DEPTH)
+            self._additions[source] = self._imu.accompany
 
-    def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None]) -> Feed:
+    def _subscribe(
+        self, kind: type, name: str, callback: Callable[[Any], None], depth: int = 0
+    ) -> Feed:
         package = kind.__module__.partition('.')[0]
         topic = self._node.resolve_topic_name(name)
         feed = Feed(topic, kind=f'{package}/msg/{kind.__name__}')
         if self._source == 'none' or (name == 'scale_odom' and self._source != 'odometry'):
             feed.purpose, feed.without = 'recovery.policy odometry', ''
+        if name == 'imu':
+            feed.without = ': the camera goes on alone'
         self._feeds[name] = feed
         self._health.scale_feeds = self._feeds.copy()
-        self._subscriptions.add(kind, feed, callback)
+        self._subscriptions.add(kind, feed, callback, depth)
         return feed
 
     def _on_picture(self, message: Any) -> None:
@@ -213,20 +227,14 @@ class ScaleInputs:
         self._infos = {**self._infos, 'left': message}
 
     def _on_odometry(self, message: Odometry) -> None:
-        place, turn = message.pose.pose.position, message.pose.pose.orientation
-        quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
-        pose = np.eye(4)
-        pose[:3, 3] = place.x, place.y, place.z
-        has_place = POSITION.holds(pose[:3, 3])
-        if not has_place or not 0.5 < np.linalg.norm(np.clip(quaternion, -2, 2)) < 2.0:
+        pose = base_pose(message)
+        if pose is None:
             self._health.implausible.add('pose on scale_odom')
             self._health.scale_error = 'the last pose on scale_odom is none'
             return
-        pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
         self._health.scale_error = ''
         self._tell_frame(message.child_frame_id)
-        covariance = stated_covariance(message.pose.covariance)
-        self._wheels.append(BasePose(nanoseconds(message.header.stamp), pose, covariance))
+        self._wheels.append(pose)
 
     def _tell_frame(self, child: str) -> None:
         base = self._node_settings.base_frame

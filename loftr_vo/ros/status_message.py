@@ -9,10 +9,12 @@ import math
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from loftr_vo.files.text import printable
+from loftr_vo.imaging.imu_report import ImuReport
 from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.ros.device import memory_in_use
+from loftr_vo.ros.diagnosis import imu_fault
 from loftr_vo.ros.health import Health
 from loftr_vo.ros.level import Diagnosis
 
@@ -33,6 +35,7 @@ def status_message(
         'state': health.state,
         'reason': reason,
         **_estimate_values(health.estimate),
+        **_imu_values(health),
         **_stream_values(health, now),
     }
     return DiagnosticStatus(
@@ -96,6 +99,23 @@ def _scale_values(scale: ScaleStatus) -> dict[str, str]:
         'scale_reason': scale.reason,
         'scale_refused': scale.refused,
     }
+
+
+def _imu_values(health: Health) -> dict[str, str]:
+    if 'imu' not in health.scale_feeds:
+        return {}
+    report = health.imu or ImuReport()
+    return {
+        'imu': 'used' if health.imu_used else 'not used',
+        'imu_reason': imu_fault(health),
+        'imu_rate': f'{report.hertz:.1f}',
+        'imu_faults': report.counts,
+        'odom_tilt': _degrees(health.odom_tilt),
+    }
+
+
+def _degrees(angle: float) -> str:
+    return 'unknown' if math.isnan(angle) else f'{math.degrees(angle):.2f}'
 
 
 def _stream_values(health: Health, now: float) -> dict[str, str]:

@@ -15,9 +15,13 @@ from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate
-from loftr_vo.ros.body import ORIGIN, StartPose
+from loftr_vo.ros.between_pictures import BetweenPictures
+from loftr_vo.ros.body import ORIGIN, Body, StartPose
 from loftr_vo.ros.health import Health
+from loftr_vo.ros.imu_input import ImuInput
+from loftr_vo.ros.imu_set_up import make_imu_input
 from loftr_vo.ros.inputs import Arrival, Inputs
+from loftr_vo.ros.levelling import Levelling
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
@@ -43,6 +47,9 @@ class Stream:
         published: called on the worker's thread after each estimate.
         health: where everything is noted.
         log: for problems that messages cause.
+
+    Raises:
+        CalibrationError: ``calibration_file``, ``mask`` or ``imu_calibration`` cannot be used.
     """
 
     def __init__(
@@ -74,12 +81,22 @@ class Stream:
         self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
         try:
-            self._scale_inputs = ScaleInputs(node, settings, odometry_settings, health, log)
+            self._imu = make_imu_input(settings, odometry_settings, extrinsics, odometry, health)
+            self._scale_inputs = ScaleInputs(
+                node, settings, odometry_settings, health, log, self._imu
+            )
         except Exception:
             self._inputs.close()
             raise
         self._follows_odometry = False
-        self._to_be_mounted = not odometry_settings.companions.keys().isdisjoint(_NEED_MOUNTING)
+        level = self._imu is not None and odometry_settings.imu.align_gravity
+        self._levelling = Levelling() if level else None
+        self._between = self._between_pictures(odometry_settings)
+        needed = odometry_settings.companions
+        self._to_be_mounted = not needed.keys().isdisjoint(_NEED_MOUNTING) or (
+            # By an assumed mounting, up is not known.
+            'imu' in needed and extrinsics.is_measured
+        )
         self._worker = Worker(
             odometry,
             self._mailbox,
@@ -147,16 +164,47 @@ class Stream:
             self._to_be_mounted = False
         return self._scale_inputs.accompany(frame)
 
+    def _between_pictures(self, needed: Settings) -> BetweenPictures | None:
+        """Return what publishes odometry at the rate of the IMU; None where that is off."""
+        if self._imu is None or not needed.imu.publish_rate:
+            return None
+        made = BetweenPictures(
+            needed.imu.publish_rate, self._imu.since, self._outputs.publish_between
+        )
+        self._imu.measured = made.measured
+        return made
+
     def _restart(self, start: StartPose = ORIGIN) -> None:
+        if self._between is not None:
+            self._between.end()
         self._extrinsics.start_at(start)
+        if self._levelling is not None:
+            self._levelling.begin(is_open=start is ORIGIN)
         self._odometry.reset()
         self._outputs.restart()
+
+    def _level(self, estimate: Estimate, frame: Frame, imu: ImuInput, body: Body) -> Body:
+        """Turn ``odom`` nearer to level; return what the camera is fixed to."""
+        if self._levelling is None:
+            return body
+        start = self._levelling.new_start(estimate, body, frame.imu, imu.imu_from_camera)
+        self._health.odom_tilt = self._levelling.tilt
+        if start is not None:
+            self._extrinsics.start_at(start)
+        assert self._extrinsics.body is not None  # it was there
+        return self._extrinsics.body
 
     def _publish(self, estimate: Estimate, tracked: Tracked) -> None:
         body = self._extrinsics.body
         assert body is not None  # pictures are held until it is found
         health = self._health
+        if self._imu is not None:
+            body = self._level(estimate, tracked.frame, self._imu, body)
+            self._imu.note(estimate)
         self._outputs.publish(estimate, body)
+        if self._between is not None and self._imu is not None:
+            mounted = self._imu.imu_from_camera
+            self._between.begin_at(estimate, body, tracked.frame.imu, mounted)
         now = time.monotonic()
         health.output.happened(now)
         health.wait = tracked.start - tracked.arrival

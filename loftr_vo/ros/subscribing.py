@@ -53,13 +53,14 @@ class Subscriptions:
         self._latched: set[str] = set()
         self._closed = False
 
-    def add(self, kind: type, feed: Feed, callback: Callable[[Any], None]) -> None:
+    def add(self, kind: type, feed: Feed, callback: Callable[[Any], None], depth: int = 0) -> None:
         """Subscribe to ``feed.topic``; what comes and the quality of service are noted in it.
 
         Args:
             kind: the type of the messages.
             feed: the topic.
             callback: called with each message until ``close``.
+            depth: messages that wait at least, of a topic with many; else as few as of pictures.
         """
 
         def receive(message: Any) -> None:
@@ -76,7 +77,7 @@ class Subscriptions:
             kind,
             feed.topic,
             receive,
-            _quality(self._settings),
+            _quality(self._settings, depth),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
@@ -125,12 +126,12 @@ class Subscriptions:
             self._node.destroy_subscription(subscription)
 
 
-def _quality(settings: NodeSettings) -> QoSProfile:
+def _quality(settings: NodeSettings, depth: int) -> QoSProfile:
     """Return sensor-data quality of service for newest, reliable for every frame in order."""
     every = settings.queue_policy == 'all'
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
-        depth=settings.queue_size if every else 5,
+        depth=max(settings.queue_size if every else 5, depth),
         reliability=ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT,
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.time import Time
 
@@ -20,6 +21,10 @@ class TransformError(RuntimeError):
     """TF was asked for and is not there."""
 
 
+class TransformMissingError(LookupError):
+    """TF does not have a transform, or is not listened to; says which, and why."""
+
+
 class Extrinsics:
     """Where the camera sits on the robot.
 
@@ -28,19 +33,38 @@ class Extrinsics:
         base_frame: the robot's frame; empty where none is given.
         lookup: whether to ask TF where one is given. Else the camera is at the base and looks
             along its x axis.
+        others: whether transforms beside the camera's on the base are needed; see ``look_up``.
+
+    Attributes:
+        body: what the camera is fixed to; None until it is found.
+        camera_frame: the frame that was asked for last; empty before.
+        is_measured: whether the camera's place on the base is looked up, not assumed.
+        missing: why the camera's place is not found.
 
     Raises:
         TransformError: TF is to be asked and tf2_ros is not installed.
     """
 
-    def __init__(self, node: Node, base_frame: str, lookup: bool) -> None:
-        ask = lookup and bool(base_frame)
+    def __init__(self, node: Node, base_frame: str, lookup: bool, others: bool = False) -> None:
+        self.is_measured = lookup and bool(base_frame)
         self._node = node
         self._base_frame = base_frame
-        self._buffer = _listen(node) if ask else None
+        self._buffer: Any = None
+        self._not_heard = 'lookup_extrinsics is off'
+        if self.is_measured:
+            self._buffer = _listen(node)
+        elif lookup and others:
+            self._listen_if_installed()
         self._start = ORIGIN
-        self.body = None if ask else Body()
+        self.body = None if self.is_measured else Body()
+        self.camera_frame = ''
         self.missing = ''
+
+    def _listen_if_installed(self) -> None:
+        try:
+            self._buffer = _listen(self._node)
+        except TransformError:
+            self._not_heard = 'tf2_ros is not installed'
 
     def start_at(self, start: StartPose) -> None:
         """Set where the base is in ``odom`` at the first frame from now on."""
@@ -53,9 +77,27 @@ class Extrinsics:
 
         A camera is mounted once: what was found is kept, as ``body``.
         """
+        self.camera_frame = camera_frame
         if self.body is None and self._buffer is not None:
             self.missing = self._ask(camera_frame)
         return self.body
+
+    def look_up(self, target: str, source: str) -> np.ndarray:
+        """Return the (4, 4) pose of one frame in another, the newest that TF has.
+
+        Raises:
+            TransformMissingError: TF does not have it.
+        """
+        buffer = self._buffer  # another thread may close it meanwhile
+        waits = f'waits for the transform from {printable(target, 200)} to {quoted(source)}'
+        if buffer is None:
+            raise TransformMissingError(f'{waits}: {self._not_heard}')
+        try:
+            found = buffer.lookup_transform(target, source, Time())
+        # tf2 has one exception for each way in which a transform is missing, and no base.
+        except Exception as error:
+            raise TransformMissingError(f'{waits}: {_clause(error)}') from error
+        return matrix(found.transform)
 
     def close(self) -> None:
         """Stop listening."""
@@ -70,18 +112,13 @@ class Extrinsics:
                 'the pictures have no frame_id, so TF cannot be asked where the camera is; set it '
                 "in the camera's driver, or lookup_extrinsics to false"
             )
-        assert self._buffer is not None
         try:
-            found = self._buffer.lookup_transform(self._base_frame, camera_frame, Time())
-        # tf2 has one exception for each way in which a transform is missing, and no base.
-        except Exception as error:
+            mounted = self.look_up(self._base_frame, camera_frame)
+        except TransformMissingError as error:
             return (
-                f'waits for the transform from {self._base_frame} to {quoted(camera_frame)}: '
-                f'{_clause(error)}; '
-                'publish it (robot_state_publisher, static_transform_publisher), or set '
+                f'{error}; publish it (robot_state_publisher, static_transform_publisher), or set '
                 'lookup_extrinsics to false'
             )
-        mounted = matrix(found.transform)
         if not MOUNTING.holds(mounted[:3, 3]):
             return (
                 f'by TF {camera_frame!r} is not on the robot: it has {MOUNTING} from '

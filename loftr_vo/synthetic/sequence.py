@@ -14,10 +14,17 @@ import numpy as np
 
 from loftr_vo.datasets.companions import since
 from loftr_vo.datasets.sequence import Sequence
+from loftr_vo.geometry.inertial import ImuCalibration, ImuSamples
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame, RightPicture
 from loftr_vo.odometry.rolling_shutter.model import share_of_readout
+from loftr_vo.synthetic.inertial import (
+    IMU_FROM_CAMERA,
+    ImuOptions,
+    simulate_imu,
+    stated_noise,
+)
 from loftr_vo.synthetic.lens import LensView
 from loftr_vo.synthetic.passer_by import PasserBy
 from loftr_vo.synthetic.places import PLACES
@@ -41,7 +48,8 @@ class SyntheticSequence(Sequence):
 
     Frames are rendered one at a time as they are asked for. With ``provide`` they carry
     measurements of other sensors: a depth camera, which replaces the exact depth, a right camera,
-    and wheels; see ``sensors``.
+    and wheels; see ``sensors``. Those of an IMU are on a spline through the frames' poses; see
+    ``inertial``.
 
     Args:
         kind: ``room``, a hand-held camera going round in a furnished room; ``street``, a camera
@@ -64,6 +72,7 @@ class SyntheticSequence(Sequence):
         hidden_since: seconds from which on.
         camera: with a lens of its own, which the pictures are then taken through; in place of a
             pinhole of ``size``. Rows are read at once.
+        imu: rate and errors of an IMU.
 
     Raises:
         ValueError: an unknown kind, or a number that is out of range.
@@ -87,6 +96,7 @@ class SyntheticSequence(Sequence):
         hidden: float = 0.0,
         hidden_since: float = 2.0,
         camera: Camera | None = None,
+        imu: ImuOptions | None = None,
     ) -> None:
         check_scene(kind, frames, rate, contrast, noise, exposure)
         if readout < 0:
@@ -104,6 +114,7 @@ class SyntheticSequence(Sequence):
         self._exposure = exposure
         self._readout = readout
         self._light, self._flicker, self._blur = light, flicker, blur
+        self._imu_options = imu or ImuOptions()
         place = PLACES[kind]
         # One generator each, so that the path stays when a painter draws more or less.
         stage = place.build(np.random.default_rng([seed, 0]))
@@ -141,6 +152,15 @@ class SyntheticSequence(Sequence):
         """Wheel odometry of the base, which is at the camera and looks along x."""
         rng = np.random.default_rng([self._seed, 3])
         return wheel_odometry(self._path, float(self._times[-1]), _START, rng)
+
+    def _imu_calibration(self) -> ImuCalibration:
+        return ImuCalibration(IMU_FROM_CAMERA, stated_noise(self._imu_options))
+
+    @functools.cached_property
+    def imu_samples(self) -> ImuSamples:
+        """What the IMU measures, from half a second before the first frame on."""
+        rng = np.random.default_rng([self._seed, 7])
+        return simulate_imu(self._path, self._times, _START, self._imu_options, rng)
 
     def __iter__(self) -> Iterator[Frame]:
         for index in range(self._frames):
@@ -183,8 +203,10 @@ class SyntheticSequence(Sequence):
                 image = self._grey(self._see(left_from_right, time)[0], index, 5)
             right = RightPicture(image, self.camera, self.right_from_left)
             frame = dataclasses.replace(frame, right=right)
+        before = int(self._stamps[index - 1]) if index else None
+        if 'imu' in self.provided:
+            frame = dataclasses.replace(frame, imu=self.imu_samples.between(before, frame.stamp))
         if 'odometry' in self.provided:
-            before = int(self._stamps[index - 1]) if index else None
             frame = dataclasses.replace(frame, wheels=since(self.wheels, before, frame.stamp))
         return frame
 

@@ -21,15 +21,17 @@ def fingerprint(task: Task) -> dict[str, str]:
     """Return the digests that a result is valid for.
 
     Of the input it has the names, sizes and times of change of all files of the recording, and
-    of its ground truth, calibration and mask where these are given; the files are not read.
+    of its ground truth, calibrations and mask where these are given; the files are not read.
 
     Raises:
         OSError, StorageError: the recording cannot be read.
     """
     options = task.options
     # A calibration may be named as FILE:CAMERA.
-    camera = options.camera and split_camera(options.camera)[0]
-    given = (options.truth.path, camera, options.mask)
+    calibrations = [
+        named and split_camera(named)[0] for named in (options.camera, options.imu_calibration)
+    ]
+    given = (options.truth.path, *calibrations, options.mask)
     places = [task.source, *(str(path) for path in given if path is not None)]
     inputs = [
         storage.versions(place)

@@ -24,13 +24,14 @@ from loftr_vo.imaging.view_mask import check_margin
 
 # Depth of the search for recordings in a folder.
 _LEVELS = 6
-_PATHS = ('camera', 'mask')
+_PATHS = ('camera', 'mask', 'imu_calibration')
 _TOPICS = (
     'image_topic',
     'camera_info_topic',
     'depth_topic',
     'right_image_topic',
     'odometry_topic',
+    'imu_topic',
 )
 _TRUTH = ('ground_truth', 'ground_truth_topic', 'ground_truth_tf', 'extrinsics')
 _KEYS = ('path', 'name', 'set', 'mask_margin', *_PATHS, *_TOPICS, *_TRUTH)

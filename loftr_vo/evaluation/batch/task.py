@@ -25,6 +25,8 @@ class RecordingOptions:
     depth_topic: str | None = None
     right_image_topic: str | None = None
     odometry_topic: str | None = None
+    imu_topic: str | None = None
+    imu_calibration: Path | None = None
     mask: Path | None = None
     mask_margin: tuple[int, ...] = NO_MARGIN
     truth: TruthOptions = field(default_factory=TruthOptions)
@@ -75,7 +77,11 @@ def open_task(task: Task, path: Path) -> Sequence:
     """
     options = task.options
     companions = CompanionTopics(
-        options.depth_topic, options.right_image_topic, options.odometry_topic
+        options.depth_topic,
+        options.right_image_topic,
+        options.odometry_topic,
+        options.imu_topic,
+        options.imu_calibration,
     )
     sequence = open_sequence(
         path,

@@ -22,7 +22,6 @@ from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.pose.depth_refinement import measured_variance
 from loftr_vo.odometry.pose.initialisation import (
     estimate_without_depth,
-    resolve_planar_ambiguity,
     triangulate_first_depths,
     why_no_depth,
 )
@@ -209,7 +208,6 @@ def _without_depth(
         no_depth_reason: why there can be no depths; empty where they can be triangulated.
     """
     if not no_depth_reason:
-        two_view = resolve_planar_ambiguity(observations, two_view, threshold)
         return triangulate_first_depths(observations, two_view, reference_depth)
     guessed, refined = estimate_without_depth(
         observations, two_view, split(expected), reference_depth, threshold

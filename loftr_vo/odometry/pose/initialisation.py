@@ -22,7 +22,6 @@ import numpy as np
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.geometry.epipolar import (
-    epipolar_distance,
     inverse_depth,
     parallax,
 )
@@ -139,33 +138,6 @@ def _with_pose(
     return replace(
         refined, rotation=rotation, translation=translation, **dataclasses.asdict(depth)
     )
-
-
-def resolve_planar_ambiguity(
-    observations: Observations, two_view: TwoView, threshold: float
-) -> TwoView:
-    """Return the motion, or another one of a plane that fits clearly better.
-
-    Two motions explain a plane. Points off the plane distinguish them, by errors that are smaller
-    than the threshold of an outlier.
-    """
-    inliers = observations.select(two_view.inliers)
-    motions = [
-        (two_view.rotation, two_view.direction),
-        *planar_motions(inliers.rays0, inliers.rays1, threshold, inliers.by_pixel),
-    ]
-    fits = [
-        refine_pose(with_free_depths(inliers, *motion), *motion, fixed_length=True)
-        for motion in motions
-    ]
-    best = min(fits, key=lambda fit: fit.cost)
-    if best.cost > TUNING.clear_cost_ratio * fits[0].cost:
-        return two_view
-    rays0, rays1 = observations.rays0, observations.rays1
-    distance = epipolar_distance(
-        rays0, rays1, best.rotation, best.translation, observations.by_pixel
-    )
-    return TwoView(best.rotation, best.translation, np.abs(distance) < threshold)
 
 
 def with_free_depths(

@@ -100,9 +100,6 @@ class PoseTuning:
     # Median error in standard deviations below which rotation alone explains the matches; noise
     # alone leaves 1.18, and the perspective of a rotation adds to it.
     rotation_only_error: float = 2.0
-    # Share of the first motion's cost below which another motion of a plane is taken. Chosen by
-    # hand; without the choice room 5 began with 5.7 degrees for 2.5 a frame.
-    clear_cost_ratio: float = 0.8
     # Standard deviations from which on a match is left out of the second solve for first depths.
     # Chosen by hand; no figure kept.
     outlier_sigmas: float = 3.0

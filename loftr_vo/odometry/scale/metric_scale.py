@@ -9,13 +9,17 @@ world is rescaled about the present pose: ``odom`` continues from where it is, i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from loftr_vo.config import GeometrySettings, ScaleSettings, SettingError
+from loftr_vo.config import GeometrySettings, ImuSettings, ScaleSettings, SettingError
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import CAMERA_HEIGHT
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.matcher import Matcher
+from loftr_vo.odometry.inertial.imu_gate import ImuGate
+from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import (
     NoReading,
@@ -27,6 +31,7 @@ from loftr_vo.odometry.scale.scale_measurement import ScaleMeasurement, median_d
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.scale.tuning import TUNING
 from loftr_vo.odometry.scale.wheel_path import Guide
+from loftr_vo.odometry.tracking.camera_step import CameraStep
 
 
 class MetricScale:
@@ -37,6 +42,7 @@ class MetricScale:
         geometry: thresholds of matching.
         matcher: for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+        imu: noise of an IMU.
 
     Attributes:
         source: ``scale.source``.
@@ -51,6 +57,7 @@ class MetricScale:
         geometry: GeometrySettings,
         matcher: Matcher,
         base_from_camera: np.ndarray | None = None,
+        imu: ImuSettings | None = None,
     ) -> None:
         if settings.source == 'camera_height' and not CAMERA_HEIGHT.holds(settings.camera_height):
             raise SettingError(
@@ -59,20 +66,31 @@ class MetricScale:
             )
         self.source = settings.source
         self._matcher = matcher
+        self._imu = imu or ImuSettings()
+        self._imu_gate = ImuGate()
         self._measurement = ScaleMeasurement(
-            settings, geometry, lambda: self._matcher, base_from_camera
+            settings, geometry, lambda: self._matcher, base_from_camera, imu
         )
         self.configure(settings, geometry)
         self.reset()
 
-    def configure(self, settings: ScaleSettings, geometry: GeometrySettings) -> None:
+    def configure(
+        self, settings: ScaleSettings, geometry: GeometrySettings, imu: ImuSettings | None = None
+    ) -> None:
         """Apply settings that may change at run time."""
         self._settings = settings
+        self._imu = imu or self._imu
         self._measurement.configure(settings, geometry)
 
     def mount(self, base_from_camera: np.ndarray) -> None:
         """Set the mounting of the camera, (4, 4); the scale is kept."""
         self._measurement.mount(base_from_camera)
+        self._imu_gate.mount_base(base_from_camera)
+
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None = None) -> None:
+        """Set where the IMU is, (4, 4), and its noise; the scale is kept."""
+        self._measurement.mount_imu(imu_from_camera, noise)
+        self._imu_gate.mount_imu(imu_from_camera)
 
     def reset(self) -> None:
         """Return to the state without any reading."""
@@ -83,6 +101,7 @@ class MetricScale:
         self._position = np.zeros(3)
         self._position_error = np.zeros(3)
         self._measurement.reset()
+        self._imu_gate.reset()
 
     @property
     def sigma(self) -> float:
@@ -101,8 +120,29 @@ class MetricScale:
 
     @property
     def guide(self) -> Guide:
-        """The other odometry, which is kept whatever the source is."""
-        return Guide(self._measurement.wheel_path, self._measurement.mounting, self.known)
+        """What a lost camera follows: another odometry, which is kept whatever the source is.
+
+        Where none has come, it is the IMU, while that bridges a loss.
+        """
+        wheels, bridge = self._measurement.wheel_path, self.inertial.bridge
+        if bridge is None or wheels.last_stamp is not None:
+            return Guide(wheels, self._measurement.mounting, self.known)
+        return Guide(bridge, self.inertial.imu_from_camera, self.known, 'the IMU', bridges=True)
+
+    @property
+    def inertial(self) -> InertialEstimator:
+        """The IMU beside the camera."""
+        return self._measurement.inertial
+
+    @property
+    def imu_fault(self) -> str:
+        """In what the IMU contradicts the pictures, and is left out; empty while it does not."""
+        return self._imu_gate.fault
+
+    def compare_imu(self, stamp: int, step: CameraStep | None) -> None:
+        """Compare the IMU's measurements of a frame with its step; see ``ImuGate.compare``."""
+        if self._imu_gate.compare(stamp, step):
+            self.inertial.interrupt()
 
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
@@ -111,7 +151,7 @@ class MetricScale:
             if self._last_reading_stamp is None
             else (stamp - self._last_reading_stamp) * 1e-9
         )
-        reason = self._reason
+        reason = f'IMU left out: {self.imu_fault}' if self.imu_fault else self._reason
         if not self.known:
             reason = f'scale not known yet: {reason}' if reason else 'scale not known yet'
         return ScaleStatus(
@@ -127,6 +167,9 @@ class MetricScale:
     def add_measurements(self, frame: Frame) -> None:
         """Add the measurements of other sensors that came with a frame."""
         self._measurement.wheel_path.add(frame.wheels)
+        samples = self._imu_gate.admitted(frame.imu)
+        if samples is not None:
+            self.inertial.add(samples)
 
     def begin(self, keyframe: Keyframe) -> bool:
         """Give depth to the first keyframe of a map, if the source measures depth.
@@ -164,7 +207,8 @@ class MetricScale:
         stamp: int,
         pose: np.ndarray,
         position: np.ndarray,
-        reference_depth: float,
+        keyframe: Keyframe,
+        relative: np.ndarray,
         is_continuous: bool,
     ) -> None:
         """Add the pose of a frame.
@@ -173,7 +217,8 @@ class MetricScale:
             stamp: nanoseconds.
             pose: (4, 4), map from camera.
             position: (3,) of the camera in ``odom``.
-            reference_depth: of the scene, in the present unit.
+            keyframe: that the pose was measured against.
+            relative: (6, 6) covariance of the pose, the keyframe taken as exact.
             is_continuous: whether the frame before was in the same unit.
         """
         if self.known:
@@ -181,19 +226,31 @@ class MetricScale:
         self._position = position
         if not is_continuous:
             self.interrupt()
+            self.inertial.bridge = None
         elif self.source == 'odometry':
-            self._measurement.wheels.follow(stamp, pose, reference_depth)
+            self._measurement.wheels.follow(stamp, pose, keyframe.reference_depth)
+        elif self.source == 'imu':
+            self.inertial.follow(stamp, keyframe, pose, relative)
 
     def interrupt(self) -> None:
         """Interrupt the path: the camera is lost."""
         self._measurement.wheels.interrupt()
+        self.inertial.interrupt()
 
-    def measure(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> float | None:
+    def lose(self) -> None:
+        """Interrupt the path; the IMU bridges the gap for ``imu.bridge`` seconds."""
+        self.inertial.lose(self._imu.bridge)
+        self.interrupt()
+
+    def measure(
+        self, keyframe: Keyframe, before: Keyframe, of_map: Sequence[Keyframe], has_depth: bool
+    ) -> float | None:
         """Measure the scale at a new keyframe.
 
         Args:
             keyframe: the new one.
             before: the one before it, with its depths updated.
+            of_map: all keyframes of the map.
             has_depth: whether any depth by motion is known.
 
         Returns:
@@ -203,7 +260,7 @@ class MetricScale:
             return None
         self._filter.drift()
         try:
-            reading = self._measurement.reading(keyframe, before, has_depth)
+            reading = self._measurement.reading(keyframe, before, of_map, has_depth)
         except NotYet as error:
             if not self.known:
                 self._reason = str(error)
@@ -222,6 +279,7 @@ class MetricScale:
             self._variance_of_old_maps = 0.0
         self._note_reading(keyframe, factor, known)
         self._measurement.wheels.rescale(factor)
+        self.inertial.rescale(factor, (1 - factor) * keyframe.pose[:3, 3])
         return factor
 
     def _note_reading(self, keyframe: Keyframe, factor: float, known: bool) -> None:

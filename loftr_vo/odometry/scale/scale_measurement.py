@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from loftr_vo.config import GeometrySettings, ScaleSettings
+from loftr_vo.config import GeometrySettings, ImuSettings, ScaleSettings
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.geometry.plausible import Refusals
 from loftr_vo.matching.matcher import Matcher
+from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale import depth_image, stereo
 from loftr_vo.odometry.scale.cell_depth import CellDepth, NoReading, compare
@@ -31,11 +33,13 @@ class ScaleMeasurement:
         geometry: thresholds of matching.
         matcher: returns the matcher, for the right picture.
         base_from_camera: (4, 4), mounting of the camera; None: at the base, looking forward.
+        imu: noise of an IMU.
 
     Attributes:
         mounting: (4, 4), base from camera.
         wheels: the source ``odometry``.
         wheel_path: the other odometry, which is kept whatever the source is.
+        inertial: the source ``imu``.
         refusals: implausible measurements that were left out.
     """
 
@@ -45,9 +49,12 @@ class ScaleMeasurement:
         geometry: GeometrySettings,
         matcher: Callable[[], Matcher],
         base_from_camera: np.ndarray | None = None,
+        imu: ImuSettings | None = None,
     ) -> None:
         self.refusals = Refusals()
         self._source = settings.source
+        self._imu_noise = _noise_of(imu or ImuSettings())
+        self._imu_from_camera: np.ndarray | None = None
         self._matcher = matcher
         self.mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
         self.configure(settings, geometry)
@@ -63,10 +70,17 @@ class ScaleMeasurement:
         self.mounting = base_from_camera
         self._make_sources()
 
+    def mount_imu(self, imu_from_camera: np.ndarray, noise: ImuNoise | None) -> None:
+        """Set where the IMU is, (4, 4), and its noise if that is known."""
+        self._imu_from_camera = imu_from_camera
+        self._imu_noise = noise or self._imu_noise
+        self.inertial.mount(imu_from_camera, self._imu_noise)
+
     def reset(self) -> None:
         """Return to the state without any measurement."""
         self._cell_depth: CellDepth | None = None
         self._make_sources()
+        self.inertial = InertialEstimator(self._imu_noise, self._imu_from_camera)
 
     def _make_sources(self) -> None:
         self.wheel_path = WheelPath(self.refusals)
@@ -74,12 +88,15 @@ class ScaleMeasurement:
         # Down in the camera, for a base on level ground.
         self._ground = GroundScale(self._settings.camera_height, -self.mounting[2, :3])
 
-    def reading(self, keyframe: Keyframe, before: Keyframe, has_depth: bool) -> Reading:
+    def reading(
+        self, keyframe: Keyframe, before: Keyframe, of_map: Sequence[Keyframe], has_depth: bool
+    ) -> Reading:
         """Return the source's reading at a new keyframe.
 
         Args:
             keyframe: the new one.
             before: the one before it, with its depths updated.
+            of_map: all keyframes of the map.
             has_depth: whether any depth by motion is known.
 
         Raises:
@@ -87,6 +104,8 @@ class ScaleMeasurement:
         """
         if self._source == 'odometry':
             return self.wheels.reading()
+        if self._source == 'imu':
+            return self.inertial.reading(of_map)
         if self._source == 'camera_height':
             if not has_depth:
                 raise NoReading('no depth by motion yet')
@@ -112,6 +131,15 @@ class ScaleMeasurement:
         """Return the cells' depth of the last reading, once; None where it has none."""
         taken, self._cell_depth = self._cell_depth, None
         return taken
+
+
+def _noise_of(settings: ImuSettings) -> ImuNoise:
+    return ImuNoise(
+        settings.gyroscope_noise,
+        settings.accelerometer_noise,
+        settings.gyroscope_walk,
+        settings.accelerometer_walk,
+    )
 
 
 def median_depth(measured: CellDepth) -> float:

@@ -32,7 +32,13 @@ class ScaleTuning:
     # the height by a tape measure. Chosen by hand; no figure kept.
     common_sigma: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType(
-            {'depth': 0.005, 'stereo': 0.005, 'odometry': 0.01, 'camera_height': 0.015}
+            {
+                'depth': 0.005,
+                'stereo': 0.005,
+                'odometry': 0.01,
+                'camera_height': 0.015,
+                'imu': 0.005,
+            }
         )
     )
     # Standard deviation of the scale over a new start, which keeps the median depth. Chosen by

@@ -8,6 +8,7 @@ import bisect
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -132,19 +133,37 @@ class WheelPath:
         return BasePose(stamp, _between(early, late, share), _covariance_at(early, late, share))
 
 
+class MotionPath(Protocol):
+    """How a base moves, as another odometry or an IMU measures it."""
+
+    @property
+    def last_stamp(self) -> int | None:
+        """Nanoseconds, of the last measurement; None without any."""
+
+    def covers(self, stamp: int) -> bool:
+        """Whether the measurements reach back to a time in nanoseconds."""
+
+    def motion(self, start: int, end: int) -> BaseMotion:
+        """Return the motion between two times; see ``WheelPath.motion``."""
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """Another odometry that a lost camera follows.
+    """What a lost camera follows.
 
     Attributes:
-        path: its poses of the base, in metres.
+        path: motion of the base, in metres.
         base_from_camera: (4, 4), mounting of the camera.
         metric: whether the map's unit is a metre. If not, the camera is turned only.
+        name: of what measures the path, for the status.
+        bridges: whether it is followed whatever ``recovery.policy`` is.
     """
 
-    path: WheelPath
+    path: MotionPath
     base_from_camera: np.ndarray
     metric: bool
+    name: str = 'the other odometry'
+    bridges: bool = False
 
 
 def _reaches(early: BasePose, late: BasePose) -> bool:

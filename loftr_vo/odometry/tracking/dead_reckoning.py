@@ -1,6 +1,6 @@
 # Copyright 2026 The loftr_vo authors
 # SPDX-License-Identifier: Apache-2.0
-"""Dead reckoning: while the camera is lost, its pose follows another odometry."""
+"""Dead reckoning: while the camera is lost, its pose follows another odometry or an IMU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from loftr_vo.geometry.rigid_motion import inverse_transform, skew, transform
 from loftr_vo.geometry.rotation import angle_of, rotate_covariance
 from loftr_vo.odometry.scale.cell_depth import NoReading
-from loftr_vo.odometry.scale.wheel_path import BaseMotion, Guide, WheelPath
+from loftr_vo.odometry.scale.wheel_path import BaseMotion, Guide, MotionPath
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 from loftr_vo.odometry.tracking.tuning import TUNING
 
@@ -38,6 +38,11 @@ class DeadReckoning:
         self._blind_before = 0.0  # seconds that no odometry measured, and none will fill
         self._late = 0.0  # seconds since the other odometry's last pose, which may still be filled
         self.reason = ''
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a motion is followed."""
+        return self._start is not None
 
     @property
     def blind_seconds(self) -> float:
@@ -80,11 +85,11 @@ class DeadReckoning:
         self._way += float(np.linalg.norm(last.motion[:3, 3]))
         self._angle += angle_of(last.motion[:3, :3])
         camera, covariance = _of_camera(moved, guide.base_from_camera, self._way, self._angle)
-        self.reason = 'the pose follows the other odometry'
+        self.reason = f'the pose follows {guide.name}'
         if not guide.metric:
             camera = transform(camera[:3, :3], np.zeros(3))
             self._blind_before += (stamp - before) * 1e-9
-            self.reason = 'the pose is turned as the other odometry turns: no scale is known'
+            self.reason = f'the pose is turned as {guide.name} turns: no scale is known'
         self._present = rotate_covariance(covariance, start_pose[:3, :3])
         step = _step(last, guide, (stamp - max(before, start)) * 1e-9)
         return start_pose @ camera, step
@@ -100,7 +105,7 @@ class DeadReckoning:
         carried[:3, 3:] = -skew(pose[:3, 3] - self._position)
         return carried @ covariance @ carried.T + self._earlier + self._present
 
-    def _hold(self, stamp: int, before: int, pose: np.ndarray, path: WheelPath) -> None:
+    def _hold(self, stamp: int, before: int, pose: np.ndarray, path: MotionPath) -> None:
         """Hold the pose; go on from here if the other odometry cannot fill the gap any more."""
         assert self._start is not None
         newest = path.last_stamp

@@ -50,7 +50,8 @@ class Relocalisation:
     @property
     def silent(self) -> bool:
         """Whether the pose is not to be published now."""
-        return self.lost and self._settings.policy == 'silent'
+        bridged = self._dead_reckoning.has_begun and self._dead_reckoning.blind_seconds == 0
+        return self.lost and self._settings.policy == 'silent' and not bridged
 
     def lose(
         self, stamp: int, before: int, pose: np.ndarray, guide: Guide
@@ -61,14 +62,14 @@ class Relocalisation:
             stamp: nanoseconds, the frame's.
             before: nanoseconds, of the frame before.
             pose: of that.
-            guide: another odometry.
+            guide: another odometry, or an IMU.
 
         Returns:
-            The pose, held or predicted; the camera's step, if another odometry measures it; and
+            The pose, held or predicted; the camera's step, if the guide measures it; and
             what the pose does if that is followed, else nothing.
         """
         self.since = stamp if self.since is None else self.since
-        if self.follows_wheels:
+        if self.follows(guide):
             pose, step = self._dead_reckoning.follow(stamp, before, pose, guide)
             return pose, step, self._dead_reckoning.reason
         # A prediction is good for a moment only; after that the pose is held.
@@ -88,7 +89,7 @@ class Relocalisation:
         Returns:
             The pose, and what it does if another odometry is followed.
         """
-        if not (self.follows_wheels and guide.metric):
+        if not (self.follows(guide) and guide.metric):
             return pose, ''
         if not usable:
             self._dead_reckoning.begin(before, pose)
@@ -102,14 +103,13 @@ class Relocalisation:
         Args:
             stamp, before, pose, guide: as of ``lose``.
         """
-        if not (self.follows_wheels and guide.metric):
+        if not (self.follows(guide) and guide.metric):
             return pose
         return self._dead_reckoning.follow(stamp, before, pose, guide)[0]
 
-    @property
-    def follows_wheels(self) -> bool:
-        """Whether the pose follows another odometry while the camera is lost."""
-        return self._settings.policy == 'odometry'
+    def follows(self, guide: Guide) -> bool:
+        """Whether the pose follows a guide while the camera is lost."""
+        return guide.bridges or self._settings.policy == 'odometry'
 
     def restart_is_due(self, stamp: int) -> bool:
         """Whether the camera is lost for longer than ``recovery.restart_after``."""
@@ -192,7 +192,7 @@ class Relocalisation:
         self, stamp: int, pose: np.ndarray, covariance: np.ndarray, depth: float
     ) -> np.ndarray:
         """Return the (6, 6) covariance of the pose in ``odom`` from that in the map."""
-        if self.follows_wheels:
+        if self._settings.policy == 'odometry' or self._dead_reckoning.has_begun:
             covariance = self._dead_reckoning.covariance(pose, covariance)
             blind = drift_while_blind(self._dead_reckoning.blind_seconds, depth)
             return self._odom_frame.covariance_of(pose, covariance) + blind

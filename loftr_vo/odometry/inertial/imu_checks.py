@@ -1,0 +1,125 @@
+# Copyright 2026 The loftr_vo authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an IMU contradicts the camera beside it, in its turns or in which way is up."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from loftr_vo.geometry.inertial import ImuSamples
+from loftr_vo.geometry.rotation import rotation_vector
+from loftr_vo.imaging.specific_force_unit import wrong_unit
+from loftr_vo.odometry.inertial.turn_comparison import TurnComparison
+from loftr_vo.odometry.tracking.camera_step import CameraStep
+
+# Seconds over which specific forces are averaged: accelerations cancel in it.
+_GRAVITY_SECONDS = 4.0
+# Degrees between the IMU's up and that of a base on level ground, from which its axes are
+# doubted: no vehicle on wheels lies on its side, and an axis that is exchanged makes it 90 or 180.
+_MOST_TILT = 60.0
+# Nanoseconds over which the unit of specific forces is judged.
+_UNIT_WINDOW = 10**9
+# Longest step that is compared, in seconds.
+_LONGEST_STEP = 1.0
+
+
+class ImuChecks:
+    """Compares the measurements of an IMU with the steps of a camera.
+
+    Attributes:
+        fault: in what the IMU contradicts the camera; empty while it does not.
+    """
+
+    def __init__(self) -> None:
+        self._imu_axes = np.eye(3)
+        self._up: np.ndarray | None = None
+        self.reset()
+
+    def mount(self, imu_from_camera: np.ndarray, base_from_camera: np.ndarray | None) -> None:
+        """Set where the IMU is.
+
+        Args:
+            imu_from_camera: (4, 4), maps points of the camera to the IMU.
+            base_from_camera: (4, 4), the mounting of the camera on a base whose z axis is up on
+                level ground; None where it is not known, and gravity not checked.
+        """
+        self._imu_axes = imu_from_camera[:3, :3]
+        self._up = None if base_from_camera is None else base_from_camera[2, :3]
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was compared."""
+        self.fault = ''
+        self._turns = TurnComparison()
+        self._force = np.zeros(3)
+        self._seconds = 0.0
+        self._lengths: list[np.ndarray] = []
+        self._lengths_since: int | None = None
+        self._unit_fault = ''
+
+    def add(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
+        """Compare a step of the camera with the measurements of its time.
+
+        Args:
+            stamp: nanoseconds, of the frame at the step's end.
+            step: None where the camera's motion is not known.
+            samples: those of the step's time, in the IMU's axes.
+        """
+        self._check_unit(stamp, samples)
+        self._compare(stamp, step, samples)
+        self.fault = self._unit_fault or self._turns.fault or self._tilt_fault()
+
+    def _check_unit(self, stamp: int, samples: ImuSamples) -> None:
+        """Judge the unit of the specific forces, once for each window."""
+        if self._lengths_since is None:
+            self._lengths_since = stamp
+        self._lengths.append(np.linalg.norm(samples.specific_force, axis=1))
+        if stamp - self._lengths_since < _UNIT_WINDOW:
+            return
+        lengths = np.concatenate(self._lengths)
+        self._unit_fault = wrong_unit(float(np.median(lengths))) if len(lengths) else ''
+        self._lengths, self._lengths_since = [], stamp
+
+    def _compare(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
+        if len(samples) < 2 or step is None or not 0 < step.seconds <= _LONGEST_STEP:
+            return
+        start = stamp - round(step.seconds * 1e9)
+        if samples.stamps[0] > stamp or samples.stamps[-1] < start:
+            return
+        turn = mean_between(samples.stamps, samples.angular_velocity, start, stamp) * step.seconds
+        self._turns.add(rotation_vector(step.motion[:3, :3]), turn @ self._imu_axes, step.seconds)
+        force = mean_between(samples.stamps, samples.specific_force, start, stamp)
+        self._average(force, step.seconds)
+
+    def _average(self, force: np.ndarray, seconds: float) -> None:
+        self._seconds = min(self._seconds + seconds, _GRAVITY_SECONDS)
+        share = seconds / self._seconds
+        self._force = (1 - share) * self._force + share * (force @ self._imu_axes)
+
+    def _tilt_fault(self) -> str:
+        """Return what is wrong with the direction of the specific force; empty if nothing is."""
+        length = float(np.linalg.norm(self._force))
+        if self._up is None or self._seconds < _GRAVITY_SECONDS or not length:
+            return ''
+        tilt = math.degrees(math.acos(np.clip(self._up @ self._force / length, -1.0, 1.0)))
+        if tilt <= _MOST_TILT:
+            return ''
+        return (
+            f'by the specific force, up is {tilt:.0f} deg from the z axis of the base: do the '
+            "axes of the IMU's frame follow REP 103, and does it measure +9.81 m/s^2 upwards?"
+        )
+
+
+def mean_between(stamps: np.ndarray, values: np.ndarray, start: int, end: int) -> np.ndarray:
+    """Return the mean (3,) of values (N, 3) from start to end, straight lines in between.
+
+    Beyond the first and the last stamp values are taken as constant.
+    """
+    inside = stamps[(stamps > start) & (stamps < end)]
+    times = (np.concatenate([[start], inside, [end]]) - start) * 1e-9
+    at = [np.interp(times, (stamps - start) * 1e-9, values[:, axis]) for axis in range(3)]
+    curves = np.array(at)
+    areas = ((curves[:, 1:] + curves[:, :-1]) / 2) @ np.diff(times)
+    return np.asarray(areas / times[-1])
