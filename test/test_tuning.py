@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from paths import ROOT
 
+from loftr_vo.odometry.calibration.tuning import CalibrationTuning
 from loftr_vo.odometry.inertial.tuning import InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
@@ -17,6 +18,7 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
+    CalibrationTuning,
     InertialTuning,
     MapTuning,
     PoseTuning,
