@@ -9,7 +9,7 @@ import pytest
 from paths import ROOT
 
 from loftr_vo.odometry.calibration.tuning import CalibrationTuning
-from loftr_vo.odometry.inertial.tuning import InertialTuning
+from loftr_vo.odometry.inertial.tuning import ImuCheckTuning, InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
 from loftr_vo.odometry.rolling_shutter.tuning import RollingShutterTuning
@@ -19,6 +19,7 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
     CalibrationTuning,
+    ImuCheckTuning,
     InertialTuning,
     MapTuning,
     PoseTuning,
