@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 from paths import ROOT
 
+from loftr_vo.odometry.calibration.tuning import CalibrationTuning
 from loftr_vo.odometry.inertial.tuning import ImuCheckTuning, InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
@@ -17,6 +18,7 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
+    CalibrationTuning,
     ImuCheckTuning,
     InertialTuning,
     MapTuning,
@@ -34,6 +36,7 @@ FACTS = {
     '_DISPARITY_SIGMA',
     '_MIN_CONSISTENT_READINGS',
     '_AGREEMENT',
+    '_MOTION',
     '_THIRD_DIFFERENCE',
     'GRAVITY_LENGTH',
     # Where the errors of an inertial state stand in their vector.
