@@ -78,11 +78,11 @@ _LOSSES = tuple(name for name in hard.CASES if 'second' in name)
 
 PARTS = {
     'stationary detection': Part(
-        _replaced(StationaryDetector, 'settle', lambda self, k, motion, pose, t: (pose, False)),
+        _replaced(StationaryDetector, 'hold', lambda self, k, motion, pose, t: (pose, False)),
         ('rest', 'rest, noise, flicker', 'rest, dull, noisy'),
     ),
     'pure-rotation detection': Part(
-        _replaced(PureRotationDetector, 'settle', lambda self, k, motion, pose: (pose, False)),
+        _replaced(PureRotationDetector, 'hold', lambda self, k, motion, pose: (pose, False)),
         ('turning on the spot',),
     ),
     'motion before depth': Part(

@@ -57,7 +57,7 @@ def profile_frames(matcher: Matcher, pictures: Sequence[np.ndarray]) -> list[Any
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
         for index in range(_FRAMES):
             stream(index)
-        matcher.settle()
+        matcher.synchronize()
     return list(profiler.events())
 
 

@@ -103,7 +103,7 @@ class DeferredRuntime:
         self.recorded += 1
         return RecordedCall(function, examples) if self.graphs else PlainCall(function)
 
-    def settle(self):
+    def synchronize(self):
         self.run_until(lambda: not any(stream.queue for stream in self.streams))
 
     def run_until(self, done):

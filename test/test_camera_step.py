@@ -121,7 +121,7 @@ class TestStepBetween:
         turned = Placement(round(1.1e9), 0, pose((1.0, 0, 0), (90, 0, 0)), 1e-12 * np.eye(6), True)
         step = step_between(before, turned, 0.1)
         # To the right of the one before is behind the one that has turned to the right.
-        np.testing.assert_allclose(step.way, [0, 0, 1.0], atol=1e-9)
+        np.testing.assert_allclose(step.translation, [0, 0, 1.0], atol=1e-9)
         assert step.covariance.argmax() == 2 * 6 + 2
 
     @pytest.mark.parametrize(
@@ -153,11 +153,11 @@ def normalised(said, steps, unit):
         assert true is not None
         if each.scale_carried and guessed is None:
             # A new map's unit is a guess; as that of the first, it is what its first step has.
-            guessed = np.linalg.norm(each.step.way) / np.linalg.norm(true[:3, 3])
+            guessed = np.linalg.norm(each.step.translation) / np.linalg.norm(true[:3, 3])
             continue
         rotation = true[:3, :3]
         length = 1.0 if metric else guessed if each.scale_carried else unit
-        way = length * rotation.T @ true[:3, 3] - each.step.way
+        way = length * rotation.T @ true[:3, 3] - each.step.translation
         turn = rotation_vector(each.step.motion[:3, :3].T @ rotation)
         error = np.concatenate([way, turn])
         found.append(float(error @ np.linalg.solve(each.step.covariance, error)))

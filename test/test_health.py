@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from loftr_vo.imaging.imu_report import ImuReport
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros.diagnosis import diagnose
 from loftr_vo.ros.health import Feed, Health
@@ -170,6 +171,21 @@ def test_what_was_logged_when_it_came_up_is_known():
     assert health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])
     health.image = Feed('/camera/image', 'best effort, depth 5')
     assert not health.was_logged(diagnose(health, 10.0, TIMEOUT)[1])
+
+
+SUSPICIOUS = CalibrationStatus(
+    0.051, 0.006, 2.0, 3.0, 'calibration suspicious: focal length looks 5.1 % too long (+-0.6 %)'
+)
+
+
+def test_a_suspicious_calibration_is_a_warning_while_the_camera_is_tracked():
+    health = healthy()
+    health.estimate = dataclasses.replace(estimate(), calibration=SUSPICIOUS)
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.WARN, f'tracking, {SUSPICIOUS.suspicion}')
+    health.estimate = dataclasses.replace(
+        estimate(State.LOST, '3 inliers'), calibration=SUSPICIOUS
+    )
+    assert diagnose(health, 10.0, TIMEOUT) == (Level.ERROR, 'lost: 3 inliers')
 
 
 def test_an_imu_that_ended_is_missed_once_pictures_go_without_it():

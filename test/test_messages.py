@@ -26,6 +26,7 @@ from loftr_vo.imaging.image_messages import (
     grey_image,
 )
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health
@@ -409,6 +410,23 @@ def test_status_has_the_readout_time(seconds, words):
     health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
     message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
     assert {pair.key: pair.value for pair in message.values}['readout_ms'] == words
+
+
+def test_status_has_the_error_of_the_calibration():
+    estimate = make_estimate()
+    health = Health(lifecycle='active', image=Feed('/image', ''), estimate=estimate)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    values = {pair.key: pair.value for pair in message.values}
+    assert values['focal_error_percent'] == values['distortion_error_sigma_px'] == 'unknown'
+    found = CalibrationStatus(-0.0514, 0.006, 2.0, 3.25)
+    health.estimate = dataclasses.replace(estimate, calibration=found)
+    message = status_message('/loftr_vo', health, (Level.OK, 'tracking'), 0.0)
+    values = {pair.key: pair.value for pair in message.values}
+    assert (values['focal_error_percent'], values['focal_error_sigma_percent']) == (
+        '-5.14',
+        '0.60',
+    )
+    assert (values['distortion_error_px'], values['distortion_error_sigma_px']) == ('2.00', '3.25')
 
 
 def test_markers_split_inliers_from_outliers():

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry import reprojection, robust_cost
 from loftr_vo.geometry.linear_solve import pseudo_inverse
 from loftr_vo.odometry.pose.depth_refinement import excess_variance, refine_depth
-from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.pose.known_depth_refinement import solve_by_known_depth
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.pose_refinement import better_start, inlier_mask, refine_pose
 
@@ -195,7 +195,7 @@ def test_known_depths_lead_near_the_pose_from_afar(random):
     rays1[wrong, :2] += random.uniform(-0.2, 0.2, (wrong.sum(), 2))
     observations = replace(observations, rays1=rays1)
     far = perturbed(views, degrees=15.0, shift=0.3)
-    rotation, translation = approach_by_depth(observations, *far)
+    rotation, translation = solve_by_known_depth(observations, *far)
     best = refine_pose(observations, views.rotation, views.translation)
     sigma = np.sqrt(np.diag(best.covariance))
     assert (np.abs(translation - best.translation) < 6 * sigma[:3]).all()
@@ -210,8 +210,8 @@ def test_unsure_depths_count_less_on_the_way_to_the_pose(random):
     variance = np.where(unsure, (0.5 / views.depth) ** 2, observations.variance)
     told = replace(observations, prior=prior, variance=variance)
     untold = replace(told, variance=observations.variance)
-    rotation, translation = approach_by_depth(told, *perturbed(views))
-    misled, _ = approach_by_depth(untold, *perturbed(views))
+    rotation, translation = solve_by_known_depth(told, *perturbed(views))
+    misled, _ = solve_by_known_depth(untold, *perturbed(views))
     assert degrees_between(rotation, views.rotation) < 0.2
     assert degrees_between(rotation, views.rotation) < degrees_between(misled, views.rotation)
     assert translation == pytest.approx(views.translation, abs=0.02)

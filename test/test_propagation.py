@@ -76,7 +76,9 @@ def test_the_step_of_a_moment_has_the_velocity():
     now = propagate(start(), measured(0.1), CAMERA_FROM_IMU, BIAS, GRAVITY)
     step = now.step
     pose, velocity = truth((now.stamp - START) * 1e-9)
-    np.testing.assert_allclose(step.way / step.seconds, pose[:3, :3].T @ velocity, atol=1e-4)
+    np.testing.assert_allclose(
+        step.translation / step.seconds, pose[:3, :3].T @ velocity, atol=1e-4
+    )
     turned = Rotation.from_matrix(step.motion[:3, :3]).as_rotvec() / step.seconds
     np.testing.assert_allclose(turned, TURN, atol=1e-6)
     sigmas = np.sqrt(np.diag(step.covariance)) / step.seconds

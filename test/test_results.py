@@ -26,6 +26,7 @@ from loftr_vo.evaluation.running import run_sequence
 from loftr_vo.files.output_files import OutputError
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.matching.device import DeviceLostError
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate, State
 
 COUNT = len(recordings.STAMPS)
@@ -37,6 +38,7 @@ class StraightOdometry:
     def __init__(self, after=lambda number: None):
         self.count = 0
         self.after = after
+        self.calibration = CalibrationStatus()
 
     def track(self, frame):
         pose = np.eye(4)
@@ -44,7 +46,9 @@ class StraightOdometry:
         pose[1, 3] = np.sin(self.count)
         self.after(self.count)
         self.count += 1
-        return Estimate(frame.stamp, State.TRACKING, '', pose, np.eye(6))
+        return Estimate(
+            frame.stamp, State.TRACKING, '', pose, np.eye(6), calibration=self.calibration
+        )
 
 
 @pytest.fixture
@@ -101,6 +105,17 @@ def test_an_error_of_the_program_leaves_the_poses_and_names_them(folder, tmp_pat
     part = tmp_path / 'out' / 'trajectory.txt.part'
     assert poses_in(part) == 3
     assert f'the poses so far are in {part}' in capsys.readouterr().err
+
+
+def test_a_suspicious_calibration_is_said_and_reported(folder, tmp_path, use, capsys):
+    odometry = use(StraightOdometry())
+    odometry.calibration = CalibrationStatus(0.051, 0.006, 2.0, 3.0, 'calibration suspicious: x')
+    assert run(folder, tmp_path / 'out') == 0
+    assert 'loftr_vo: warning: calibration suspicious: x' in capsys.readouterr().err
+    assert 'calibration suspicious: x' in (tmp_path / 'out' / 'report.html').read_text()
+    metrics = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    assert metrics['focal_error_percent'] == pytest.approx(5.1)
+    assert metrics['distortion_error_sigma_px'] == 3.0
 
 
 def test_a_lost_device_leaves_a_report(folder, tmp_path, use, capsys):

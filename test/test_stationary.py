@@ -43,20 +43,20 @@ def shaken(random):
 
 def test_a_resting_camera_keeps_its_pose_bit_by_bit(random):
     detector, first = StationaryDetector(), shaken(random)
-    held, resting = detector.settle(KEYFRAME, motion(random), first, THRESHOLD)
+    held, resting = detector.hold(KEYFRAME, motion(random), first, THRESHOLD)
     assert not resting
     assert np.array_equal(held, first)
     for _ in range(100):
-        held, resting = detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+        held, resting = detector.hold(KEYFRAME, motion(random), shaken(random), THRESHOLD)
         assert resting
         assert np.array_equal(held, first)
 
 
 def test_a_step_is_followed_at_once(random):
     detector = StationaryDetector()
-    detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+    detector.hold(KEYFRAME, motion(random), shaken(random), THRESHOLD)
     moved = shaken(random)
-    held, resting = detector.settle(KEYFRAME, motion(random, 1.0), moved, THRESHOLD)
+    held, resting = detector.hold(KEYFRAME, motion(random, 1.0), moved, THRESHOLD)
     assert not resting
     assert np.array_equal(held, moved)
 
@@ -67,7 +67,7 @@ def test_a_creeping_camera_is_followed_in_the_end(random):
     for frame in range(60):
         shift = 0.05 * frame
         where = pose((shift, 0.0, 0.0))
-        held, _ = detector.settle(KEYFRAME, motion(random, shift), where, THRESHOLD)
+        held, _ = detector.hold(KEYFRAME, motion(random, shift), where, THRESHOLD)
         assert shift - held[0, 3] < THRESHOLD + 0.05
     assert held[0, 3] > 2.5
 
@@ -76,14 +76,14 @@ def test_a_creeping_camera_is_followed_in_the_end(random):
 def test_noise_is_no_motion(random, noise):
     """Two noisy positions differ by more than the threshold, in median, in both cases."""
     detector, first = StationaryDetector(), shaken(random)
-    detector.settle(KEYFRAME, motion(random, noise=noise), first, THRESHOLD)
+    detector.hold(KEYFRAME, motion(random, noise=noise), first, THRESHOLD)
     for _ in range(50):
         seen = motion(random, noise=noise)
-        held, resting = detector.settle(KEYFRAME, seen, shaken(random), THRESHOLD)
+        held, resting = detector.hold(KEYFRAME, seen, shaken(random), THRESHOLD)
         assert resting
         assert np.array_equal(held, first)
     stepped = motion(random, 1.0, noise=noise)
-    assert not detector.settle(KEYFRAME, stepped, shaken(random), THRESHOLD)[1]
+    assert not detector.hold(KEYFRAME, stepped, shaken(random), THRESHOLD)[1]
 
 
 @pytest.mark.parametrize('kind', ['turn', 'zoom', 'roll'])
@@ -99,37 +99,37 @@ def test_every_way_to_move_together_is_motion(random, kind):
     for where, resting in ((places, False), (places, True), (moved, False)):
         seen = motion(random, noise=0.0)
         seen.matches.keypoints1[:] = where + random.normal(0, 0.3, where.shape)
-        assert detector.settle(KEYFRAME, seen, np.eye(4), THRESHOLD)[1] == resting
+        assert detector.hold(KEYFRAME, seen, np.eye(4), THRESHOLD)[1] == resting
 
 
 def test_another_keyframe_ends_the_comparison(random):
     detector = StationaryDetector()
-    detector.settle(KEYFRAME, motion(random), shaken(random), THRESHOLD)
+    detector.hold(KEYFRAME, motion(random), shaken(random), THRESHOLD)
     other = SimpleNamespace(rays=KEYFRAME.rays)
-    assert not detector.settle(other, motion(random), shaken(random), THRESHOLD)[1]
+    assert not detector.hold(other, motion(random), shaken(random), THRESHOLD)[1]
 
 
 def test_too_few_common_cells_do_not_prove_rest(random):
     detector = StationaryDetector()
-    detector.settle(KEYFRAME, motion(random, cells=np.arange(0, 105)), np.eye(4), THRESHOLD)
+    detector.hold(KEYFRAME, motion(random, cells=np.arange(0, 105)), np.eye(4), THRESHOLD)
     after = motion(random, cells=np.arange(95, COUNT))
-    assert not detector.settle(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
+    assert not detector.hold(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
 
 
 def test_outliers_have_no_say(random):
     detector = StationaryDetector()
-    detector.settle(KEYFRAME, motion(random), np.eye(4), THRESHOLD)
+    detector.hold(KEYFRAME, motion(random), np.eye(4), THRESHOLD)
     after = motion(random)
     after.inliers[:120] = False
     after.matches.keypoints1[:120] += 50
-    assert detector.settle(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
+    assert detector.hold(KEYFRAME, after, np.eye(4), THRESHOLD)[1]
 
 
 def test_a_threshold_of_zero_never_rests(random):
     detector = StationaryDetector()
     for _ in range(3):
         still = motion(random, noise=0.0)
-        assert not detector.settle(KEYFRAME, still, np.eye(4), 0.0)[1]
+        assert not detector.hold(KEYFRAME, still, np.eye(4), 0.0)[1]
 
 
 def test_on_the_spot_the_known_position_corrects_the_rotation(random):
@@ -156,7 +156,7 @@ def test_on_the_spot_the_known_position_corrects_the_rotation(random):
         seen = keyframe.pose @ inverse_transform(found.frame_from_keyframe)
         detector = PureRotationDetector()
         detector.move_to(keyframe.pose)
-        settled, turning = detector.settle(keyframe, found, seen)
+        settled, turning = detector.hold(keyframe, found, seen)
         assert turning
         np.testing.assert_array_equal(settled[:3, 3], keyframe.pose[:3, 3])
         before.append(angle_of(true[:3, :3].T @ seen[:3, :3]))

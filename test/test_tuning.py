@@ -8,7 +8,8 @@ import dataclasses
 import pytest
 from paths import ROOT
 
-from loftr_vo.odometry.inertial.tuning import InertialTuning
+from loftr_vo.odometry.calibration.tuning import CalibrationTuning
+from loftr_vo.odometry.inertial.tuning import ImuCheckTuning, InertialTuning
 from loftr_vo.odometry.map.tuning import MapTuning
 from loftr_vo.odometry.pose.tuning import PoseTuning
 from loftr_vo.odometry.rolling_shutter.tuning import RollingShutterTuning
@@ -17,6 +18,8 @@ from loftr_vo.odometry.tracking.tuning import TrackingTuning
 
 ODOMETRY = ROOT / 'loftr_vo' / 'odometry'
 CLASSES = (
+    CalibrationTuning,
+    ImuCheckTuning,
     InertialTuning,
     MapTuning,
     PoseTuning,
@@ -33,6 +36,7 @@ FACTS = {
     '_DISPARITY_SIGMA',
     '_MIN_CONSISTENT_READINGS',
     '_AGREEMENT',
+    '_MOTION',
     '_THIRD_DIFFERENCE',
     'GRAVITY_LENGTH',
     # Where the errors of an inertial state stand in their vector.

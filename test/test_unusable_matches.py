@@ -147,7 +147,7 @@ def test_a_rotation_that_is_no_number_is_not_used_for_the_readout_time():
 
 @pytest.mark.parametrize(
     ('module', 'solve'),
-    [(pose_by_depth, 'refine_pose'), (known_depth_motion, 'approach_by_depth')],
+    [(pose_by_depth, 'refine_pose'), (known_depth_motion, 'solve_by_known_depth')],
 )
 def test_equations_without_a_solution_lose_the_frame_and_say_so(monkeypatch, module, solve):
     room = LensRoom(LENSES['wide'])

@@ -130,6 +130,7 @@ def _provenance(
     sequence: Sequence, run: Run, command: str, truth: GroundTruth | None
 ) -> Provenance:
     notes = [truth.doubt if truth else '', _left_out(sequence), _early_end(run)]
+    notes.append(run.calibration.suspicion)
     calibration = f', calibration {sequence.calibration}' if sequence.calibration else ''
     return Provenance(
         command=command,
@@ -157,6 +158,8 @@ def _left_out(sequence: Sequence) -> str:
 def _warnings(sequence: Sequence, run: Run) -> Iterator[str]:
     if sequence.left_out:
         yield f'warning: {_left_out(sequence)}'
+    if run.calibration.suspicion:
+        yield f'warning: {run.calibration.suspicion}'
     if run.interrupted:
         yield _early_end(run)
     if run.fault:

@@ -11,6 +11,7 @@ import numpy as np
 
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import State
 
 
@@ -37,6 +38,7 @@ class FrameRecord:
     latency_ms: float
     scale_sigma: float = math.inf
     readout_time: float = math.nan
+    calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
     covariance: np.ndarray | None = None
 
 
@@ -138,6 +140,11 @@ class Run:
     def readout_time(self) -> float:
         """Seconds in which the rows are read, as known in the end; NaN if it is not."""
         return self.records[-1].readout_time if self.records else math.nan
+
+    @property
+    def calibration(self) -> CalibrationStatus:
+        """How far off the calibration looks in the end."""
+        return self.records[-1].calibration if self.records else CalibrationStatus()
 
     @property
     def latency_ms_median(self) -> float:

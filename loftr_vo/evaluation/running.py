@@ -121,6 +121,7 @@ def _record(estimate: Estimate, latency_ms: float) -> FrameRecord:
         latency_ms=latency_ms,
         scale_sigma=estimate.scale.sigma,
         readout_time=estimate.readout_time,
+        calibration=estimate.calibration,
         covariance=np.array(estimate.covariance, np.float64),
     )
 

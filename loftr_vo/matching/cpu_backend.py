@@ -86,7 +86,7 @@ class CpuBackend:
         """Start to match two pictures; the shapes are (H, W) of the resized ones."""
         return self._thread.submit(self._match, features0, features1, shape0, shape1, max_matches)
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Wait until all that was started is done."""
         self._thread.submit(int).result()
 

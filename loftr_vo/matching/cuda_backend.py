@@ -23,9 +23,9 @@ from loftr_vo.loftr.fast import FastLoFTR
 from loftr_vo.loftr.model import COARSE_STRIDE, LoFTR
 from loftr_vo.loftr.weights import load_weights
 from loftr_vo.matching.cuda_encoder import CudaEncoder, DeviceFeatures
-from loftr_vo.matching.cuda_lanes import CudaLanes
 from loftr_vo.matching.cuda_pair_matcher import CudaPairMatcher, DeviceMatches
 from loftr_vo.matching.cuda_runtime import CudaRuntime
+from loftr_vo.matching.cuda_streams import CudaStreams
 from loftr_vo.matching.device import device_faults
 from loftr_vo.matching.recent_cache import RecentCache
 
@@ -59,20 +59,22 @@ class CudaBackend:
         with device_faults(device):
             model = weights if isinstance(weights, LoFTR) else load_weights(weights)
             self._network = FastLoFTR(model, device, dtype, fixed_size=True)
-            self._runtime.settle()  # the weights came in another stream
-            self._lanes = CudaLanes(
+            self._runtime.synchronize()  # the weights came in another stream
+            self._streams = CudaStreams(
                 self._runtime,
                 *(self._runtime.stream(lane) for lane in ('copy', 'encode', 'match')),
             )
-        self._encoders: RecentCache[CudaEncoder] = RecentCache(_CACHED_SIZES, self._runtime.settle)
+        self._encoders: RecentCache[CudaEncoder] = RecentCache(
+            _CACHED_SIZES, self._runtime.synchronize
+        )
         self._pairs: RecentCache[CudaPairMatcher] = RecentCache(
-            _CACHED_SIZES, self._runtime.settle
+            _CACHED_SIZES, self._runtime.synchronize
         )
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Wait until all that was started is done."""
         with device_faults(self.device):
-            self._runtime.settle()
+            self._runtime.synchronize()
 
     @property
     def config(self) -> LoFTRConfig:
@@ -82,13 +84,15 @@ class CudaBackend:
     def set_threshold(self, threshold: float) -> None:
         """Keep coarse matches whose confidence is larger, from the next match on."""
         with device_faults(self.device):
-            self._runtime.launch(self._lanes.match, lambda: self._network.set_threshold(threshold))
+            self._runtime.launch(
+                self._streams.match, lambda: self._network.set_threshold(threshold)
+            )
 
     def set_min_support(self, min_support: int) -> None:
         """Keep coarse matches with at least this support, from the next match on."""
         with device_faults(self.device):
             self._runtime.launch(
-                self._lanes.match, lambda: self._network.set_min_support(min_support)
+                self._streams.match, lambda: self._network.set_min_support(min_support)
             )
 
     def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> DeviceFeatures:
@@ -104,7 +108,7 @@ class CudaBackend:
         given = picture.shape[0], picture.shape[1]
         with device_faults(self.device):
             encoder = self._encoders.get(
-                (given, shape), lambda: CudaEncoder(self._lanes, self._network, given, shape)
+                (given, shape), lambda: CudaEncoder(self._streams, self._network, given, shape)
             )
             upload = encoder.uploads.start(picture)
             features = DeviceFeatures(self._runtime.event())
@@ -112,10 +116,10 @@ class CudaBackend:
             def work() -> None:
                 features.tensors = encoder(upload.device)
 
-            self._lanes.encode.wait_event(upload.arrived)
-            self._runtime.launch(self._lanes.encode, work)
-            upload.read.record(self._lanes.encode)
-            features.ready.record(self._lanes.encode)
+            self._streams.encode.wait_event(upload.arrived)
+            self._runtime.launch(self._streams.encode, work)
+            upload.read.record(self._streams.encode)
+            features.ready.record(self._streams.encode)
         return features
 
     def match(
@@ -136,7 +140,7 @@ class CudaBackend:
         with device_faults(self.device):
             pair = self._pairs.get(
                 (shape0, shape1, count),
-                lambda: CudaPairMatcher(self._lanes, self._network, shape0, shape1, count),
+                lambda: CudaPairMatcher(self._streams, self._network, shape0, shape1, count),
             )
             buffer = pair.pool.take()
 
@@ -144,10 +148,10 @@ class CudaBackend:
                 buffer.copy_(pair(features0, features1), non_blocking=True)
 
             for features in (features0, features1):
-                self._lanes.match.wait_event(features.ready)
-            self._runtime.launch(self._lanes.match, work)
+                self._streams.match.wait_event(features.ready)
+            self._runtime.launch(self._streams.match, work)
             arrived = self._runtime.event()
-            arrived.record(self._lanes.match)
+            arrived.record(self._streams.match)
         matches = DeviceMatches(buffer, arrived, self.device)
         # Also without a call of result(): a later copy into it follows this one in the stream.
         weakref.finalize(matches, pair.pool.give_back, buffer).atexit = False

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.matching.cuda_graphs import Function
-from loftr_vo.matching.cuda_lanes import CudaLanes
+from loftr_vo.matching.cuda_streams import CudaStreams
 from loftr_vo.matching.pinned_buffers import UploadRing
 from loftr_vo.matching.resizing import DeviceResizing
 
@@ -32,7 +32,7 @@ class CudaEncoder:
     """Encodes pictures of one size, by a graph recorded at the first.
 
     Args:
-        lanes: of the device.
+        streams: of the device.
         network: on the device.
         shape: (H, W) of the pictures.
         working_shape: (H, W) to which they are resized for the network.
@@ -40,17 +40,17 @@ class CudaEncoder:
 
     def __init__(
         self,
-        lanes: CudaLanes,
+        streams: CudaStreams,
         network: FastLoFTR,
         shape: tuple[int, int],
         working_shape: tuple[int, int],
     ) -> None:
-        self._runtime = lanes.runtime
-        self._stream, self._readers = lanes.encode, lanes.match
+        self._runtime = streams.runtime
+        self._stream, self._readers = streams.encode, streams.match
         self._network = network
         self._shapes = shape, working_shape
         self._call: Any = None
-        self.uploads = UploadRing(self._runtime, lanes.copy, shape)
+        self.uploads = UploadRing(self._runtime, streams.copy, shape)
 
     def __call__(self, picture: Tensor) -> FastFeatures:
         """Return the features of a (1, 1, H, W) uint8 picture."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from loftr_vo.loftr.fast import FastFeatures, FastLoFTR
 from loftr_vo.matching.cuda_encoder import DeviceFeatures
 from loftr_vo.matching.cuda_graphs import Function
-from loftr_vo.matching.cuda_lanes import CudaLanes
+from loftr_vo.matching.cuda_streams import CudaStreams
 from loftr_vo.matching.device import device_faults
 from loftr_vo.matching.pinned_buffers import DownloadPool
 from loftr_vo.matching.raw_matches import COLUMNS, PairMatches, pack, unpack
@@ -47,7 +47,7 @@ class CudaPairMatcher:
     """Matches pictures of two fixed sizes, by a graph recorded at the first match.
 
     Args:
-        lanes: of the device.
+        streams: of the device.
         network: on the device.
         shape0, shape1: (H, W) of both pictures, resized for the network.
         count: of matches.
@@ -55,15 +55,15 @@ class CudaPairMatcher:
 
     def __init__(
         self,
-        lanes: CudaLanes,
+        streams: CudaStreams,
         network: FastLoFTR,
         shape0: tuple[int, int],
         shape1: tuple[int, int],
         count: int,
     ) -> None:
-        self.pool = DownloadPool(lanes.runtime, (COLUMNS, count))
-        self._record = lanes.runtime.record
-        self._stream = lanes.match
+        self.pool = DownloadPool(streams.runtime, (COLUMNS, count))
+        self._record = streams.runtime.record
+        self._stream = streams.match
         self._network = network
         self._arguments = shape0, shape1, count
         self._call: Any = None

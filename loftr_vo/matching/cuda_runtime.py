@@ -29,7 +29,7 @@ class CudaRuntime:
     Args:
         device: a CUDA device.
         graphs: False to launch every kernel by itself.
-        trace: receives the spans of each stream at every ``settle``.
+        trace: receives the spans of each stream at every ``synchronize``.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CudaRuntime:
         end.record(stream)
         self._timings.append((self._lanes[stream], start, end))
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Wait until the device is idle."""
         torch.cuda.synchronize(self.device)
         if self._trace is None:

@@ -40,6 +40,8 @@ _FORWARD = FlowOptions(
     WINDOW, _LEVELS, TUNING.iterations, TUNING.least_step, TUNING.least_eigenvalue
 )
 _BACK = replace(_FORWARD, iterations=TUNING.iterations_back, least_step=TUNING.least_step_back)
+# Steps small enough for the initial position to be forgotten.
+_ALONE = replace(_FORWARD, iterations=30, least_step=0.01)
 # Of a normal variable: the median absolute value in standard deviations, and the ratio of the
 # variance to the squared mean absolute value.
 _MEDIAN_ABSOLUTE = 0.6745
@@ -163,6 +165,26 @@ def locate(
     total = information + network.information
     shift = solve(total, multiply(information, moved))
     return LocatedMatches(start + shift, total, tracked)
+
+
+def locate_alone(
+    image0: np.ndarray,
+    texture: Texture,
+    image1: np.ndarray,
+    points: np.ndarray,
+    start: np.ndarray,
+) -> LocatedMatches:
+    """Find points in the second picture by Lucas-Kanade alone, whatever was expected of them.
+
+    Args:
+        image0, texture, image1: as of ``locate``.
+        points: (N, 2) pixels of the first picture.
+        start: (N, 2) pixels of the second, where it begins; the result does not lean on them.
+    """
+    moved, found, dissimilarity = optical_flow(image0, image1, points, start, _ALONE)
+    information = _limit_by_dissimilarity(texture, np.where(found, dissimilarity, 0.0))
+    information = with_variance_added(information, TUNING.model_sigma**2)
+    return LocatedMatches(moved.astype(np.float64), information, found)
 
 
 def network_locations(matches: Matches) -> LocatedMatches:

@@ -141,13 +141,13 @@ class Matcher:
         arrived = getattr(raw, 'done', lambda: True)
         return PendingMatches(lambda: _matches(raw.result(), keyframe, frame), arrived)
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Wait until all that was started is done; needed only to measure time.
 
         Raises:
             DeviceLostError: the device failed.
         """
-        self._backend.settle()
+        self._backend.synchronize()
 
     def wait(self, picture: EncodedImage) -> None:
         """Wait until a picture is encoded; needed only to measure time.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loftr_vo.matching.matches import Matches
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 
@@ -80,6 +81,7 @@ class Estimate:
         silent: whether the pose is not to be published (``recovery.policy`` silent, while lost).
         readout_time: seconds in which a rolling shutter reads the rows; 0 for a global one, NaN as
             long as it is not known.
+        calibration: how far off the calibration looks.
         scale: state of the metric scale.
         gravity: (3,) float64 unit vector in the world, down; None where no IMU measures it.
         gravity_sigma: standard deviation of its direction in radians; infinite without one.
@@ -111,6 +113,7 @@ class Estimate:
     scale_carried: bool = False
     silent: bool = False
     readout_time: float = math.nan
+    calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
     scale: ScaleStatus = field(default_factory=ScaleStatus)
     gravity: np.ndarray | None = None
     gravity_sigma: float = math.inf

@@ -96,6 +96,7 @@ class EstimateBuilder:
             scale_carried=state.keyframes.scale_carried,
             silent=state_of_tracking is State.LOST and state.relocalisation.silent,
             readout_time=state.readout_time.seconds if state.readout_time.known else np.nan,
+            calibration=state.calibration.status,
             scale=scale,
             gravity=None if gravity is None else odom_from_map[:3, :3] @ gravity,
             gravity_sigma=gravity_sigma,

@@ -145,6 +145,9 @@ class KeyframeManager:
                 self._refine_window()
             new.update_reference_depth()
             clock.lap('geometry')
+            yield True
+            self._state.calibration.add(new)
+            clock.lap('calibration')
 
     def _older_keyframes(self) -> list[Keyframe]:
         """Keyframes before the newest, in reverse order; none without sub-pixel refinement."""

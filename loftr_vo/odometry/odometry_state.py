@@ -13,6 +13,7 @@ from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform, transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.encoded_image import EncodedImage
+from loftr_vo.odometry.calibration.calibration_check import CalibrationCheck
 from loftr_vo.odometry.estimate import Cloud
 from loftr_vo.odometry.map.covariance import initial_covariance
 from loftr_vo.odometry.map.keyframe import Keyframe
@@ -84,6 +85,7 @@ class OdometryState:
         keyframes: the local map.
         relocalisation: the time that the camera is lost, and the pose in ``odom``.
         readout_time: of a rolling shutter.
+        calibration: how far off the calibration looks.
         stationary: detects a camera at rest.
         pure_rotation: detects one that only rotates.
         pose: (4, 4), map from camera, the last one, refined by the keyframe's bundle adjustment.
@@ -110,6 +112,7 @@ class OdometryState:
         self.keyframes = KeyframeStore(settings.recovery)
         self.relocalisation = Relocalisation(settings.recovery)
         self.readout_time = ReadoutTimeEstimator(settings.geometry)
+        self.calibration = CalibrationCheck()
         self.stationary = StationaryDetector()
         self.pure_rotation = PureRotationDetector()
         self.pose = self.published_pose = np.eye(4)

@@ -70,7 +70,7 @@ class PoseUpdate:
         state, keyframe, motion = self._state, reference.keyframe, reference.motion
         changed_map = keyframe is not state.keyframe and self._switch_to(keyframe, frame)
         interrupted = changed_map or state.relocalisation.lost
-        pose, resting, rotating = self._settle_pose(reference, interrupted)
+        pose, resting, rotating = self._hold_pose(reference, interrupted)
         if interrupted:
             state.readout_time.interrupt()
             self._continue_odom(frame, pose, changed_map)
@@ -118,16 +118,14 @@ class PoseUpdate:
             return self._scale.sigma
         return float(np.sqrt(keyframe.covariance[6, 6]))
 
-    def _settle_pose(
-        self, reference: Reference, interrupted: bool
-    ) -> tuple[np.ndarray, bool, bool]:
+    def _hold_pose(self, reference: Reference, interrupted: bool) -> tuple[np.ndarray, bool, bool]:
         """Hold the pose of a camera that rests, and the position of one that only rotates.
 
         Returns:
             The pose (4, 4), map from camera; whether it rests; whether it only rotates.
         """
         state, keyframe, motion = self._state, reference.keyframe, reference.motion
-        pose, resting = state.stationary.settle(
+        pose, resting = state.stationary.hold(
             keyframe,
             motion,
             motion.pose_from(keyframe),
@@ -137,7 +135,7 @@ class PoseUpdate:
         if interrupted:
             state.pure_rotation.move_to(pose)
         elif not resting:
-            pose, rotating = state.pure_rotation.settle(keyframe, motion, pose)
+            pose, rotating = state.pure_rotation.hold(keyframe, motion, pose)
         return pose, resting, rotating
 
     def _update_motion_model(

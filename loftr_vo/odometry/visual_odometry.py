@@ -144,10 +144,10 @@ class VisualOdometry:
         self.finish()
         self._scale.mount_imu(imu_from_camera, noise)
 
-    def settle(self) -> None:
+    def synchronize(self) -> None:
         """Wait until all work is done; only needed to measure time."""
         self.finish()
-        self._matcher.settle()
+        self._matcher.synchronize()
 
     def reset(self) -> None:
         """Drop the map; the next frame is the world's new origin."""

@@ -133,7 +133,7 @@ def _moving(
     A step has its mean velocity, that in its middle; half of its change in speed is added.
     """
     axes = estimate.pose[:3, :3]
-    velocity = axes @ step.way / step.seconds
+    velocity = axes @ step.translation / step.seconds
     if push is not None and gravity is not None:
         velocity = velocity + (axes @ push + gravity) * step.seconds / 2
     covariance = axes @ step.covariance[:3, :3] @ axes.T / step.seconds**2

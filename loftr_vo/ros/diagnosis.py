@@ -52,6 +52,7 @@ def diagnose(health: Health, now: float, timeout: float) -> Diagnosis:
         _diagnose_scale(health, now, timeout),
         _diagnose_load(health, now),
         _diagnose_clock(health),
+        _diagnose_calibration(health.estimate),
     ):
         if diagnosis:
             return diagnosis
@@ -108,6 +109,14 @@ def _diagnose_clock(health: Health) -> Diagnosis | None:
         'use_sim_time is set, but nothing publishes /clock: age is wrong, and so are transforms '
         'that others look up'
     )
+
+
+def _diagnose_calibration(estimate: Estimate | None) -> Diagnosis | None:
+    """Return a warning where the camera is tracked, but its calibration looks wrong."""
+    if estimate is None or estimate.state is not State.TRACKING:
+        return None
+    suspicion = estimate.calibration.suspicion
+    return (Level.WARN, f'tracking, {suspicion}') if suspicion else None
 
 
 def _diagnose_load(health: Health, now: float) -> Diagnosis | None:

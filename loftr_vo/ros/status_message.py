@@ -10,6 +10,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from loftr_vo.files.text import printable
 from loftr_vo.imaging.imu_report import ImuReport
+from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 from loftr_vo.odometry.estimate import Estimate
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.ros.device import memory_in_use
@@ -61,6 +62,7 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'scale': _scale_in_words(estimate),
         **_scale_values(estimate.scale),
         'readout_ms': _readout_in_words(estimate.readout_time),
+        **_calibration_values(estimate.calibration),
         'restarts': str(estimate.restarts),
         **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
     }
@@ -68,6 +70,18 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
 
 def _readout_in_words(seconds: float) -> str:
     return 'unknown' if math.isnan(seconds) else f'{1e3 * seconds:.1f}'
+
+
+def _calibration_values(calibration: CalibrationStatus) -> dict[str, str]:
+    figures = {
+        'focal_error_percent': 100 * calibration.focal_error,
+        'focal_error_sigma_percent': 100 * calibration.focal_sigma,
+        'distortion_error_px': calibration.corner_error,
+        'distortion_error_sigma_px': calibration.corner_sigma,
+    }
+    return {
+        name: 'unknown' if math.isnan(value) else f'{value:.2f}' for name, value in figures.items()
+    }
 
 
 def _scale_in_words(estimate: Estimate) -> str:

@@ -38,7 +38,7 @@ def trace_odometry(settings: MatcherSettings, size: tuple[int, int]) -> list[Spa
         if index == _WARM_UP:
             trace.spans.clear()
         odometry.track(frame, frames[index + 1])
-    odometry.settle()
+    odometry.synchronize()
     return list(trace.spans)
 
 

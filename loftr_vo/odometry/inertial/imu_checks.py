@@ -11,18 +11,9 @@ import numpy as np
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.imaging.specific_force_unit import wrong_unit
+from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
 from loftr_vo.odometry.inertial.turn_comparison import TurnComparison
 from loftr_vo.odometry.tracking.camera_step import CameraStep
-
-# Seconds over which specific forces are averaged: accelerations cancel in it.
-_GRAVITY_SECONDS = 4.0
-# Degrees between the IMU's up and that of a base on level ground, from which its axes are
-# doubted: no vehicle on wheels lies on its side, and an axis that is exchanged makes it 90 or 180.
-_MOST_TILT = 60.0
-# Nanoseconds over which the unit of specific forces is judged.
-_UNIT_WINDOW = 10**9
-# Longest step that is compared, in seconds.
-_LONGEST_STEP = 1.0
 
 
 class ImuChecks:
@@ -76,14 +67,14 @@ class ImuChecks:
         if self._lengths_since is None:
             self._lengths_since = stamp
         self._lengths.append(np.linalg.norm(samples.specific_force, axis=1))
-        if stamp - self._lengths_since < _UNIT_WINDOW:
+        if stamp - self._lengths_since < TUNING.unit_seconds * 1e9:
             return
         lengths = np.concatenate(self._lengths)
         self._unit_fault = wrong_unit(float(np.median(lengths))) if len(lengths) else ''
         self._lengths, self._lengths_since = [], stamp
 
     def _compare(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
-        if len(samples) < 2 or step is None or not 0 < step.seconds <= _LONGEST_STEP:
+        if len(samples) < 2 or step is None or not 0 < step.seconds <= TUNING.longest_step:
             return
         start = stamp - round(step.seconds * 1e9)
         if samples.stamps[0] > stamp or samples.stamps[-1] < start:
@@ -94,17 +85,17 @@ class ImuChecks:
         self._average(force, step.seconds)
 
     def _average(self, force: np.ndarray, seconds: float) -> None:
-        self._seconds = min(self._seconds + seconds, _GRAVITY_SECONDS)
+        self._seconds = min(self._seconds + seconds, TUNING.gravity_seconds)
         share = seconds / self._seconds
         self._force = (1 - share) * self._force + share * (force @ self._imu_axes)
 
     def _tilt_fault(self) -> str:
         """Return what is wrong with the direction of the specific force; empty if nothing is."""
         length = float(np.linalg.norm(self._force))
-        if self._up is None or self._seconds < _GRAVITY_SECONDS or not length:
+        if self._up is None or self._seconds < TUNING.gravity_seconds or not length:
             return ''
         tilt = math.degrees(math.acos(np.clip(self._up @ self._force / length, -1.0, 1.0)))
-        if tilt <= _MOST_TILT:
+        if tilt <= TUNING.max_tilt:
             return ''
         return (
             f'by the specific force, up is {tilt:.0f} deg from the z axis of the base: do the '

@@ -93,7 +93,7 @@ class InertialEstimator:
         Args:
             seconds: for which the motion is integrated at most.
         """
-        if self.bridge is None and self._state is not None and self._imu_from_camera is not None:
+        if seconds > 0 and self.bridge is None and self._state is not None:
             try:
                 _, refined, _, last = self._advance(self._state, new_keyframe=False)
                 stamp, state = last.stamp, refined.last

@@ -11,18 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.geometry.rigid_motion import transform
+from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
 from loftr_vo.odometry.tracking.camera_step import CameraStep
-
-# Standard deviations of what is left out. Without gravity, a camera's acceleration is unknown:
-# that of a hand or a drone, in m/s^2 per metre of the unit. With it, the accelerometer's bias and
-# what it measures beside the camera in turns. From true poses of euroc_mh05_b the position is off
-# by 1.2 mm after 0.1 s with gravity and by 3.8 mm without, the rotation by 0.001 degrees: within
-# one standard deviation.
-_UNKNOWN_ACCELERATION = 2.0
-_ACCELERATION_ERROR = 0.3
-# Of the gyroscope's bias, as it is found by comparison with the camera, in rad/s.
-_BIAS_ERROR = 0.01
-_MOMENT = 1e-3  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +39,14 @@ class MovingPose:
     def step(self) -> CameraStep:
         """The motion in the last moment, from which a velocity is made."""
         motion = np.eye(4)
-        motion[:3, :3] = Rotation.from_rotvec(self.angular_velocity * _MOMENT).as_matrix()
+        motion[:3, :3] = Rotation.from_rotvec(self.angular_velocity * TUNING.moment).as_matrix()
         axes = self.pose[:3, :3]
         # The translation is in the axes of the pose before.
-        motion[:3, 3] = motion[:3, :3] @ axes.T @ self.velocity * _MOMENT
+        motion[:3, 3] = motion[:3, :3] @ axes.T @ self.velocity * TUNING.moment
         covariance = np.zeros((6, 6))
         covariance[:3, :3] = axes.T @ self.velocity_covariance @ axes
-        covariance[3:, 3:] = _BIAS_ERROR**2 * np.eye(3)
-        return CameraStep(_MOMENT, motion, covariance * _MOMENT**2)
+        covariance[3:, 3:] = TUNING.bias_error**2 * np.eye(3)
+        return CameraStep(TUNING.moment, motion, covariance * TUNING.moment**2)
 
 
 def propagate(
@@ -118,11 +108,11 @@ def _from(start: int, samples: ImuSamples) -> tuple[np.ndarray, np.ndarray, np.n
 def _covariances(
     start: MovingPose, seconds: float, has_gravity: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    sigma = _ACCELERATION_ERROR if has_gravity else _UNKNOWN_ACCELERATION
+    sigma = TUNING.acceleration_error if has_gravity else TUNING.unknown_acceleration
     added = np.zeros((6, 6))
     added[:3, :3] = start.velocity_covariance * seconds**2 + (
         sigma * seconds**2 / 2
     ) ** 2 * np.eye(3)
-    added[3:, 3:] = (_BIAS_ERROR * seconds) ** 2 * np.eye(3)
+    added[3:, 3:] = (TUNING.bias_error * seconds) ** 2 * np.eye(3)
     velocity = start.velocity_covariance + (sigma * seconds) ** 2 * np.eye(3)
     return start.covariance + added, velocity

@@ -9,23 +9,7 @@ from collections import deque
 
 import numpy as np
 
-# Turn rates in rad/s from which a turn is compared: the bias of a cheap gyroscope, 0.05 rad/s
-# (3 deg/s), changes its direction by less than 20 degrees.
-_LEAST_RATE = 0.15
-# Turns that are kept, and so many of them that a judgement takes.
-_KEPT, _FEWEST = 40, 12
-# The ratio of degrees to radians is 57.3. With the bias of euroc_mh05_b, 4.4 deg/s, the median is
-# between 46 and 93 on slow turns.
-_DEGREES = (30.0, 120.0)
-# Within these factors of each other the lengths are of one quantity.
-_RATIO = 2.5
-# Mean cosine between both turns, weighed by their lengths: above the first they agree; below the
-# second they do not, whatever else. An offset of the clocks of 50 ms, on a camera that is shaken
-# at 2 Hz, leaves 0.8. In between they disagree if other axes make them agree.
-_AGREES, _DISAGREES = 0.85, 0.4
-_AGREES_TURNED = 0.95
-# Where the second singular value is below this share of the first, all turns are about one axis.
-_ONE_AXIS = 0.05
+from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
 
 
 class TurnComparison:
@@ -37,7 +21,7 @@ class TurnComparison:
 
     def __init__(self) -> None:
         self.fault = ''
-        self._turns: deque[np.ndarray] = deque(maxlen=_KEPT)
+        self._turns: deque[np.ndarray] = deque(maxlen=TUNING.turns)
 
     def add(self, by_camera: np.ndarray, by_gyroscope: np.ndarray, seconds: float) -> None:
         """Add a turn.
@@ -47,18 +31,18 @@ class TurnComparison:
             by_gyroscope: (3,) integral of its angular velocity, in the same axes.
             seconds: how long it took.
         """
-        if np.linalg.norm(by_camera) < _LEAST_RATE * seconds:
+        if np.linalg.norm(by_camera) < TUNING.least_rate * seconds:
             self._note_idle(by_gyroscope, by_camera, seconds)
             return
         self._turns.append(np.stack([by_camera, by_gyroscope]))
-        if len(self._turns) >= _FEWEST:
+        if len(self._turns) >= TUNING.fewest_turns:
             self.fault = _judge(np.array(self._turns))
 
     def _note_idle(self, gyroscope: np.ndarray, camera: np.ndarray, seconds: float) -> None:
         """Add a turn that the gyroscope alone measured: as large as no bias is."""
-        if np.linalg.norm(gyroscope - camera) > _RATIO * _LEAST_RATE * seconds:
+        if np.linalg.norm(gyroscope - camera) > TUNING.ratio * TUNING.least_rate * seconds:
             self._turns.append(np.stack([camera, gyroscope]))
-            if len(self._turns) >= _FEWEST:
+            if len(self._turns) >= TUNING.fewest_turns:
                 self.fault = _judge(np.array(self._turns))
 
 
@@ -67,30 +51,30 @@ def _judge(turns: np.ndarray) -> str:
     camera, gyroscope = turns[:, 0], turns[:, 1]
     sizes = np.linalg.norm(turns, axis=2)
     ratio = float(np.median(sizes[:, 1]) / max(np.median(sizes[:, 0]), 1e-9))
-    if _DEGREES[0] < ratio < _DEGREES[1]:
+    if TUNING.degrees_from < ratio < TUNING.degrees_to:
         return (
             f'the gyroscope measures {ratio:.0f} times the turns of the pictures: it is in '
             'degrees/s, not in rad/s'
         )
-    if not 1 / _RATIO < ratio < _RATIO:
+    if not 1 / TUNING.ratio < ratio < TUNING.ratio:
         return f'the gyroscope measures {ratio:.2g} times the turns of the pictures'
     weight = max(float((sizes[:, 0] * sizes[:, 1]).sum()), 1e-12)
     agreement = float((camera * gyroscope).sum()) / weight
-    if agreement > _AGREES:
+    if agreement > TUNING.agrees:
         return ''
     u, values, v = np.linalg.svd(camera.T @ gyroscope)
-    if values.sum() / weight > _AGREES_TURNED:
+    if values.sum() / weight > TUNING.agrees_turned:
         return _in_words(u, values, v, agreement)
-    if agreement < _DISAGREES:
+    if agreement < TUNING.disagrees:
         return "the gyroscope's turns are not those of the pictures"
     return ''
 
 
 def _in_words(u: np.ndarray, values: np.ndarray, v: np.ndarray, agreement: float) -> str:
     """Return how the axes differ; the orthogonal Procrustes problem (Schonemann 1966)."""
-    if values[1] < _ONE_AXIS * values[0]:
+    if values[1] < TUNING.one_axis * values[0]:
         how = _angle_in_words(agreement)
-    elif np.linalg.det(u @ v) < 0 and values[2] > _ONE_AXIS * values[0]:
+    elif np.linalg.det(u @ v) < 0 and values[2] > TUNING.one_axis * values[0]:
         how = 'mirrored'
     else:
         sign = np.diag([1.0, 1.0, np.linalg.det(u @ v)])

@@ -12,7 +12,7 @@ from loftr_vo.geometry.epipolar import (
 from loftr_vo.geometry.rigid_motion import split
 from loftr_vo.geometry.robust_cost import upper_median
 from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
-from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.pose.known_depth_refinement import solve_by_known_depth
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView
@@ -40,7 +40,7 @@ def motion_from_known_depth(
     if len(indices) < TUNING.sufficient_matches:
         return None
     some = observations.select(indices[:: len(indices) // TUNING.sufficient_matches])
-    rotation, translation = approach_by_depth(some, *split(expected))
+    rotation, translation = solve_by_known_depth(some, *split(expected))
     away = distance_by_depth(some, rotation, translation)
     if _ratio(away < TUNING.depth_threshold_ratio * threshold) < TUNING.clear_inlier_ratio:
         return None

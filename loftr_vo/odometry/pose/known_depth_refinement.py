@@ -23,7 +23,7 @@ from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.tuning import TUNING
 
 
-def approach_by_depth(
+def solve_by_known_depth(
     observations: Observations, rotation: np.ndarray, translation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the pose from cells of known depth, their depths held fixed.
@@ -43,7 +43,7 @@ def approach_by_depth(
     """
     for _ in range(TUNING.approach_iterations):
         linear = linearise(observations.match_arrays, rotation, translation, observations.prior)
-        weighted = linear.by_pose * approaching_weights(linear, observations.variance)
+        weighted = linear.by_pose * known_depth_weights(linear, observations.variance)
         flat = weighted.reshape(6, -1)
         hessian = summed_products(flat, linear.by_pose.reshape(6, -1))
         gradient = flat @ linear.residual.ravel()
@@ -54,7 +54,7 @@ def approach_by_depth(
     return rotation, translation
 
 
-def approaching_weights(linear: Linearised, depth_variance: np.ndarray) -> np.ndarray:
+def known_depth_weights(linear: Linearised, depth_variance: np.ndarray) -> np.ndarray:
     """Weights (N,) of squared residuals, robust with a scale from their median.
 
     Args:

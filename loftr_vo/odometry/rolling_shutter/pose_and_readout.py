@@ -16,7 +16,7 @@ import numpy as np
 
 from loftr_vo.geometry.linear_solve import solve
 from loftr_vo.geometry.reprojection import MatchArrays, linearise, summed_products
-from loftr_vo.odometry.pose.known_depth_refinement import approaching_weights
+from loftr_vo.odometry.pose.known_depth_refinement import known_depth_weights
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.rolling_shutter.model import to_middle_row
 from loftr_vo.odometry.rolling_shutter.tuning import TUNING
@@ -59,7 +59,7 @@ def refine_pose_and_readout_rotation(
 ) -> PoseAndReadoutRotation:
     """Gauss-Newton on the reprojection errors of cells of known depth, depths held fixed.
 
-    The robust weights are those of ``known_depth_refinement.approach_by_depth``, which does the
+    The robust weights are those of ``known_depth_refinement.solve_by_known_depth``, which does the
     same for a global shutter.
 
     Args:
@@ -77,7 +77,7 @@ def refine_pose_and_readout_rotation(
         match_arrays = MatchArrays.of(observations.rays0, straight, observations.whitening)
         linear = linearise(match_arrays, rotation, translation, observations.prior)
         by_all = np.concatenate([linear.by_pose, _by_readout_rotation(match_arrays, share)])
-        weighted = by_all * approaching_weights(linear, observations.variance)
+        weighted = by_all * known_depth_weights(linear, observations.variance)
         flat = weighted.reshape(9, -1)
         hessian = summed_products(flat, by_all.reshape(9, -1))
         gradient = flat @ linear.residual.ravel()

@@ -35,7 +35,7 @@ class CameraStep:
     covariance: np.ndarray
 
     @property
-    def way(self) -> np.ndarray:
+    def translation(self) -> np.ndarray:
         """(3,) translation from the camera before to this one, in the axes of this one."""
         return np.asarray(self.motion[:3, :3].T @ self.motion[:3, 3])
 

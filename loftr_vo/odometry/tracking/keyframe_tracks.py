@@ -24,7 +24,7 @@ from loftr_vo.matching.matches import Matches
 from loftr_vo.matching.optical_flow import FlowOptions, optical_flow
 from loftr_vo.odometry.map.keyframe import Keyframe, is_known
 from loftr_vo.odometry.pose.depth_refinement import distance_by_depth
-from loftr_vo.odometry.pose.known_depth_refinement import approach_by_depth
+from loftr_vo.odometry.pose.known_depth_refinement import solve_by_known_depth
 from loftr_vo.odometry.tracking.tracked_cells import (
     TrackedCells,
     as_matches,
@@ -158,7 +158,7 @@ def _initial_pose(
     if len(kept) < TUNING.min_pose_cells:
         return None
     observations = replace(observations, prior=pose_cells.inverse_depth.take(kept))
-    rotation, translation = approach_by_depth(observations, *split(expected))
+    rotation, translation = solve_by_known_depth(observations, *split(expected))
     distance = distance_by_depth(observations, rotation, translation)
     agreeing = np.count_nonzero(distance < TUNING.agreeing_pixels)
     return (

@@ -34,7 +34,7 @@ class StationaryDetector:
         self._motion: Motion | None = None
         self._pose = np.eye(4)
 
-    def settle(
+    def hold(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray, threshold: float
     ) -> tuple[np.ndarray, bool]:
         """Return the pose to continue with, and whether the camera rests.
@@ -72,7 +72,7 @@ class PureRotationDetector:
         self._start: np.ndarray | None = None
         self._rotating = False
 
-    def settle(
+    def hold(
         self, keyframe: Keyframe, motion: Motion, pose: np.ndarray
     ) -> tuple[np.ndarray, bool]:
         """Return the pose to continue with, and whether the camera only rotates.

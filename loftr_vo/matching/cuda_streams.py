@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 
-class CudaLanes(NamedTuple):
+class CudaStreams(NamedTuple):
     """A device's runtime and its streams, which run at the same time.
 
     Attributes:
