@@ -149,13 +149,14 @@ class InertialEstimator:
     def gravity(self) -> tuple[np.ndarray | None, float]:
         """Return gravity's direction in the map, (3,) unit vector, and its sigma in radians.
 
-        None and infinity where it is not known.
+        None and infinity where it is not known. The sigma has the error that all windows share.
         """
         if self._state is None:
             return None, math.inf
         there = next(each for each in self.path.poses if each.stamp == self._stamp)
         gravity = there.pose[:3, :3] @ self._state.gravity
-        return gravity / np.linalg.norm(gravity), self._state.gravity_sigma
+        sigma = math.hypot(self._state.gravity_sigma, TUNING.common_gravity_sigma)
+        return gravity / np.linalg.norm(gravity), sigma
 
     def reading(self, keyframes: Iterable[Keyframe]) -> Reading:
         """Return the scale by what was measured since the last reading.
