@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
 from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.inertial.preintegration import Bias
-from loftr_vo.odometry.scale.cell_depth import NoReading
+from loftr_vo.odometry.scale.cell_depth import Contradiction, NoReading
 from loftr_vo.odometry.scale.scale_filter import ScaleFilter
 
 NOISE = ImuNoise(1.6e-4, 2.8e-3, 2.2e-5, 8.6e-4)
@@ -101,6 +101,8 @@ class Trip:
         try:
             reading = self.estimator.reading([keyframe])
         except NoReading as error:
+            if isinstance(error, Contradiction):
+                self.filter.doubt()
             self.reasons.append(str(error))
             return
         factor = self.filter.correct(reading)

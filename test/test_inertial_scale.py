@@ -4,6 +4,7 @@
 
 import functools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,6 +75,17 @@ def test_gravity_is_unknown_before_the_scale_is():
         assert gravity is None
         assert math.isinf(sigma)
     assert trip.reasons[-1].startswith('too few frames')
+
+
+def test_lengths_are_no_metres_while_the_imu_contradicts_the_pictures():
+    """Its accelerometers measure a tenth too much, which neither bias nor scale explains."""
+    trip = Trip(1)
+    samples = trip.samples
+    trip.samples = replace(samples, specific_force=1.1 * samples.specific_force)
+    for _ in trip.go(6.0):
+        pass
+    assert 'the IMU contradicts the pictures' in trip.reasons[-1]
+    assert math.sqrt(trip.filter.variance) > 0.1
 
 
 def test_at_rest_no_scale_is_claimed():

@@ -33,7 +33,7 @@ from loftr_vo.odometry.inertial.window import AlignmentWindow
 from loftr_vo.odometry.inertial.window_after import aged, drifted, refine_after
 from loftr_vo.odometry.inertial.window_refinement import Refined
 from loftr_vo.odometry.map.keyframe import Keyframe
-from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
+from loftr_vo.odometry.scale.cell_depth import Contradiction, NoReading, NotYet
 from loftr_vo.odometry.scale.scale_filter import Reading
 from loftr_vo.odometry.scale.tuning import TUNING as SCALE_TUNING
 
@@ -254,7 +254,7 @@ class InertialEstimator:
         if self._contradictions >= TUNING.max_contradictions:
             self._contradictions = 0
             self._state = None
-        raise NoReading(
+        raise Contradiction(
             f'the IMU contradicts the pictures: {math.sqrt(refined.misfit):.1f} sigmas'
         )
 

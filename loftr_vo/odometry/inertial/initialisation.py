@@ -22,7 +22,7 @@ from loftr_vo.odometry.inertial.preintegration import Bias
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
 from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refined, refine
-from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
+from loftr_vo.odometry.scale.cell_depth import Contradiction, NotYet
 
 
 def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
@@ -34,7 +34,7 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
 
     Raises:
         NotYet: the motion does not determine the scale yet.
-        NoReading: camera and IMU contradict each other.
+        Contradiction: camera and IMU contradict each other.
     """
     motions = window.preintegrate(prior.state.bias)
     seconds = float(motions.seconds.sum())
@@ -45,7 +45,7 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
     bias = Bias(gyroscope_bias(window, prior.state.bias), prior.state.bias.accelerometer)
     motions = window.preintegrate(bias)
     if rotation_misfit(window, motions) > TUNING.max_misfit:
-        raise NoReading('the IMU turns otherwise than the camera')
+        raise Contradiction('the IMU turns otherwise than the camera')
     try:
         linear = align_linearly(window, motions)
         start = Alignment(
@@ -60,7 +60,7 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
     except (NotAligned, np.linalg.LinAlgError):
         raise NotYet('not enough acceleration') from None
     if refined.misfit > TUNING.max_misfit:
-        raise NoReading(f'the IMU contradicts the pictures: {refined.misfit**0.5:.1f} sigmas')
+        raise Contradiction(f'the IMU contradicts the pictures: {refined.misfit**0.5:.1f} sigmas')
     if not refined.last.scale_sigma < TUNING.first_sigma:
         sigma = refined.last.scale_sigma
         raise NotYet(f'not enough acceleration: the scale is known to {sigma:.0%}')

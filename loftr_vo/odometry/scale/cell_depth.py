@@ -40,6 +40,10 @@ class NotYet(NoReading):
     """Nothing is wrong, but more measurements are needed for a reading."""
 
 
+class Contradiction(NoReading):
+    """The measurements contradict the odometry, so one of both is wrong, and so may the scale."""
+
+
 def compare(keyframe: Keyframe, measured: CellDepth) -> Reading:
     """Return the median ratio of the measured depths to those by motion.
 

@@ -22,6 +22,7 @@ from loftr_vo.odometry.inertial.imu_gate import ImuGate
 from loftr_vo.odometry.inertial.inertial_estimator import InertialEstimator
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.cell_depth import (
+    Contradiction,
     NoReading,
     NotYet,
     overwrite_depth,
@@ -266,6 +267,8 @@ class MetricScale:
                 self._reason = str(error)
             return None
         except NoReading as error:
+            if isinstance(error, Contradiction):
+                self._filter.doubt()
             self._reason = str(error)
             return None
         known = self.known

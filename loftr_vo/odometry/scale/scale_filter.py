@@ -48,6 +48,10 @@ class ScaleFilter:
         """Add the variance of one more keyframe."""
         self.variance += sigma**2
 
+    def doubt(self) -> None:
+        """Add variance: a source contradicts the odometry, and was perhaps wrong before."""
+        self.variance += TUNING.contradiction_sigma**2
+
     def correct(self, reading: Reading) -> float | None:
         """Return the factor that turns present lengths into metres; None for an outlier."""
         if math.isinf(self.variance):
