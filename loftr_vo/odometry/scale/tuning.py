@@ -44,8 +44,8 @@ class ScaleTuning:
         )
     )
     # Standard deviation that a source adds to the scale each time it contradicts the odometry:
-    # after four times in a row, lengths are no metres. Chosen by hand: with accelerometers 10 % off
-    # (test/test_inertial_scale.py) the scale was 5 % off with a standard deviation of 1 %.
+    # after four times in a row, lengths are no metres. Chosen by hand: with accelerometers that
+    # are 10 % off (test/test_inertial_scale.py) the scale was 5 % off, its deviation 1 %.
     contradiction_sigma: float = 0.05
     # Standard deviation of the scale over a new start, which keeps the median depth. Chosen by
     # hand; no figure kept.
