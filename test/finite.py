@@ -12,7 +12,17 @@ import numpy as np
 _FLOATS = {7: 'f4', 8: 'f8'}
 _NOT_A_NUMBER = re.compile(r'(?<![a-z])[-+]?(nan|inf|infinity)(?![a-z])', re.IGNORECASE)
 # Where "not known" is said by NaN or infinity within the package, as the field's docstring has it.
-_UNKNOWN = {('Estimate', 'readout_time'), ('ScaleStatus', 'sigma'), ('ScaleStatus', 'age')}
+_UNKNOWN = {
+    ('Estimate', 'readout_time'),
+    ('Estimate', 'gravity_sigma'),
+    ('Estimate', 'imu_offset'),
+    ('ScaleStatus', 'sigma'),
+    ('ScaleStatus', 'age'),
+    ('CalibrationStatus', 'focal_error'),
+    ('CalibrationStatus', 'focal_sigma'),
+    ('CalibrationStatus', 'corner_error'),
+    ('CalibrationStatus', 'corner_sigma'),
+}
 
 
 def assert_finite(value, name='message'):

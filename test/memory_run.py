@@ -10,7 +10,11 @@ import dataclasses
 import itertools
 import sys
 
-from loftr_vo.matching.cpu_memory import keep_memory_between_frames, resident_memory
+from loftr_vo.matching.cpu_memory import (
+    keep_memory_between_frames,
+    resident_memory,
+    return_unused_memory,
+)
 
 VIEWS = 16
 TENTHS = 10
@@ -33,6 +37,7 @@ def main():
     width, height = size or (320, 240)
     views = list(SyntheticSequence('room', frames=VIEWS, size=(height, width)))
     odometry = VisualOdometry()
+    return_unused_memory()  # the renderer's
     print(resident_memory() >> 20, flush=True)
     step = count // TENTHS
     for number, _ in enumerate(odometry.stream(to_and_fro(views, count)), start=1):

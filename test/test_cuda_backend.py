@@ -171,7 +171,9 @@ def test_the_memory_of_features_waits_for_the_matches_that_read_them(pictures):
     features = execution.encode(pictures[0], SHAPE)
     execution.wait(features)
     for tensor in features.tensors:
-        assert any(each is tensor and of is execution._lanes.match for each, of in runtime.shared)
+        assert any(
+            each is tensor and of is execution._streams.match for each, of in runtime.shared
+        )
 
 
 @pytest.mark.parametrize('dropped', ['copy waits', 'encode waits', 'match waits'])
@@ -182,9 +184,9 @@ def test_a_missing_wait_is_noticed(pictures, expected, dropped):
         runtime = DeferredRuntime(seed)
         execution = CudaBackend('compact', torch.float32, CPU, runtime)
         stream = {
-            'copy waits': execution._lanes.copy,
-            'encode waits': execution._lanes.encode,
-            'match waits': execution._lanes.match,
+            'copy waits': execution._streams.copy,
+            'encode waits': execution._streams.encode,
+            'match waits': execution._streams.match,
         }[dropped]
         stream.wait_event = lambda event: None
         try:

@@ -257,6 +257,8 @@ def test_a_run_keeps_little_of_each_frame(folder):
             return Estimate(self.count, estimate.state, '', poses[0], np.eye(6))
 
     class Endless:
+        imu = None
+
         def __len__(self):
             return frames
 

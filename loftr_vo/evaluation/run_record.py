@@ -11,7 +11,10 @@ import numpy as np
 
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.matching.matches import Matches
-from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
+from loftr_vo.odometry.calibration.calibration_status import (
+    UNKNOWN_CALIBRATION,
+    CalibrationStatus,
+)
 from loftr_vo.odometry.estimate import State
 
 
@@ -38,7 +41,7 @@ class FrameRecord:
     latency_ms: float
     scale_sigma: float = math.inf
     readout_time: float = math.nan
-    calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
+    calibration: CalibrationStatus = UNKNOWN_CALIBRATION
     covariance: np.ndarray | None = None
 
 
@@ -144,7 +147,7 @@ class Run:
     @property
     def calibration(self) -> CalibrationStatus:
         """How far off the calibration looks in the end."""
-        return self.records[-1].calibration if self.records else CalibrationStatus()
+        return self.records[-1].calibration if self.records else UNKNOWN_CALIBRATION
 
     @property
     def latency_ms_median(self) -> float:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from loftr_vo.matching.matches import Matches
-from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
+from loftr_vo.odometry.calibration.calibration_status import (
+    UNKNOWN_CALIBRATION,
+    CalibrationStatus,
+)
 from loftr_vo.odometry.scale.status import ScaleStatus
 from loftr_vo.odometry.tracking.camera_step import CameraStep
 
@@ -113,7 +116,7 @@ class Estimate:
     scale_carried: bool = False
     silent: bool = False
     readout_time: float = math.nan
-    calibration: CalibrationStatus = field(default_factory=CalibrationStatus)
+    calibration: CalibrationStatus = UNKNOWN_CALIBRATION
     scale: ScaleStatus = field(default_factory=ScaleStatus)
     gravity: np.ndarray | None = None
     gravity_sigma: float = math.inf

@@ -26,3 +26,6 @@ class CalibrationStatus:
     corner_error: float = math.nan
     corner_sigma: float = math.nan
     suspicion: str = ''
+
+
+UNKNOWN_CALIBRATION = CalibrationStatus()
