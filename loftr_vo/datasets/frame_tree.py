@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
+from loftr_vo.geometry.inertial import interpolated
 from loftr_vo.geometry.trajectory import Trajectory
 
 # Of the child in its parent: a (4, 4) pose if the link is rigid, else poses along time.
@@ -107,6 +108,5 @@ def interpolate(trajectory: Trajectory, stamps: np.ndarray) -> np.ndarray:
     poses = np.tile(np.eye(4), (len(stamps), 1, 1))
     turn = Slerp(known, Rotation.from_matrix(trajectory.poses[:, :3, :3]))
     poses[:, :3, :3] = turn(wanted).as_matrix()
-    for axis in range(3):
-        poses[:, axis, 3] = np.interp(wanted, known, trajectory.positions[:, axis])
+    poses[:, :3, 3] = interpolated(wanted, known, trajectory.positions)
     return poses

@@ -16,7 +16,6 @@ from loftr_vo.evaluation.measures import standard_measures
 from loftr_vo.evaluation.run_record import Run
 from loftr_vo.evaluation.scoring import Alignment, Scores
 from loftr_vo.files.output_files import write_text
-from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
 
 
 def collect_metrics(
@@ -48,7 +47,7 @@ def collect_metrics(
         'metric_from': run.metric_from,
         'scale_sigma_percent': _scale_sigma(run),
         'readout_ms': 1e3 * run.readout_time,
-        **_calibration_values(run.calibration),
+        **run.calibration.figures,
         'latency_ms_median': run.latency_ms_median,
         **standard_measures(run, frames, alignment),
         'weights': weights,
@@ -60,15 +59,6 @@ def _scale_sigma(run: Run) -> float:
     """Return the median standard deviation of the scale, as estimated, in percent."""
     sigmas = [record.scale_sigma for record in run.records if record.metric]
     return 100.0 * float(np.median(sigmas)) if sigmas else math.nan
-
-
-def _calibration_values(calibration: CalibrationStatus) -> dict[str, float]:
-    return {
-        'focal_error_percent': 100 * calibration.focal_error,
-        'focal_error_sigma_percent': 100 * calibration.focal_sigma,
-        'distortion_error_px': calibration.corner_error,
-        'distortion_error_sigma_px': calibration.corner_sigma,
-    }
 
 
 def _score_values(scores: Scores | None) -> dict[str, float | None]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.config import ImuSettings
+
 
 @dataclass(frozen=True, eq=False)
 class ImuSamples:
@@ -106,6 +108,16 @@ class ImuNoise:
     gyroscope_walk: float
     accelerometer_walk: float
 
+    @classmethod
+    def from_settings(cls, settings: ImuSettings) -> ImuNoise:
+        """Return the densities of the settings."""
+        return cls(
+            settings.gyroscope_noise,
+            settings.accelerometer_noise,
+            settings.gyroscope_walk,
+            settings.accelerometer_walk,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class ImuCalibration:
@@ -122,3 +134,11 @@ class ImuCalibration:
     imu_from_camera: np.ndarray
     noise: ImuNoise | None = None
     time_shift: float = 0.0
+
+
+def interpolated(at: np.ndarray, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values (N, D) at other times, (M, D), by straight lines in between.
+
+    Before the first of ``times`` (N,) and after the last, they are those there.
+    """
+    return np.column_stack([np.interp(at, times, column) for column in values.T])

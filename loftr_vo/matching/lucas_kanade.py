@@ -156,8 +156,7 @@ def locate(
     )
     returned = _across_edges(back - matches.keypoints0, texture.information)
     tracked = found & found_back & (returned < TUNING.largest_return)
-    information = _limit_by_dissimilarity(texture, np.where(found, dissimilarity, 0.0))
-    information = with_variance_added(information, TUNING.model_sigma**2)
+    information = _information(texture, np.where(found, dissimilarity, 0.0))
     moved = (forward - start).astype(np.float64)
     variance = 1 / network.information[:, 0, 0]
     tracked &= _mahalanobis_distance(moved, information, variance) < TUNING.gate
@@ -182,8 +181,7 @@ def locate_alone(
         start: (N, 2) pixels of the second, where it begins; the result does not lean on them.
     """
     moved, found, dissimilarity = optical_flow(image0, image1, points, start, _ALONE)
-    information = _limit_by_dissimilarity(texture, np.where(found, dissimilarity, 0.0))
-    information = with_variance_added(information, TUNING.model_sigma**2)
+    information = _information(texture, np.where(found, dissimilarity, 0.0))
     return LocatedMatches(moved.astype(np.float64), information, found)
 
 
@@ -198,16 +196,18 @@ def network_locations(matches: Matches) -> LocatedMatches:
     )
 
 
-def _limit_by_dissimilarity(texture: Texture, dissimilarity: np.ndarray) -> np.ndarray:
+def _information(texture: Texture, dissimilarity: np.ndarray) -> np.ndarray:
     """Information (N, 2, 2) of windows that differ by (N,) grey levels in the mean.
 
     Part of the difference is the noise of both pictures. The rest, by blur or a shadow, is
-    correlated over ``TUNING.dissimilar_pixels`` neighbouring pixels, where noise averages out.
+    correlated over ``TUNING.dissimilar_pixels`` neighbouring pixels, where noise averages out. A
+    model error of ``TUNING.model_sigma`` pixels is added.
     """
     noise = 2 * texture.noise**2
     squared = _SQUARED_OVER_MEAN_ABSOLUTE * dissimilarity.astype(np.float64) ** 2
     beyond = TUNING.dissimilar_pixels * np.maximum(squared - noise, 0.0)
-    return texture.information * (noise / (noise + beyond))[:, None, None]
+    information = texture.information * (noise / (noise + beyond))[:, None, None]
+    return with_variance_added(information, TUNING.model_sigma**2)
 
 
 def _across_edges(difference: np.ndarray, texture: np.ndarray) -> np.ndarray:

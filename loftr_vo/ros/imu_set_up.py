@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from loftr_vo.config import ImuSettings, NodeSettings, Settings
+from loftr_vo.config import NodeSettings, Settings
 from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.imu_calibration import read_imu_calibration
 from loftr_vo.ros.health import Health
@@ -38,7 +38,7 @@ def make_imu_input(
     """
     if 'imu' not in needed.companions:
         return None
-    noise, pose, shift = noise_of(needed.imu), None, 0
+    noise, pose, shift = ImuNoise.from_settings(needed.imu), None, 0
     if settings.imu_calibration:
         calibration = read_imu_calibration(settings.imu_calibration)
         noise, pose = calibration.noise or noise, calibration.imu_from_camera
@@ -48,13 +48,3 @@ def make_imu_input(
         odometry.mount_imu(imu_from_camera, noise)
 
     return ImuInput(settings, ImuMounting(extrinsics, pose), mount, health, shift)
-
-
-def noise_of(settings: ImuSettings) -> ImuNoise:
-    """Return the densities of the settings."""
-    return ImuNoise(
-        settings.gyroscope_noise,
-        settings.accelerometer_noise,
-        settings.gyroscope_walk,
-        settings.accelerometer_walk,
-    )

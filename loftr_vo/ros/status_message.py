@@ -73,14 +73,9 @@ def _readout_in_words(seconds: float) -> str:
 
 
 def _calibration_values(calibration: CalibrationStatus) -> dict[str, str]:
-    figures = {
-        'focal_error_percent': 100 * calibration.focal_error,
-        'focal_error_sigma_percent': 100 * calibration.focal_sigma,
-        'distortion_error_px': calibration.corner_error,
-        'distortion_error_sigma_px': calibration.corner_sigma,
-    }
     return {
-        name: 'unknown' if math.isnan(value) else f'{value:.2f}' for name, value in figures.items()
+        name: 'unknown' if math.isnan(value) else f'{value:.2f}'
+        for name, value in calibration.figures.items()
     }
 
 

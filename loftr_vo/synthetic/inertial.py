@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -71,14 +71,9 @@ class ImuOptions:
 
 def stated_noise(options: ImuOptions) -> ImuNoise:
     """Return the densities that an IMU is said to have: its own, or the usual ones without any."""
-    usual = ImuSettings()
+    usual = astuple(ImuNoise.from_settings(ImuSettings()))
     factor = options.noise or 1.0
-    return ImuNoise(
-        usual.gyroscope_noise * factor,
-        usual.accelerometer_noise * factor,
-        usual.gyroscope_walk * factor,
-        usual.accelerometer_walk * factor,
-    )
+    return ImuNoise(*(density * factor for density in usual))
 
 
 def imu_path(path: CameraPath, times: np.ndarray) -> SmoothPath:

@@ -11,7 +11,11 @@ import numpy as np
 from loftr_vo.geometry.epipolar import parallax
 from loftr_vo.geometry.rigid_motion import inverse_transform, split
 from loftr_vo.imaging.camera import Camera
-from loftr_vo.odometry.calibration.calibration_status import CalibrationStatus
+from loftr_vo.imaging.camera_info import same_camera
+from loftr_vo.odometry.calibration.calibration_status import (
+    UNKNOWN_CALIBRATION,
+    CalibrationStatus,
+)
 from loftr_vo.odometry.calibration.keyframe_pair import measured_matches
 from loftr_vo.odometry.calibration.pair_equations import (
     CalibrationEquations,
@@ -30,7 +34,7 @@ class CalibrationCheck:
         self._camera: Camera | None = None
         self._pairs: list[CalibrationEquations] = []
         self._stretches: deque[CalibrationEquations] = deque(maxlen=TUNING.max_stretches)
-        self._status = CalibrationStatus()
+        self._status: CalibrationStatus = UNKNOWN_CALIBRATION
 
     @property
     def status(self) -> CalibrationStatus:
@@ -55,8 +59,8 @@ class CalibrationCheck:
     def add_pair(self, camera: Camera, equations: CalibrationEquations) -> None:
         """Add the equations of a pair; another camera than before starts anew."""
         if self._camera is not camera:
-            if self._camera is not None and not same_calibration(camera, self._camera):
-                self._pairs, self._status = [], CalibrationStatus()
+            if self._camera is not None and not same_camera(camera, self._camera):
+                self._pairs, self._status = [], UNKNOWN_CALIBRATION
                 self._stretches.clear()
             self._camera = camera
         self._pairs.append(equations)
@@ -97,16 +101,6 @@ def status_of(found: CalibrationError, half_diagonal: float) -> CalibrationStatu
         corner * half_diagonal,
         corner_sigma * half_diagonal,
         'calibration suspicious: ' + ', '.join(doubts) if doubts else '',
-    )
-
-
-def same_calibration(one: Camera, other: Camera) -> bool:
-    """Whether two cameras have the same size, matrix and distortion."""
-    return (
-        (one.width, one.height) == (other.width, other.height)
-        and one.distortion_model == other.distortion_model
-        and np.array_equal(one.matrix, other.matrix)
-        and np.array_equal(one.distortion, other.distortion)
     )
 
 

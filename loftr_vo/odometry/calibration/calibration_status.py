@@ -27,5 +27,15 @@ class CalibrationStatus:
     corner_sigma: float = math.nan
     suspicion: str = ''
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What is known, by the names that results and ``~/status`` give it."""
+        return {
+            'focal_error_percent': 100 * self.focal_error,
+            'focal_error_sigma_percent': 100 * self.focal_sigma,
+            'distortion_error_px': self.corner_error,
+            'distortion_error_sigma_px': self.corner_sigma,
+        }
+
 
 UNKNOWN_CALIBRATION = CalibrationStatus()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.inertial import interpolated
 from loftr_vo.geometry.so3 import logarithm
 from loftr_vo.odometry.inertial.camera_path import PathPose
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
@@ -112,5 +113,4 @@ class _Rates:
         return ClockOffset(offset, sigma)
 
     def _at(self, values: np.ndarray, offset: float) -> np.ndarray:
-        times = self._pictures + offset
-        return np.column_stack([np.interp(times, self._times, column) for column in values.T])
+        return interpolated(self._pictures + offset, self._times, values)

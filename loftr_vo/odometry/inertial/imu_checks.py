@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from loftr_vo.geometry.inertial import ImuSamples
+from loftr_vo.geometry.inertial import ImuSamples, interpolated
 from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.imaging.specific_force_unit import wrong_unit
 from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
@@ -110,7 +110,6 @@ def mean_between(stamps: np.ndarray, values: np.ndarray, start: int, end: int) -
     """
     inside = stamps[(stamps > start) & (stamps < end)]
     times = (np.concatenate([[start], inside, [end]]) - start) * 1e-9
-    at = [np.interp(times, (stamps - start) * 1e-9, values[:, axis]) for axis in range(3)]
-    curves = np.array(at)
+    curves = interpolated(times, (stamps - start) * 1e-9, values).T
     areas = ((curves[:, 1:] + curves[:, :-1]) / 2) @ np.diff(times)
     return np.asarray(areas / times[-1])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.geometry.inertial import ImuSamples
+from loftr_vo.geometry.inertial import ImuSamples, interpolated
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
 from loftr_vo.odometry.tracking.camera_step import CameraStep
@@ -99,7 +99,7 @@ def _from(start: int, samples: ImuSamples) -> tuple[np.ndarray, np.ndarray, np.n
     known = (samples.stamps - start) * 1e-9
     times = np.concatenate([[0.0], known[after]])
     turns, forces = (
-        np.column_stack([np.interp(times, known, values[:, axis]) for axis in range(3)])
+        interpolated(times, known, values)
         for values in (samples.angular_velocity, samples.specific_force)
     )
     return times, turns, forces

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from loftr_vo.geometry.inertial import ImuSamples
+from loftr_vo.geometry.inertial import ImuSamples, interpolated
 from loftr_vo.odometry.inertial.preintegration import ImuSteps
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
@@ -76,8 +76,6 @@ class SampleBuffer:
         ends = np.array([0.0, (end - start) * 1e-9])
         nodes = np.concatenate([ends[:1], times[first:last], ends[1:]])
         low, high = max(first - 1, 0), min(last + 1, len(times))
-        values = np.column_stack(
-            [np.interp(nodes, times[low:high], column) for column in self._values[low:high].T]
-        )
+        values = interpolated(nodes, times[low:high], self._values[low:high])
         means = (values[1:] + values[:-1]) / 2
         return ImuSteps(np.diff(nodes), means[:, :3], means[:, 3:])

@@ -53,7 +53,7 @@ class ScaleMeasurement:
     ) -> None:
         self.refusals = Refusals()
         self._source = settings.source
-        self._imu_noise = _noise_of(imu or ImuSettings())
+        self._imu_noise = ImuNoise.from_settings(imu or ImuSettings())
         self._imu_from_camera: np.ndarray | None = None
         self._matcher = matcher
         self.mounting = BODY_FROM_OPTICAL if base_from_camera is None else base_from_camera
@@ -131,15 +131,6 @@ class ScaleMeasurement:
         """Return the cells' depth of the last reading, once; None where it has none."""
         taken, self._cell_depth = self._cell_depth, None
         return taken
-
-
-def _noise_of(settings: ImuSettings) -> ImuNoise:
-    return ImuNoise(
-        settings.gyroscope_noise,
-        settings.accelerometer_noise,
-        settings.gyroscope_walk,
-        settings.accelerometer_walk,
-    )
 
 
 def median_depth(measured: CellDepth) -> float:
