@@ -21,6 +21,7 @@ class ForwardOdometry:
         self.resets = 0
         self.imu_mountings = []
         self.imu_fault = ''
+        self.imu_offset = math.nan
         self.settings = None
         self.fail_at = ()
         self.error = RuntimeError('this picture hurts')
@@ -60,6 +61,7 @@ class ForwardOdometry:
             silent=self.silent,
             readout_time=self.readout_time,
             imu_fault=self.imu_fault,
+            imu_offset=self.imu_offset,
         )
 
     def step_to(self, frame):

@@ -34,6 +34,10 @@ def planar(time):
     return np.array([0.0, 0.0, 0.8 * np.sin(1.5 * time)])
 
 
+def slow(time):
+    return 0.1 * shaken(time)
+
+
 def at_rest(time):
     return np.zeros(3)
 
@@ -60,15 +64,16 @@ def run(motion, change=lambda turn, force: (turn, force), seconds=6.0, base=None
     measured = turns + BIAS + rng.normal(0.0, 0.01, turns.shape)
     measured, forces = change(measured, forces + rng.normal(0.0, 0.2, forces.shape))
     stamps = 10**9 + np.arange(len(turns)) * (10**9 // RATE)
+    every = ImuSamples(stamps + round(late * 1e9), measured, forces)
     axes = IMU_FROM_CAMERA[:3, :3]
     noise = Rotation.from_rotvec(rng.normal(0.0, 0.002, (len(steps), 3))).as_matrix()
     for index, turned in enumerate(axes.T @ steps @ axes @ noise):
         motion_of_camera = np.eye(4)
         motion_of_camera[:3, :3] = turned
-        part = np.s_[index * EVERY : (index + 1) * EVERY + 1]
-        samples = ImuSamples(stamps[part] + round(late * 1e9), measured[part], forces[part])
+        start, end = (int(stamps[at * EVERY]) for at in (index, index + 1))
+        samples = every.between(start, end)
         step = CameraStep(EVERY / RATE, motion_of_camera, np.eye(6))
-        checks.add(int(stamps[(index + 1) * EVERY]), step, samples)
+        checks.add(end, step, samples)
     return checks
 
 
@@ -114,6 +119,28 @@ def test_turns_of_something_else_are_found_out():
 
 def test_a_gyroscope_that_measures_nothing_is_found_out():
     assert 'times the turns' in run(shaken, lambda turn, force: (0.001 * turn, force)).fault
+
+
+@pytest.mark.parametrize('value', [0.0, 0.25])
+def test_a_gyroscope_that_repeats_one_value_is_found_out(value):
+    checks = run(slow, lambda turn, force: (0 * turn + value, force))
+    assert f'repeats one value, ({value:g}, {value:g}, {value:g})' in checks.fault
+    # At rest a gyroscope without noise may do so.
+    assert run(at_rest, lambda turn, force: (0 * turn, force)).fault == ''
+
+
+def test_a_clock_that_is_far_off_is_not_taken_for_other_axes():
+    assert "the IMU's stamps are 44" in run(shaken, late=0.45).fault
+    assert 'earlier' in run(shaken, late=-0.45).fault
+
+
+@pytest.mark.parametrize('strength', [0.4, 1.5, 9.0])
+def test_forces_without_gravity_are_found_out_whatever_is_left(strength):
+    def change(turn, force):
+        phases = np.outer(np.arange(len(turn)) / RATE, [3.0, 4.0, 5.0])
+        return turn, strength * np.sin(phases + np.arange(3))
+
+    assert run(shaken, change).fault.startswith('there is no gravity in the specific force')
 
 
 def test_turns_of_the_gyroscope_alone_are_found_out():

@@ -318,6 +318,20 @@ def test_a_contradiction_is_named_until_it_is_over(make_rig):
     assert rig.value('imu') == 'used'
 
 
+def test_an_offset_of_the_clocks_is_said_and_warned_of_where_it_is_large(make_rig):
+    rig = make_rig()
+    rig.measure(SECOND, 3 * SECOND)
+    rig.odometry.imu_offset = 0.0351
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, "the IMU's stamps are 35 ms later than those of pictures"))
+    assert rig.value('imu_offset_ms') == '35.1'
+    assert rig.value('imu') == 'used'
+    rig.odometry.imu_offset = -0.002
+    rig.track(2 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+    assert rig.value('imu_offset_ms') == '-2.0'
+
+
 def test_up_is_compared_where_the_mounting_is_measured(make_rig, transforms):
     transforms.buffer.mounted = BODY_FROM_OPTICAL
     rig = make_rig(base_frame='base_link')

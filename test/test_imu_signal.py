@@ -173,6 +173,26 @@ def test_another_unit_makes_it_unusable_until_it_is_right(source, factor, words)
     assert (source.fault, source.signal.report.is_usable) == ('', True)
 
 
+def test_forces_without_gravity_are_not_taken_for_g(source):
+    for index in range(500):
+        source.send(lambda turn, force, at=index / 200: (turn, (1.2 * math.sin(3 * at), 0.1, 0.2)))
+    assert source.fault.startswith('there is no gravity in the specific force')
+
+
+def test_an_even_push_without_gravity_may_be_in_g_too(source):
+    for _ in range(500):
+        source.send(lambda turn, force: (turn, (1.6, 0.1, 0.2)))
+    assert source.fault.startswith('the specific force is 1.62 long: it is given in g')
+
+
+def test_a_rate_that_is_too_low_is_named():
+    source = Source()
+    for _ in range(40):
+        source.send(step=SECOND // 10)
+    assert source.fault.startswith('it measures 10.0 times a second, too seldom')
+    assert not source.signal.report.is_usable
+
+
 def test_a_flight_with_hard_manoeuvres_is_in_metres():
     source = Source()
     for index in range(2000):

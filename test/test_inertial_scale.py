@@ -176,15 +176,20 @@ def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
     assert trip.estimator.turn(round(5e9), round(5.05e9)) is None
 
 
-@pytest.mark.parametrize('offset', [0.0, 0.035, -0.05])
-def test_the_offset_of_the_clocks_is_found_and_corrected(offset):
-    trip = Trip(3)
+def shift(trip, offset):
+    """Have the IMU's stamps be later, and frames come with what was measured by its clock."""
     exact = trip.samples
     later = exact.stamps + round(offset * 1e9)
     trip.samples = ImuSamples(later, exact.angular_velocity, exact.specific_force)
     trip.samples_until = lambda seconds: trip.samples.between(
         round((seconds - 0.05) * 1e9), round(seconds * 1e9)
     )
+
+
+@pytest.mark.parametrize('offset', [0.0, 0.035, -0.05])
+def test_the_offset_of_the_clocks_is_found_and_corrected(offset):
+    trip = Trip(3)
+    shift(trip, offset)
     for _ in trip.go(5.0):
         pass
     found = trip.estimator.clock_offset
@@ -193,6 +198,37 @@ def test_the_offset_of_the_clocks_is_found_and_corrected(offset):
     assert found.is_significant is (offset != 0)
     assert abs(trip.scale_error) < 0.01
     assert math.degrees(np.linalg.norm(trip.gravity_error)) < 0.3
+
+
+@pytest.mark.parametrize(('offset', 'words'), [(0.2, '200 ms later'), (-0.1, '100 ms earlier')])
+def test_an_offset_beyond_what_is_corrected_is_named(offset, words):
+    trip = Trip(1)
+    shift(trip, offset)
+    for _ in trip.go(4.0, every=10):
+        pass
+    assert words in trip.reasons[-1]
+    assert math.isinf(trip.filter.variance)
+
+
+def test_a_negated_accelerometer_is_named():
+    trip = Trip(1)
+    trip.samples = replace(trip.samples, specific_force=-trip.samples.specific_force)
+    for _ in trip.go(2.5, every=10):
+        pass
+    assert trip.reasons[-1].startswith('the specific force is negated')
+
+
+def test_an_imu_that_is_too_slow_is_named():
+    trip = Trip(1)
+    shift(trip, 0.0)
+    part = np.s_[::20]
+    exact = trip.samples
+    trip.samples = ImuSamples(
+        exact.stamps[part], exact.angular_velocity[part], exact.specific_force[part]
+    )
+    for _ in trip.go(2.0, every=10):
+        pass
+    assert 'it measures 10.0 times a second' in trip.reasons[-1]
 
 
 def test_without_turns_the_offset_of_the_clocks_is_not_known():

@@ -56,7 +56,7 @@ def read_bag_imu(
         raise DatasetError(f'the topic {topic} in {path} has no messages')
     forces = np.array([_vector(message.linear_acceleration) for message in first])
     forces = forces[np.isfinite(forces).all(axis=1)]
-    if len(forces) and (fault := wrong_unit(float(np.median(np.linalg.norm(forces, axis=1))))):
+    if len(forces) and (fault := wrong_unit(np.linalg.norm(forces, axis=1))):
         raise DatasetError(f'{path}: {topic}: {fault}')
     if calibration is not None:
         return read_imu_calibration(calibration)

@@ -16,7 +16,8 @@ class ImuReport:
 
     Attributes:
         fault: what is wrong now; empty where nothing is.
-        is_usable: whether they can be integrated; false where their unit is wrong.
+        is_usable: whether they can be integrated; false where their unit is wrong, or there are
+            too few.
         counts: how often each kind of fault occurred.
         hertz: measurements a second by their stamps; 0 if not known yet.
     """

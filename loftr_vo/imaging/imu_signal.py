@@ -3,7 +3,8 @@
 """Checks the measurements of an IMU one after the other, without knowing how it moves.
 
 Refused are those that are not finite or implausible, and those whose stamp does not go on from
-the last. Named, and kept, are gaps, saturation, and specific forces in another unit.
+the last. Named, and kept, are gaps, saturation, specific forces in another unit, and a rate that
+is too low.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 
 from loftr_vo.geometry.plausible import SPECIFIC_FORCE, TURN_RATE
 from loftr_vo.imaging.frame import JUMP_BACK
+from loftr_vo.imaging.imu_rate import too_slow
 from loftr_vo.imaging.imu_report import ImuFaults, ImuReport
 from loftr_vo.imaging.saturation import Saturation
 from loftr_vo.imaging.specific_force_unit import wrong_unit
@@ -84,7 +86,7 @@ class ImuSignal:
         self._saturation = Saturation()
         self._window_start: int | None = None
         self._forces: list[float] = []
-        self._unit_fault = ''
+        self._unusable = ''
         self._hertz = 0.0
 
     def _is_plausible(self, angular_velocity: Sequence[float], force: Sequence[float]) -> bool:
@@ -126,7 +128,7 @@ class ImuSignal:
             return
         self._hertz = (len(self._forces) - 1) / seconds
         self._usual = sorted(self._intervals)[int(_USUAL * (len(self._intervals) - 1))]
-        self._unit_fault = wrong_unit(sorted(self._forces)[len(self._forces) // 2])
+        self._unusable = wrong_unit(self._forces) or too_slow(self._hertz)
         self._window_start, self._forces = stamp, self._forces[-1:]
         self._saturation.next_window()
         self._make_report()
@@ -139,5 +141,5 @@ class ImuSignal:
             self._make_report()
 
     def _make_report(self) -> None:
-        fault = self._unit_fault or self._faults.current(self._stamps.last or 0)
-        self.report = ImuReport(fault, not self._unit_fault, str(self._faults), self._hertz)
+        fault = self._unusable or self._faults.current(self._stamps.last or 0)
+        self.report = ImuReport(fault, not self._unusable, str(self._faults), self._hertz)

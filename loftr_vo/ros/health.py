@@ -69,7 +69,8 @@ class Health:
         scale_feeds: the inputs besides the picture, by name.
         scale_error: what is wrong with the last of these messages.
         imu: the state of the IMU's measurements by themselves; None where none came.
-        imu_error: why they are left out of the last picture, besides that.
+        imu_error: why they are left out of the last picture, besides that, or that their clock is
+            far off.
         odom_tilt: radians between the z axis of ``odom`` and up by gravity; NaN while not known.
         imu_used: whether the last picture was worked on together with measurements of the IMU.
         calibration_file: that is used in place of CameraInfo, and whose format it is; empty if

@@ -16,6 +16,7 @@ from loftr_vo.config import NodeSettings
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.imu_buffer import ImuBuffer
+from loftr_vo.imaging.imu_clock import large_offset
 from loftr_vo.imaging.imu_signal import ImuSignal
 from loftr_vo.imaging.stamp_gate import Succession
 from loftr_vo.odometry.estimate import Estimate
@@ -113,9 +114,11 @@ class ImuInput:
         return dataclasses.replace(frame, imu=taken if usable else None)
 
     def note(self, estimate: Estimate) -> None:
-        """Note whether the odometry leaves the measurements out since they contradict it."""
-        fault = estimate.imu_fault
-        self._health.imu_error = self._why_not or (f'imu: {fault}; {_ALONE}' if fault else '')
+        """Note whether the odometry leaves the measurements out, or corrects their stamps."""
+        fault, offset = estimate.imu_fault, large_offset(estimate.imu_offset)
+        contradiction = f'imu: {fault}; {_ALONE}' if fault else ''
+        warning = f'imu: {offset}' if offset else ''
+        self._health.imu_error = self._why_not or contradiction or warning
         self._health.imu_used = self._given and not fault
 
     def close(self) -> None:

@@ -61,14 +61,14 @@ def _estimate_values(estimate: Estimate | None) -> dict[str, str]:
         'keyframe': str(estimate.keyframe_id),
         'scale': _scale_in_words(estimate),
         **_scale_values(estimate.scale),
-        'readout_ms': _readout_in_words(estimate.readout_time),
+        'readout_ms': _milliseconds(estimate.readout_time),
         **_calibration_values(estimate.calibration),
         'restarts': str(estimate.restarts),
         **{f'{stage}_ms': f'{time:.1f}' for stage, time in estimate.timings.items()},
     }
 
 
-def _readout_in_words(seconds: float) -> str:
+def _milliseconds(seconds: float) -> str:
     return 'unknown' if math.isnan(seconds) else f'{1e3 * seconds:.1f}'
 
 
@@ -99,12 +99,13 @@ def _scale_values(scale: ScaleStatus) -> dict[str, str]:
 def _imu_values(health: Health) -> dict[str, str]:
     if 'imu' not in health.scale_feeds:
         return {}
-    report = health.imu or ImuReport()
+    report, estimate = health.imu or ImuReport(), health.estimate
     return {
         'imu': 'used' if health.imu_used else 'not used',
         'imu_reason': imu_fault(health),
         'imu_rate': f'{report.hertz:.1f}',
         'imu_faults': report.counts,
+        'imu_offset_ms': _milliseconds(estimate.imu_offset if estimate else math.nan),
         'odom_tilt': _degrees(health.odom_tilt),
     }
 

@@ -59,4 +59,5 @@ def window_of(
         rotation_sigma,
         imu_from_camera[:3, 3],
         lambda bias: preintegrate(steps, bias, shaken),
+        lambda bias: preintegrate(steps.with_negated_forces(), bias, shaken),
     )

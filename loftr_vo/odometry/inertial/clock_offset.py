@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,48 +34,75 @@ class ClockOffset:
         """Whether it is to be corrected."""
         return abs(self.seconds) > max(3 * self.sigma, TUNING.least_clock_offset)
 
+    @property
+    def is_correctable(self) -> bool:
+        """Whether it is small enough to be corrected."""
+        return abs(self.seconds) <= TUNING.max_clock_offset
+
 
 def clock_offset(
-    poses: Sequence[PathPose], samples: SampleBuffer, imu_from_camera: np.ndarray
+    poses: Sequence[PathPose],
+    samples: SampleBuffer,
+    imu_from_camera: np.ndarray,
+    largest: float = TUNING.max_clock_offset,
 ) -> ClockOffset | None:
     """Return the offset with which the gyroscope turned as the camera did.
-
-    The rates of both are compared from picture to picture, a constant bias apart: at many offsets,
-    and from the best of them by Gauss and Newton's method. From one picture to the next rotations
-    are small, so that the integral of the rate is their vector.
 
     Args:
         poses: of the camera, one after the other.
         samples: of the IMU; the offset that they have already is left out of account.
         imu_from_camera: (4, 4), maps points of the camera to the IMU.
+        largest: seconds that are looked for, to either side.
 
     Returns:
         None where the rates do not determine it, or it is beyond the largest that is looked for.
     """
-    margin = TUNING.max_clock_offset
+    if len(poses) < TUNING.min_poses:
+        return None
+    rotations = np.stack([each.pose[:3, :3] for each in poses])
+    turned = logarithm(rotations[:-1].swapaxes(1, 2) @ rotations[1:])
+    stamps = np.array([each.stamp for each in poses])
+    return offset_of_turns(stamps, turned @ imu_from_camera[:3, :3].T, samples, largest)
+
+
+def offset_of_turns(
+    pictures: np.ndarray, turned: np.ndarray, samples: SampleBuffer, largest: float
+) -> ClockOffset | None:
+    """Return the offset with which the gyroscope turned as the camera from picture to picture.
+
+    The rates of both are compared, a constant bias apart: at many offsets, and from the best of
+    them by Gauss and Newton's method. From one picture to the next rotations are small, so that
+    the integral of the rate is their vector.
+
+    Args:
+        pictures: (N,) int64 stamps.
+        turned: (N - 1, 3) rotation vectors in the IMU's axes.
+        samples, largest: as ``clock_offset`` has them.
+
+    Returns:
+        None as for ``clock_offset``.
+    """
     stamps, rates = samples.angular_velocity()
-    stamp = np.array([each.stamp for each in poses])
     inside = slice(0, 0)
     if len(stamps) > 1:
-        slack = round(margin * 1e9)
-        first = int(np.searchsorted(stamp, stamps[0] + slack))
-        inside = slice(first, int(np.searchsorted(stamp, stamps[-1] - slack, side='right')))
-    stamp = stamp[inside]
-    if len(stamp) < TUNING.min_poses:
+        slack = round(largest * 1e9)
+        first = int(np.searchsorted(pictures, stamps[0] + slack))
+        inside = slice(first, int(np.searchsorted(pictures, stamps[-1] - slack, side='right')))
+    pictures = pictures[inside]
+    if len(pictures) < TUNING.min_poses:
         return None
-    rotations = np.stack([each.pose[:3, :3] for each in poses[inside]])
-    turned = logarithm(rotations[:-1].swapaxes(1, 2) @ rotations[1:])
     problem = _Rates(
-        (stamps - stamp[0]) * 1e-9,
+        (stamps - pictures[0]) * 1e-9,
         rates,
-        (stamp - stamp[0]) * 1e-9,
-        turned @ imu_from_camera[:3, :3].T,
+        (pictures - pictures[0]) * 1e-9,
+        turned[inside.start : inside.stop - 1],
     )
-    grid = np.linspace(-margin, margin, TUNING.clock_offset_steps)
+    steps = 2 * math.ceil(largest / TUNING.clock_offset_step) + 1
+    grid = np.linspace(-largest, largest, steps)
     best = int(np.argmin([np.sum(problem.residuals(offset) ** 2) for offset in grid]))
     if best in (0, len(grid) - 1):
         return None
-    return problem.solve(float(grid[best]))
+    return problem.solve(float(grid[best]), largest)
 
 
 class _Rates:
@@ -96,8 +124,8 @@ class _Rates:
         centred: np.ndarray = difference - difference.mean(axis=0)
         return centred
 
-    def solve(self, offset: float) -> ClockOffset | None:
-        """Return the offset of least squares near another."""
+    def solve(self, offset: float, largest: float) -> ClockOffset | None:
+        """Return the offset of least squares near another; None beyond the largest."""
         for _ in range(TUNING.clock_offset_rounds):
             residuals = self.residuals(offset)
             slope = np.diff(self._at(self._rates, offset), axis=0) / self._seconds
@@ -108,7 +136,7 @@ class _Rates:
             offset -= float(np.sum(slope * residuals)) / information
         degrees = max(residuals.size - 4, 1)
         sigma = float(np.sqrt(np.sum(residuals**2) / degrees / information))
-        if not sigma < TUNING.max_clock_sigma or abs(offset) > TUNING.max_clock_offset:
+        if not sigma < TUNING.max_clock_sigma or abs(offset) > largest:
             return None
         return ClockOffset(offset, sigma)
 

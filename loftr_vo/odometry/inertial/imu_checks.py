@@ -10,7 +10,9 @@ import numpy as np
 
 from loftr_vo.geometry.inertial import ImuSamples, interpolated
 from loftr_vo.geometry.rotation import rotation_vector
-from loftr_vo.imaging.specific_force_unit import wrong_unit
+from loftr_vo.imaging.specific_force_unit import NO_GRAVITY, wrong_unit
+from loftr_vo.odometry.inertial.clock_check import ClockCheck
+from loftr_vo.odometry.inertial.stuck_gyroscope import StuckGyroscope
 from loftr_vo.odometry.inertial.tuning import CHECK_TUNING as TUNING
 from loftr_vo.odometry.inertial.turn_comparison import TurnComparison
 from loftr_vo.odometry.tracking.camera_step import CameraStep
@@ -44,7 +46,11 @@ class ImuChecks:
         """Forget what was compared."""
         self.fault = ''
         self._turns = TurnComparison()
+        self._stuck = StuckGyroscope()
+        self._clock = ClockCheck()
+        # Mean over some seconds, in the axes of the camera now.
         self._force = np.zeros(3)
+        self._length = 0.0
         self._seconds = 0.0
         self._lengths: list[np.ndarray] = []
         self._lengths_since: int | None = None
@@ -60,7 +66,13 @@ class ImuChecks:
         """
         self._check_unit(stamp, samples)
         self._compare(stamp, step, samples)
-        self.fault = self._unit_fault or self._turns.fault or self._tilt_fault()
+        self.fault = (
+            self._stuck.fault
+            or self._turn_fault()
+            or self._gravity_fault()
+            or self._unit_fault
+            or self._tilt_fault()
+        )
 
     def _check_unit(self, stamp: int, samples: ImuSamples) -> None:
         """Judge the unit of the specific forces, once for each window."""
@@ -70,17 +82,25 @@ class ImuChecks:
         if stamp - self._lengths_since < TUNING.unit_seconds * 1e9:
             return
         lengths = np.concatenate(self._lengths)
-        self._unit_fault = wrong_unit(float(np.median(lengths))) if len(lengths) else ''
+        self._unit_fault = wrong_unit(lengths) if len(lengths) else ''
         self._lengths, self._lengths_since = [], stamp
 
     def _compare(self, stamp: int, step: CameraStep | None, samples: ImuSamples) -> None:
-        if len(samples) < 2 or step is None or not 0 < step.seconds <= TUNING.longest_step:
+        if step is None or not 0 < step.seconds <= TUNING.longest_step:
+            self._seconds = 0.0
+            return
+        self._force = step.motion[:3, :3].T @ self._force
+        if len(samples) < 2:
             return
         start = stamp - round(step.seconds * 1e9)
+        by_camera = rotation_vector(step.motion[:3, :3])
+        in_imu = self._imu_axes @ by_camera
+        self._clock.add(start, stamp, in_imu, samples)
         if samples.stamps[0] > stamp or samples.stamps[-1] < start:
             return
         turn = mean_between(samples.stamps, samples.angular_velocity, start, stamp) * step.seconds
-        self._turns.add(rotation_vector(step.motion[:3, :3]), turn @ self._imu_axes, step.seconds)
+        self._turns.add(by_camera, turn @ self._imu_axes, step.seconds)
+        self._stuck.add(in_imu, samples.angular_velocity, step.seconds)
         force = mean_between(samples.stamps, samples.specific_force, start, stamp)
         self._average(force, step.seconds)
 
@@ -88,6 +108,18 @@ class ImuChecks:
         self._seconds = min(self._seconds + seconds, TUNING.gravity_seconds)
         share = seconds / self._seconds
         self._force = (1 - share) * self._force + share * (force @ self._imu_axes)
+        self._length = (1 - share) * self._length + share * float(np.linalg.norm(force))
+
+    def _turn_fault(self) -> str:
+        """Return in what both turn differently; a clock that is off looks like other axes."""
+        fault = self._turns.fault
+        return (self._clock.fault() or fault) if fault else ''
+
+    def _gravity_fault(self) -> str:
+        """Return that forces have no gravity in them, whatever their unit; empty if they have."""
+        length = float(np.linalg.norm(self._force))
+        enough = self._seconds >= TUNING.least_force_seconds
+        return NO_GRAVITY if enough and length < TUNING.least_force_share * self._length else ''
 
     def _tilt_fault(self) -> str:
         """Return what is wrong with the direction of the specific force; empty if nothing is."""

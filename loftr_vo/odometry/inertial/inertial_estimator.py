@@ -25,7 +25,16 @@ from loftr_vo.odometry.inertial.inertial_state import (
     GYROSCOPE,
     InertialState,
 )
-from loftr_vo.odometry.inertial.initialisation import initialise, prior_of_biases
+from loftr_vo.odometry.inertial.initialisation import (
+    Backwards,
+    OtherTurns,
+    initialise,
+    prior_of_biases,
+)
+from loftr_vo.odometry.inertial.initialisation_faults import (
+    raise_if_clocks_differ,
+    raise_if_negated,
+)
 from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
@@ -179,9 +188,18 @@ class InertialEstimator:
         last = self.path.poses[-1].stamp
         self.path.drop_before(last - round(TUNING.max_seconds * 1e9))
         self._synchronise()
+        # Of an IMU that was switched on later, or whose clock is ahead.
+        self.path.drop_before(self.samples.first_stamp or 0)
         poses = self._measured_poses()
         window = window_of(poses, self.samples, self._imu_from_camera, self._noise)
-        refined = initialise(window, self._prior)
+        try:
+            refined = initialise(window, self._prior)
+        except OtherTurns:
+            raise_if_clocks_differ(poses, self.samples, self._imu_from_camera)
+            raise
+        except Backwards:
+            raise_if_negated(window, self._prior)
+            raise
         self._keep(refined, window, poses[-1])
         drift = SCALE_TUNING.drift
         return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))

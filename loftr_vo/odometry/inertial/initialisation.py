@@ -13,6 +13,7 @@ from loftr_vo.odometry.inertial.inertial_state import (
     InertialState,
 )
 from loftr_vo.odometry.inertial.linear_alignment import (
+    NegativeScale,
     NotAligned,
     align_linearly,
     gyroscope_bias,
@@ -25,6 +26,14 @@ from loftr_vo.odometry.inertial.window_refinement import Alignment, Prior, Refin
 from loftr_vo.odometry.scale.cell_depth import Contradiction, NotYet
 
 
+class Backwards(NotYet):
+    """The accelerations are rather the opposite of the camera's."""
+
+
+class OtherTurns(Contradiction):
+    """The IMU turns otherwise than the camera."""
+
+
 def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
     """Return the alignment of a window of which nothing is known but biases.
 
@@ -33,8 +42,8 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
         prior: of the biases, see ``prior_of_biases``.
 
     Raises:
-        NotYet: the motion does not determine the scale yet.
-        Contradiction: camera and IMU contradict each other.
+        NotYet: the motion does not determine the scale yet; ``Backwards`` where it is negative.
+        Contradiction: camera and IMU contradict each other; ``OtherTurns`` in their turns.
     """
     motions = window.preintegrate(prior.state.bias)
     seconds = float(motions.seconds.sum())
@@ -45,7 +54,7 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
     bias = Bias(gyroscope_bias(window, prior.state.bias), prior.state.bias.accelerometer)
     motions = window.preintegrate(bias)
     if rotation_misfit(window, motions) > TUNING.max_misfit:
-        raise Contradiction('the IMU turns otherwise than the camera')
+        raise OtherTurns('the IMU turns otherwise than the camera')
     try:
         linear = align_linearly(window, motions)
         start = Alignment(
@@ -57,6 +66,8 @@ def initialise(window: AlignmentWindow, prior: Prior) -> Refined:
             linear.gravity,
         )
         refined = refine(window, start, prior)
+    except NegativeScale:
+        raise Backwards('not enough acceleration') from None
     except (NotAligned, np.linalg.LinAlgError):
         raise NotYet('not enough acceleration') from None
     if refined.misfit > TUNING.max_misfit:

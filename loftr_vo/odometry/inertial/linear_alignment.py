@@ -25,6 +25,10 @@ class NotAligned(ValueError):
     """The motion does not determine scale and gravity; the message has the reason."""
 
 
+class NegativeScale(NotAligned):
+    """The scale is negative: by chance, or since specific forces are negated."""
+
+
 @dataclass(frozen=True, eq=False)
 class LinearAlignment:
     """Scale, gravity and velocities.
@@ -108,7 +112,7 @@ def align_linearly(window: AlignmentWindow, intervals: Preintegrated) -> LinearA
         solution = system.solve(tangent, gravity)
         gravity = gravity + tangent @ solution[-3:-1]
     if not solution[-1] > 0:
-        raise NotAligned('not enough acceleration')
+        raise NegativeScale('not enough acceleration')
     gravity = gravity * (GRAVITY_LENGTH / np.linalg.norm(gravity))
     velocities = solution[: 3 * len(window)].reshape(-1, 3)
     return LinearAlignment(float(solution[-1]), gravity, velocities)

@@ -11,7 +11,7 @@ take log2(N) batched products, and the rest is cumulative sums.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class ImuSteps:
             values[0, index, :count] = part.angular_velocity
             values[1, index, :count] = part.specific_force
         return cls(seconds, values[0], values[1])
+
+    def with_negated_forces(self) -> ImuSteps:
+        """Return the steps of an accelerometer that measures the opposite."""
+        return replace(self, specific_force=-self.specific_force)
 
 
 @dataclass(frozen=True, eq=False)

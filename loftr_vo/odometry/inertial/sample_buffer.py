@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from loftr_vo.geometry.inertial import ImuSamples, interpolated
+from loftr_vo.imaging.imu_rate import too_slow
 from loftr_vo.odometry.inertial.preintegration import ImuSteps
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.scale.cell_depth import NoReading, NotYet
@@ -25,6 +26,11 @@ class SampleBuffer:
         self.offset = 0
         self._stamps = np.empty(0, np.int64)
         self._values = np.empty((0, 6))  # angular velocity, specific force
+
+    @property
+    def first_stamp(self) -> int | None:
+        """Nanoseconds on the pictures' clock, of the first measurement kept; None without any."""
+        return int(self._stamps[0]) - self.offset if len(self._stamps) else None
 
     @property
     def last_stamp(self) -> int | None:
@@ -55,7 +61,7 @@ class SampleBuffer:
 
         Raises:
             NotYet: the measurements do not reach to the end yet.
-            NoReading: they do not reach back to the start, or have a gap.
+            NoReading: they do not reach back to the start, have a gap, or are too few.
         """
         if not len(self._stamps):
             raise NoReading('no measurement of the IMU has come')
@@ -70,7 +76,9 @@ class SampleBuffer:
         last = int(np.searchsorted(self._stamps, end, side='left'))
         around = self._stamps[max(first - 1, 0) : last + 1]
         if len(around) > 1 and np.diff(around).max() > TUNING.max_gap * 1e9:
-            raise NoReading('the IMU has gaps')
+            usual = float(np.median(np.diff(self._stamps)))
+            slow = too_slow(1e9 / usual)
+            raise NoReading(f'the IMU is too slow: {slow}' if slow else 'the IMU has gaps')
         # Relative to the start, so that a float64 has them to the nanosecond.
         times = (self._stamps - start) * 1e-9
         ends = np.array([0.0, (end - start) * 1e-9])

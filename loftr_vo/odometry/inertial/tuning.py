@@ -55,14 +55,18 @@ class InertialTuning:
 
     # clock_offset
 
-    # Seconds that are looked for, in so many steps, and rounds of the refinement.
+    # Seconds that are looked for and corrected, seconds between two that are tried, and rounds of
+    # the refinement.
     max_clock_offset: float = 0.06
-    clock_offset_steps: int = 49
+    clock_offset_step: float = 0.0025
     clock_offset_rounds: int = 4
     # Standard deviation in seconds up to which an offset counts, and the least offset that is
     # corrected: a millisecond, at one radian a second, is half a pixel.
     max_clock_sigma: float = 0.003
     least_clock_offset: float = 0.001
+    # Seconds that are looked for where both turn differently, to name the reason. Chosen by hand:
+    # clocks that are further apart are not those of one machine.
+    named_clock_offset: float = 0.5
 
     # initialisation, inertial_estimator
 
@@ -121,6 +125,24 @@ class ImuCheckTuning:
     unit_seconds: float = 1.0
     # Longest step that is compared, in seconds.
     longest_step: float = 1.0
+    # Seconds of specific forces without a gap from which their mean, in axes that do not turn, is
+    # compared with their mean length, and the share of it that it has at least: with gravity it is
+    # nearly all, of accelerations alone little. Only a camera that falls ten metres has less.
+    least_force_seconds: float = 2.0
+    least_force_share: float = 0.5
+
+    # stuck_gyroscope
+
+    # Radians of the camera, three degrees, and seconds within which it makes them. Chosen by hand;
+    # no figure kept.
+    stuck_turn: float = 0.05
+    stuck_seconds: float = 4.0
+
+    # clock_check
+
+    # Seconds of turns that are compared at other offsets, and seconds from one time to the next.
+    clock_seconds: float = 4.0
+    clock_period: float = 0.5
 
     # turn_comparison
 

@@ -27,6 +27,7 @@ class AlignmentWindow:
         rotation_sigma: (K,) the same of the rotation, in radians.
         camera_in_imu: (3,) position of the camera in the IMU's axes, in metres.
         preintegrate: returns the K - 1 motions with a bias subtracted.
+        preintegrate_negated: the same of specific forces that are the opposite of the measured.
     """
 
     rotations: np.ndarray
@@ -35,6 +36,7 @@ class AlignmentWindow:
     rotation_sigma: np.ndarray
     camera_in_imu: np.ndarray
     preintegrate: Callable[[Bias], Preintegrated]
+    preintegrate_negated: Callable[[Bias], Preintegrated]
 
     def __len__(self) -> int:
         return len(self.positions)
