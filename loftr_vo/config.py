@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 # What the frame of the robot is called where no base_frame is given.
 DEFAULT_BASE_FRAME = 'base_link'
@@ -269,6 +269,13 @@ class ImuSettings:
     what they leave out: scale, misalignment, vibration, temperature.
     """
 
+    DENSITIES: ClassVar[tuple[str, ...]] = (
+        'gyroscope_noise',
+        'accelerometer_noise',
+        'gyroscope_walk',
+        'accelerometer_walk',
+    )
+
     gyroscope_noise: float = setting(
         1.6e-4,
         'Noise density of the gyroscope, in continuous time as Kalibr states it.',
@@ -319,10 +326,9 @@ class ImuSettings:
 
     @property
     def sets_noise(self) -> bool:
-        """Whether a density differs from its default: it then wins over those of a recording."""
+        """Whether a density differs from its default, and so was set."""
         default = ImuSettings()
-        names = ('gyroscope_noise', 'accelerometer_noise', 'gyroscope_walk', 'accelerometer_walk')
-        return any(getattr(self, name) != getattr(default, name) for name in names)
+        return any(getattr(self, name) != getattr(default, name) for name in self.DENSITIES)
 
 
 @dataclass(frozen=True)
@@ -395,7 +401,7 @@ class NodeSettings:
         '',
         'How the IMU sits beside the camera, in place of TF, for scale.source imu: FILE or '
         'FILE:CAMERA with T_imu_cam or T_cam_imu, such as the camchain-imucam.yaml of Kalibr; '
-        'noise densities in it take the place of imu.*.',
+        'noise densities in it take the place of those of imu.*, unless one of these is set.',
     )
     mask: str = setting(
         '',

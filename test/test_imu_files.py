@@ -15,9 +15,12 @@ from loftr_vo.config import Settings, replace
 from loftr_vo.datasets import DatasetError, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
 from loftr_vo.evaluation.running import run_sequence
+from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.imu_calibration import read_imu_calibration
 
+IN_MILLIMETRES = IMU_POSE * np.array([1, 1, 1, 1e3])
+IN_MILLIMETRES[3, 3] = 1.0
 HEADER = 'timestamp_s,gx,gy,gz,ax,ay,az'
 
 
@@ -75,7 +78,9 @@ def test_a_folder_of_pictures_has_an_imu_too(tmp_path):
     [
         (HEADER, 'time,gx,gy,gz,ax,ay,az', r'imu\.csv:1: expected the header timestamp_s'),
         (',7,0,9.81', ',7,0', r'imu\.csv:9: expected 7 values, found 6'),
-        (',7,0,9.81', ',7,0,up', r'imu\.csv:9: could not convert .*up'),
+        (',7,0,9.81', ',7,0,up', r"imu\.csv:9: 'up' is not a number"),
+        (',7,0,9.81', ',7,0,9_9.81', r"imu\.csv:9: '9_9\.81' is not a number"),
+        (recordings.seconds(IMU_STAMPS[7]), '1_0', r'imu\.csv:9: .*1_0.* not a time'),
         (',7,0,9.81', ',nan,0,9.81', r'imu\.csv:9: .* beyond specific force'),
         ('0.1,0.2,0.3,7', '0.1,1e3,0.3,7', r'imu\.csv:9: .* beyond turn rate'),
         (recordings.seconds(IMU_STAMPS[7]), 'noon', r'imu\.csv:9: .*noon.* not a time'),
@@ -135,8 +140,7 @@ def test_measurements_without_extrinsics_say_what_is_missing(folder):
     [
         ({}, IMU_NOISE),
         ({'imu.bridge': 1.0}, IMU_NOISE),
-        # The settings are to be used.
-        ({'imu.gyroscope_walk': 1e-6}, None),
+        ({'imu.gyroscope_walk': 1e-6}, ImuNoise(1.6e-4, 2.8e-3, 1e-6, 8.6e-4)),
     ],
 )
 def test_densities_that_are_set_win_over_those_of_a_recording(folder, changes, noise):
@@ -215,9 +219,21 @@ def test_a_rotation_of_a_few_digits_is_made_exact(tmp_path):
         ({'T_imu_cam': None}, 'T_imu_cam'),
         ({'T_imu_cam': [1.0] * 16}, 'T_imu_cam: .*no rotation'),
         ({'T_imu_cam': [1.0] * 12}, 'T_imu_cam: expected the 16 numbers'),
-        ({'T_imu_cam': (IMU_POSE * [[1, 1, 1, 1e3]]).tolist()}, 'must be in metres'),
-        ({'gyro_noise_density': 0.0}, 'gyro_noise_density must be positive'),
-        ({'accel_random_walk': 'low'}, 'accel_random_walk: could not convert'),
+        ({'T_imu_cam': IN_MILLIMETRES.tolist()}, 'must be in metres'),
+        ({'T_imu_cam': np.vstack([IMU_POSE[:3], [[0, 0, 0.1, 1]]]).tolist()}, 'not 0 0 0 1'),
+        (
+            {'T_imu_cam': [['1_0', *IMU_POSE[0, 1:].tolist()], *IMU_POSE[1:].tolist()]},
+            "'1_0' is not a num",
+        ),
+        ({'T_imu_cam': [[True, 0, 0, 0], *np.eye(4)[1:].tolist()]}, 'True is not a number'),
+        ({'T_cam_imu': IMU_POSE.tolist()}, 'T_imu_cam is not the inverse of T_cam_imu'),
+        (
+            {'gyro_noise_density': 0.0},
+            'gyro_noise_density is 0, but must be within 1e-07 to 1 r',
+        ),
+        ({'accel_noise_density': 1e-300}, 'accel_noise_density is 1e-300, but must be within'),
+        ({'gyro_random_walk': '1_0'}, "gyro_random_walk: '1_0' is not a number"),
+        ({'accel_random_walk': 'low'}, "accel_random_walk: 'low' is not a number"),
         ({'timeshift_cam_imu': 12.0}, 'must be in seconds'),
     ],
 )
@@ -225,6 +241,12 @@ def test_an_impossible_calibration_is_refused(tmp_path, changes, words):
     path = write_yaml(tmp_path / 'e.yaml', {**extrinsics(), **changes})
     with pytest.raises(CalibrationError, match=f'{path}.*{words}'):
         read_imu_calibration(path)
+
+
+def test_a_pose_and_its_inverse_may_both_be_stated(tmp_path):
+    inverse = np.round(np.linalg.inv(IMU_POSE), 4).tolist()
+    path = write_yaml(tmp_path / 'e.yaml', {**extrinsics(), 'T_cam_imu': inverse})
+    np.testing.assert_allclose(read_imu_calibration(path).imu_from_camera, IMU_POSE, atol=1e-12)
 
 
 def test_a_missing_field_is_named(tmp_path):

@@ -15,6 +15,7 @@ from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from sensor_msgs.msg import Imu
 from test_node import ERROR, FAILURE, OK, SECOND, SUCCESS, WARN, Rig
 
+from loftr_vo.config import ImuSettings
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.ros import messages
 
@@ -277,6 +278,20 @@ def test_a_calibration_takes_the_place_of_tf_and_of_the_noise_and_shifts_the_clo
     ((pose, noise),) = rig.odometry.imu_mountings
     assert np.allclose(pose, BODY_FROM_OPTICAL)
     assert (noise.gyroscope, noise.accelerometer_walk) == (0.002, 0.005)
+
+
+def test_densities_that_are_set_win_over_those_of_a_calibration(make_rig, tmp_path):
+    file = tmp_path / 'extrinsics.yaml'
+    file.write_text(
+        f'T_imu_cam: {np.eye(4).tolist()}\n'
+        'gyro_noise_density: 0.002\naccel_noise_density: 0.03\n'
+        'gyro_random_walk: 0.0004\naccel_random_walk: 0.005\n'
+    )
+    rig = make_rig(imu_calibration=str(file), **{'imu.gyroscope_noise': 0.001})
+    rig.measure(SECOND, SECOND + 10 * PERIOD)
+    rig.track(SECOND)
+    ((_, noise),) = rig.odometry.imu_mountings
+    assert (noise.gyroscope, noise.accelerometer) == (0.001, ImuSettings().accelerometer_noise)
 
 
 def test_a_calibration_that_cannot_be_read_ends_the_activation(tmp_path):

@@ -17,6 +17,7 @@ from loftr_vo.config import (
 )
 from loftr_vo.datasets import Sequence, open_sequence
 from loftr_vo.datasets.companion_topics import CompanionTopics
+from loftr_vo.files.numbers import number, whole_number
 from loftr_vo.imaging.view_mask import NO_MARGIN, ViewMask, check_margin
 
 _TRUTH = {'true': True, 'yes': True, 'on': True, 'false': False, 'no': False, 'off': False}
@@ -144,8 +145,9 @@ def _parse_value(name: str, word: str, default: Any) -> Any:
         if word.lower() not in _TRUTH:
             raise SettingError(f'{name} must be true or false, got {word!r}')
         return _TRUTH[word.lower()]
+    read = {int: whole_number, float: number}.get(type(default), type(default))
     try:
-        return type(default)(word)
+        return read(word)
     except ValueError as error:
         kind = 'a whole number' if isinstance(default, int) else 'a number'
         raise SettingError(f'{name} must be {kind}, got {word!r}') from error

@@ -17,6 +17,7 @@ from loftr_vo.datasets.pictures import PictureSequence, rising_stamps
 from loftr_vo.datasets.sequence import DatasetError, name_of
 from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.files.numbers import numbers, whole_number
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.files.text import quoted
 from loftr_vo.geometry.inertial import ImuCalibration
@@ -133,14 +134,14 @@ def _read_ground_truth(folder: Path, settings: dict[str, Any], sensor: Path) -> 
     poses = np.tile(np.eye(4), (len(rows), 1, 1))
     for pose, (where, words) in zip(poses, rows, strict=True):
         with naming(where, DatasetError):
-            x, y, z, qw, qx, qy, qz = (float(word) for word in words[1:8])
+            x, y, z, qw, qx, qy, qz = numbers(words[1:8])
             pose[:] = pose_from([x, y, z, qx, qy, qz, qw])
     return Trajectory(np.array(stamps, np.int64), poses @ body_from_camera)
 
 
 def _extrinsics(settings: dict[str, Any], path: Path) -> np.ndarray:
     try:
-        pose = np.array(settings['T_BS']['data'], np.float64).reshape(4, 4)
+        pose = np.array(numbers(settings['T_BS']['data'])).reshape(4, 4)
         check_pose(pose)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(
@@ -162,7 +163,7 @@ def _read_rows(path: Path) -> list[tuple[str, list[str]]]:
 
 def _nanoseconds(word: str, where: str) -> int:
     try:
-        stamp = int(word)
+        stamp = whole_number(word)
     except ValueError as error:
         raise DatasetError(f'{where}: {quoted(word)} is not a time in nanoseconds') from error
     if abs(stamp) > MOST_SECONDS * NANOSECONDS:

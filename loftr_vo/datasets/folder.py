@@ -16,6 +16,7 @@ from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_time
 from loftr_vo.datasets.sequence import find_camera, name_of, read_ground_truth
 from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.files.numbers import numbers
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_files import split_camera
 from loftr_vo.imaging.stereo_extrinsics import right_from_left
@@ -103,7 +104,7 @@ def _find_right(path: Path, pictures: list[Path], left_camera: Path) -> RightFil
         turns = [_matrix(values, 'rectification_matrix') for values in (left_values, right_values)]
         raw = all(turn is not None for turn in turns)
         motion = right_from_left(
-            np.array(right_values['projection_matrix']['data'], np.float64),
+            np.array(numbers(right_values['projection_matrix']['data'])),
             *(turns if raw else ()),
         )
     return RightFiles([by_name.get(picture.stem) for picture in pictures], right, motion)
@@ -117,4 +118,4 @@ def _fields(path: Path) -> dict[str, Any]:
 def _matrix(values: dict[str, Any], name: str) -> np.ndarray | None:
     if name not in values:
         return None
-    return np.array(values[name]['data'], np.float64).reshape(3, 3)
+    return np.array(numbers(values[name]['data'])).reshape(3, 3)

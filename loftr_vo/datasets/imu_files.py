@@ -14,6 +14,7 @@ from loftr_vo.datasets.companions import ImuRecording
 from loftr_vo.datasets.pictures import stamp_of
 from loftr_vo.datasets.sequence import DatasetError
 from loftr_vo.files.errors import naming
+from loftr_vo.files.numbers import numbers
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.geometry.inertial import ImuSamples
 from loftr_vo.geometry.plausible import SPECIFIC_FORCE, TURN_RATE
@@ -107,18 +108,18 @@ def samples_of(
                 'must be in the order of time'
             )
         with naming(where, DatasetError):
-            values.append([float(word) for word in words[1:]])
+            values.append(numbers(words[1:]))
         places.append(where)
         stamps.append(stamp)
     if not stamps:
         raise DatasetError(f'{path} has no samples')
-    numbers = np.array(values)
-    for part, within in ((numbers[:, :3], TURN_RATE), (numbers[:, 3:], SPECIFIC_FORCE)):
+    measured = np.array(values)
+    for part, within in ((measured[:, :3], TURN_RATE), (measured[:, 3:], SPECIFIC_FORCE)):
         refused = np.flatnonzero(~within.within(part).all(axis=1))
         if refused.size:
             raise DatasetError(
                 f'{places[refused[0]]}: {part[refused[0]].tolist()} is beyond {within}'
             )
-    if fault := wrong_unit(np.linalg.norm(numbers[:, 3:], axis=1)):
+    if fault := wrong_unit(np.linalg.norm(measured[:, 3:], axis=1)):
         raise DatasetError(f'{path}: {fault}')
-    return ImuSamples(np.array(stamps, np.int64), numbers[:, :3], numbers[:, 3:])
+    return ImuSamples(np.array(stamps, np.int64), measured[:, :3], measured[:, 3:])

@@ -15,6 +15,7 @@ from loftr_vo.datasets.image_files import read_grey
 from loftr_vo.datasets.pictures import PictureSequence, list_pictures, read_times
 from loftr_vo.datasets.sequence import DatasetError, find_camera, name_of
 from loftr_vo.files.errors import naming
+from loftr_vo.files.numbers import numbers
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.geometry.trajectory import Trajectory, check_pose
 from loftr_vo.imaging.calibration_checks import CalibrationError
@@ -101,7 +102,7 @@ def _rows(path: Path) -> list[list[str]]:
 
 def _numbers(words: list[str], where: str) -> np.ndarray:
     with naming(where, DatasetError):
-        numbers = np.array([float(word) for word in words])
-        if not np.isfinite(numbers).all():
+        found = np.array(numbers(words))
+        if not np.isfinite(found).all():
             raise DatasetError('a value is not finite')
-        return numbers
+        return found

@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from loftr_vo.config import Settings
+from loftr_vo.config import ImuSettings, Settings
 from loftr_vo.files.errors import InputError
 from loftr_vo.files.text import printable
-from loftr_vo.geometry.inertial import ImuCalibration
+from loftr_vo.geometry.inertial import ImuCalibration, ImuNoise
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.imaging.calibration_files import read_calibration, split_camera
 from loftr_vo.imaging.camera import Camera
@@ -62,7 +62,7 @@ class Sequence(ABC):
     camera_frame = ''
     left_out = 0
     provided: frozenset[str] = frozenset()
-    _noise_is_set = False
+    _imu_settings: ImuSettings | None = None
 
     def __init__(self, name: str, kind: str, ground_truth: Truth = None) -> None:
         """Take what is known of the recording; see the attributes."""
@@ -119,13 +119,15 @@ class Sequence(ABC):
     def imu(self) -> ImuCalibration | None:
         """How an IMU sits beside the camera, and its noise; None unless frames carry it.
 
-        The noise is the recording's. It is None where the recording does not have it, or settings
-        given to ``provide_for`` have other densities than by default; these are then to be used.
+        The noise is the recording's, None where it does not have it. Once settings were given to
+        ``provide_for``, it is that of ``ImuNoise.chosen``.
         """
         if 'imu' not in self.provided:
             return None
         found = self._imu_calibration()
-        return dataclasses.replace(found, noise=None) if self._noise_is_set else found
+        if self._imu_settings is None:
+            return found
+        return dataclasses.replace(found, noise=ImuNoise.chosen(found.noise, self._imu_settings))
 
     def _imu_calibration(self) -> ImuCalibration:
         """Return how the IMU sits beside the camera, and its noise by the recording."""
@@ -137,7 +139,7 @@ class Sequence(ABC):
         Raises:
             DatasetError: the recording does not have it.
         """
-        self._noise_is_set = settings.imu.sets_noise
+        self._imu_settings = settings.imu
         for source, needed_by in settings.companions.items():
             self.provide(source, needed_by)
 

@@ -16,6 +16,7 @@ from loftr_vo.datasets import Sequence
 from loftr_vo.datasets.frame_tree import FrameTree
 from loftr_vo.datasets.opening import is_bag
 from loftr_vo.evaluation.scoring import EvaluationError
+from loftr_vo.files.numbers import numbers
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
 from loftr_vo.geometry.trajectory import Trajectory
 
@@ -71,7 +72,7 @@ def parse_extrinsics(text: str) -> np.ndarray:
     if text == 'optical':
         return BODY_FROM_OPTICAL
     try:
-        x, y, z, *quaternion = (float(word) for word in text.replace(',', ' ').split())
+        x, y, z, *quaternion = numbers(text.replace(',', ' ').split())
         pose = np.eye(4)
         pose[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
     except ValueError as error:

@@ -4,10 +4,14 @@
 
 PyYAML follows brackets by recursion, and an alias of an alias of an alias is cheap to keep and
 grows without end once it is turned into an array. OpenCV's header and matrices are understood.
+
+PyYAML reads numbers as YAML 1.1 has them: 1_0 is 10, 010 is 8 and 1:30 is 90. Whoever writes a
+calibration means none of these, so here they are text, as most of them are in YAML 1.2.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,9 @@ MOST_LEVELS = 32
 MOST_VALUES = 100_000
 # OpenCV heads its files so, with a colon where YAML 1.0 to 1.2 have a space.
 _OPENCV_HEADER = '%YAML:1.0'
+
+# What only YAML 1.1 takes for a number: digits in groups, octal numbers, and those to base 60.
+_OLD_NUMBER = re.compile(r'[-+]?0\d+|.*[_:].*', re.ASCII)
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,7 +71,17 @@ def _matrix(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+def _whole_number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return node.value if _OLD_NUMBER.fullmatch(node.value) else loader.construct_yaml_int(node)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    return node.value if _OLD_NUMBER.fullmatch(node.value) else loader.construct_yaml_float(node)
+
+
 _Loader.add_constructor('tag:yaml.org,2002:opencv-matrix', _matrix)
+_Loader.add_constructor('tag:yaml.org,2002:int', _whole_number)
+_Loader.add_constructor('tag:yaml.org,2002:float', _number)
 
 
 def parse_yaml(text: str, where: str | Path, kind: type[InputError] = InputError) -> Any:

@@ -118,6 +118,18 @@ class ImuNoise:
             settings.accelerometer_walk,
         )
 
+    @classmethod
+    def chosen(cls, calibrated: ImuNoise | None, settings: ImuSettings) -> ImuNoise:
+        """Return the densities of a calibration; those of the settings where one of these is set.
+
+        Args:
+            calibrated: None where there are none.
+            settings: which are set where a density differs from its default.
+        """
+        if calibrated is None or settings.sets_noise:
+            return cls.from_settings(settings)
+        return calibrated
+
 
 @dataclass(frozen=True, eq=False)
 class ImuCalibration:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from loftr_vo.files.errors import InputError, naming
+from loftr_vo.files.numbers import is_number, numbers
 from loftr_vo.files.output_files import write_text
 from loftr_vo.files.regular_file import read_text
 from loftr_vo.files.text import quoted
@@ -24,6 +25,8 @@ MOST_METRES = 1e9
 # Bounds of a quaternion's length, and of the error of R R^T: that of entries with two digits.
 _SHORTEST_QUATERNION, _LONGEST_QUATERNION = 1e-6, 1e6
 _ROTATION_TOLERANCE = 0.05
+# Of the last row of a rigid motion, which is exact but for the rounding of a product.
+_LAST_ROW_TOLERANCE = 1e-6
 
 
 class TrajectoryError(InputError):
@@ -99,7 +102,7 @@ class Trajectory:
                 raise TrajectoryError(f'{where}: the time {words[0]} is not after the one before')
             stamps.append(stamp)
             with naming(where, TrajectoryError):
-                poses.append(pose_from([float(word) for word in words[1:]]))
+                poses.append(pose_from(numbers(words[1:])))
         if not stamps:
             raise TrajectoryError(f'{path} holds no poses')
         return cls(np.array(stamps, np.int64), np.stack(poses))
@@ -148,6 +151,8 @@ def parse_seconds(text: str, where: str) -> int:
         TrajectoryError: the text is not a number, or of more seconds than a stamp can have.
     """
     try:
+        if not is_number(text):
+            raise ValueError('it is no decimal number')
         seconds = Decimal(text)
         # A whole number is made of it below, which takes for ever where it has a million digits.
         possible = seconds.copy_abs() <= MOST_SECONDS
@@ -175,17 +180,17 @@ def pose_from(values: list[float]) -> np.ndarray:
         TrajectoryError: a value is not finite or beyond ``MOST_METRES``, or the quaternion is no
             rotation.
     """
-    numbers = np.array(values, np.float64)
-    if not np.isfinite(numbers).all():
+    array = np.array(values, np.float64)
+    if not np.isfinite(array).all():
         raise TrajectoryError('a value is not finite')
     pose = np.eye(4)
-    pose[:3, 3] = numbers[:3]
-    length = np.abs(numbers[3:]).max()
+    pose[:3, 3] = array[:3]
+    length = np.abs(array[3:]).max()
     if length < _SHORTEST_QUATERNION:
         raise TrajectoryError('the quaternion is zero, so it is no rotation')
     if length > _LONGEST_QUATERNION:
         raise TrajectoryError('the quaternion is far longer than one, so it is no rotation')
-    pose[:3, :3] = Rotation.from_quat(numbers[3:]).as_matrix()
+    pose[:3, :3] = Rotation.from_quat(array[3:]).as_matrix()
     check_pose(pose)
     return pose
 
@@ -205,6 +210,8 @@ def check_pose(pose: np.ndarray) -> None:
         raise TrajectoryError(f'a position is more than {MOST_METRES:g} from the origin')
     if not is_rotation(pose[:3, :3]):
         raise TrajectoryError('its three columns on the left are no rotation')
+    if len(pose) == 4 and np.abs(pose[3] - [0.0, 0.0, 0.0, 1.0]).max() > _LAST_ROW_TOLERANCE:
+        raise TrajectoryError('its last row is not 0 0 0 1')
 
 
 def is_rotation(matrix: np.ndarray) -> bool:

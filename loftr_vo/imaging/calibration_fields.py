@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from loftr_vo.files.numbers import numbers as read_numbers
 from loftr_vo.files.text import quoted
 from loftr_vo.imaging.calibration_checks import CalibrationError
 
@@ -46,7 +47,7 @@ def numbers(values: Mapping[str, Any], name: str, source: str) -> np.ndarray:
     if not isinstance(entry, Mapping) or 'data' not in entry:
         raise CalibrationError(f'{source}: the field {name}.data is missing')
     try:
-        return np.array(entry['data'], np.float64).ravel()
+        return np.array(read_numbers(entry['data']), np.float64).ravel()
     except (TypeError, ValueError, OverflowError) as error:
         raise CalibrationError(
             f'{source}: {name}.data must be a list of numbers, got {quoted(entry["data"])}'

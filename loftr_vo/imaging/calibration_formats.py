@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from loftr_vo.files.errors import naming
+from loftr_vo.files.numbers import number, numbers, whole_number
 from loftr_vo.files.text import quoted
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera import Camera
@@ -65,7 +66,7 @@ def camera_of_sensor(fields: Fields, coefficients: str = 'distortion_coefficient
             'with pinhole-radtan or pinhole-equi'
         )
     width, height = (_whole(side) for side in _list(fields, 'resolution', 2))
-    fx, fy, cx, cy = (float(value) for value in _list(fields, 'intrinsics', 4))
+    fx, fy, cx, cy = numbers(_list(fields, 'intrinsics', 4))
     model, lens = str(_field(fields, 'distortion_model')), _list(fields, coefficients)
     if model == 'none':
         model, lens = 'plumb_bob', []
@@ -93,7 +94,7 @@ def opencv_camera(values: Fields) -> Camera:
     return Camera(
         width,
         height,
-        np.array(_list(matrix, 'data', 9), np.float64).reshape(3, 3),
+        np.array(numbers(_list(matrix, 'data', 9))).reshape(3, 3),
         model,
         _lens(model, _list(lens, 'data')),
     )
@@ -102,18 +103,18 @@ def opencv_camera(values: Fields) -> Camera:
 def orb_slam_camera(values: Fields, name: str) -> Camera:
     """A camera of ORB-SLAM's settings; the second has its size from the first."""
 
-    def number(field: str, default: float | None = None) -> float:
+    def parameter(field: str, default: float | None = None) -> float:
         if default is not None and f'{name}.{field}' not in values:
             return default
-        return float(_field(values, f'{name}.{field}'))
+        return number(_field(values, f'{name}.{field}'))
 
     kind = str(values.get('Camera.type', 'PinHole'))
     if kind == 'KannalaBrandt8':
-        model, lens = 'equidistant', [number(f'k{order}') for order in range(1, 5)]
+        model, lens = 'equidistant', [parameter(f'k{order}') for order in range(1, 5)]
     elif kind in ('PinHole', 'Rectified'):
         model, lens = 'plumb_bob', []
         if kind == 'PinHole':
-            lens = [number(field, 0.0) for field in ('k1', 'k2', 'p1', 'p2', 'k3')]
+            lens = [parameter(field, 0.0) for field in ('k1', 'k2', 'p1', 'p2', 'k3')]
     else:
         raise CalibrationError(
             f'its Camera.type is {quoted(kind)}; known are PinHole, Rectified and KannalaBrandt8'
@@ -121,7 +122,7 @@ def orb_slam_camera(values: Fields, name: str) -> Camera:
     return Camera(
         _whole(_field(values, 'Camera.width')),
         _whole(_field(values, 'Camera.height')),
-        _pinhole(number('fx'), number('fy'), number('cx'), number('cy')),
+        _pinhole(parameter('fx'), parameter('fy'), parameter('cx'), parameter('cy')),
         model,
         _lens(model, lens),
     )
@@ -140,19 +141,19 @@ def colmap_lines(text: str) -> dict[str, tuple[int, list[str]]]:
 def colmap_camera(number: int, words: list[str]) -> Camera:
     """Return the camera of a line ``CAMERA_ID MODEL WIDTH HEIGHT PARAMS``."""
     with naming(f'line {number}', CalibrationError):
-        kind, sides, numbers = words[1], words[2:4], [float(word) for word in words[4:]]
+        kind, sides, found = words[1], words[2:4], numbers(words[4:])
         if kind not in _COLMAP:
             raise CalibrationError(f'its model is {quoted(kind)}; known are {", ".join(_COLMAP)}')
         focals, model, places = _COLMAP[kind]
         count = focals + 2 + sum(place is not None for place in places)
-        if len(numbers) != count:
-            raise CalibrationError(f'{kind} takes {count} parameters, found {len(numbers)}')
-        fx, fy, (cx, cy) = numbers[0], numbers[focals - 1], numbers[focals : focals + 2]
-        rest = numbers[focals + 2 :]
+        if len(found) != count:
+            raise CalibrationError(f'{kind} takes {count} parameters, found {len(found)}')
+        fx, fy, (cx, cy) = found[0], found[focals - 1], found[focals : focals + 2]
+        rest = found[focals + 2 :]
         lens = [0.0 if place is None else rest[place] for place in places]
         return Camera(
-            int(sides[0]),
-            int(sides[1]),
+            whole_number(sides[0]),
+            whole_number(sides[1]),
             _pinhole(fx, fy, cx - _COLMAP_CENTRE, cy - _COLMAP_CENTRE),
             model,
             _lens(model, lens),
@@ -175,7 +176,7 @@ def _lens(model: str, coefficients: list[Any]) -> np.ndarray:
     To ROS, and so to ``Camera``, zeros are a lens without distortion. To these tools a fisheye of
     zeros is the ideal one, whose angles are as the distances from the centre.
     """
-    lens = np.array(coefficients, np.float64)
+    lens = np.array(numbers(coefficients), np.float64)
     if lens.size and not lens.any() and known_lens(model, lens)[0] == 'equidistant':
         lens[0] = _NEXT_TO_NOTHING
     return lens

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from loftr_vo.files.numbers import numbers
 from loftr_vo.files.text import quoted
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera import Camera
@@ -67,8 +68,8 @@ def camera_from_fields(values: Mapping[str, Any]) -> Camera:
     info = SimpleNamespace(
         **{
             **fields,
-            'k': np.array(fields['k'], np.float64),
-            'd': np.array(fields['d'] or [], np.float64),
+            'k': np.array(numbers(fields['k'])),
+            'd': np.array(numbers(fields['d'] or []), np.float64),
             'distortion_model': str(fields.get('distortion_model', '')),
             'roi': SimpleNamespace(**region),
         }

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.config import ImuSettings, describe
 from loftr_vo.files.errors import naming
 from loftr_vo.files.limited_yaml import read_yaml
+from loftr_vo.files.numbers import number, numbers
 from loftr_vo.files.text import quoted
 from loftr_vo.geometry.inertial import ImuCalibration, ImuNoise
 from loftr_vo.geometry.plausible import IMU_CLOCK, IMU_MOUNTING
+from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.geometry.trajectory import TrajectoryError, check_pose
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.calibration_files import split_camera
@@ -30,7 +33,8 @@ _DENSITIES = (
     ('gyroscope_random_walk', 'gyro_random_walk'),
     ('accelerometer_random_walk', 'accel_random_walk'),
 )
-_MOST_DENSITY = 10.0
+# Metres, and entries of a rotation, within which two poses are one, rounded to a few digits.
+_SAME_POSE = 0.005
 # In the names of the files that Kalibr's calibration of camera and IMU writes.
 _CHAIN = 'camchain-imucam'
 
@@ -97,10 +101,21 @@ def noise_of(values: Fields) -> ImuNoise | None:
         )
         raise CalibrationError(f'the field {missing} is missing, the other densities are there')
     densities = [_number(values[name], name) for name in found]
-    for name, density in zip(found, densities, strict=True):
-        if not 0.0 < density <= _MOST_DENSITY:
-            raise CalibrationError(f'{name} must be positive, at most {_MOST_DENSITY:g}')
+    for name, density, setting in zip(found, densities, ImuSettings.DENSITIES, strict=True):
+        _check_density(name, density, setting)
     return ImuNoise(*densities)
+
+
+def _check_density(name: str, density: float, setting: str) -> None:
+    """Make sure that a density is within the range of the setting that it takes the place of."""
+    about = next(about for each, _, about in describe(ImuSettings()) if each == setting)
+    assert about.low is not None
+    assert about.high is not None
+    if not about.low <= density <= about.high:
+        raise CalibrationError(
+            f'{name} is {density:g}, but must be within {about.low:g} to {about.high:g} '
+            f'{about.unit}'
+        )
 
 
 def rigid_motion(value: Any, name: str) -> np.ndarray:
@@ -114,7 +129,7 @@ def rigid_motion(value: Any, name: str) -> np.ndarray:
     if isinstance(value, Mapping):
         value = value.get('data')
     with naming(name, CalibrationError):
-        matrix = np.array(value, np.float64)
+        matrix = np.array(numbers(value), np.float64)
         if matrix.size != 16:
             raise CalibrationError('expected the 16 numbers of a rigid motion')
         matrix = matrix.reshape(4, 4)
@@ -160,10 +175,17 @@ def _camera(values: Fields, wanted: str, path: Path) -> Fields:
 
 def _pose(camera: Fields) -> np.ndarray:
     """Return the motion (4, 4) that maps points of the camera to the IMU."""
+    poses = []
     if 'T_imu_cam' in camera:
-        return rigid_motion(camera['T_imu_cam'], 'T_imu_cam')
+        poses.append(rigid_motion(camera['T_imu_cam'], 'T_imu_cam'))
     if 'T_cam_imu' in camera:
-        return np.linalg.inv(rigid_motion(camera['T_cam_imu'], 'T_cam_imu'))
+        poses.append(inverse_transform(rigid_motion(camera['T_cam_imu'], 'T_cam_imu')))
+    if len(poses) == 2 and np.abs(poses[0] - poses[1]).max() > _SAME_POSE:
+        raise CalibrationError(
+            'T_imu_cam is not the inverse of T_cam_imu: remove the one that is wrong'
+        )
+    if poses:
+        return poses[0]
     raise CalibrationError(
         'the field T_imu_cam is missing, the pose of the camera in the IMU (or T_cam_imu, as '
         'Kalibr names its inverse)'
@@ -173,7 +195,7 @@ def _pose(camera: Fields) -> np.ndarray:
 def _number(value: Any, name: str) -> float:
     # PyYAML takes 1e-4, without a point, for text.
     with naming(name, CalibrationError):
-        return float(value)
+        return number(value)
 
 
 def _mapping(value: Any) -> Fields:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from loftr_vo.files.numbers import number, whole_number
 from loftr_vo.imaging.calibration_checks import CalibrationError
 
 _HEAD = '<opencv_storage>'
@@ -47,7 +48,11 @@ def _numbers(text: str | None) -> Any:
     """Return the number, or the list of numbers, in a text; the text if it is something else."""
     words = (text or '').split()
     try:
-        numbers = [int(word) if word.lstrip('+-').isdigit() else float(word) for word in words]
+        found = [_number(word) for word in words]
     except ValueError:
         return (text or '').strip()
-    return numbers[0] if len(numbers) == 1 else numbers
+    return found[0] if len(found) == 1 else found
+
+
+def _number(word: str) -> float:
+    return whole_number(word) if word.lstrip('+-').isdigit() else number(word)

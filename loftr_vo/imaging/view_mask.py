@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from loftr_vo.files.numbers import whole_number
 from loftr_vo.files.regular_file import read_bytes
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.image_decoding import GREY_ANY_DEPTH, ImageError, decode_picture
@@ -34,7 +35,7 @@ def check_margin(values: Iterable[Any]) -> tuple[int, int, int, int]:
     Raises:
         ValueError: they are not four whole numbers from 0 on.
     """
-    margin = [int(value) for value in values]
+    margin = [whole_number(value) for value in values]
     if len(margin) != 4 or min(margin) < 0:
         raise ValueError(f'a margin is four numbers of pixels from 0 on, got {margin}')
     top, bottom, left, right = margin

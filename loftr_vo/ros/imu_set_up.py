@@ -41,7 +41,8 @@ def make_imu_input(
     noise, pose, shift = ImuNoise.from_settings(needed.imu), None, 0
     if settings.imu_calibration:
         calibration = read_imu_calibration(settings.imu_calibration)
-        noise, pose = calibration.noise or noise, calibration.imu_from_camera
+        noise = ImuNoise.chosen(calibration.noise, needed.imu)
+        pose = calibration.imu_from_camera
         shift = round(calibration.time_shift * 1e9)
 
     def mount(imu_from_camera: np.ndarray) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from loftr_vo.config import NodeSettings, Settings, describe
 from loftr_vo.files.errors import InputError
+from loftr_vo.files.numbers import number
 from loftr_vo.ros.parameter_files import ParameterFile
 
 _DEFAULTS: dict[str, Any] = {
@@ -49,7 +50,7 @@ class LaunchValues:
         if not text:
             return None
         try:
-            value = float(text)
+            value = number(text)
         except ValueError:
             raise ValueError(f'{name}:={text} is not a number') from None
         if not low <= value <= high:

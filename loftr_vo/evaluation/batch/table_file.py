@@ -15,6 +15,7 @@ from typing import Any
 from loftr_vo.evaluation.batch import storage
 from loftr_vo.evaluation.batch.schema import COLUMNS, Column
 from loftr_vo.files.errors import InputError, naming
+from loftr_vo.files.numbers import number, whole_number
 
 PARQUET, CSV = 'results.parquet', 'results.csv'
 
@@ -132,8 +133,8 @@ def _read_parquet(content: bytes) -> list[dict[str, Any]]:
 def _read_csv(content: bytes) -> list[dict[str, Any]]:
     kinds = {column.name: column.kind for column in COLUMNS}
     parse: dict[str, Callable[[str], Any]] = {
-        'integer': int,
-        'number': float,
+        'integer': whole_number,
+        'number': number,
         'truth': lambda text: text == 'True',
         'text': str,
     }
