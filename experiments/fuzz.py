@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
@@ -36,6 +37,12 @@ _MOST_LINES = 100  # of the terminal, for a round
 _LONGEST_LINE = 1000  # characters
 _MOST_GROWTH = 300.0  # MiB of memory since the first round
 _SHARE_OF_STAMPS = 0.1
+# Name, source of scale, and whether pictures are compressed.
+_NODES = (
+    ('raw_depth', 'depth', False),
+    ('compressed_wheels', 'odometry', True),
+    ('raw_imu', 'imu', False),
+)
 
 
 class FuzzError(RuntimeError):
@@ -103,6 +110,11 @@ class _Attack:
             assert frame.depth is not None  # a scene has it
             depth = rig.image(frame.depth, '32FC1')
             publish('depth Image', rig.depths, depth, mutations.mutate_depth)
+        elif self._source == 'imu':
+            # Good ones between, or nothing would ever be integrated.
+            for good in rig.measurements(stamp)[:-1]:
+                rig.imus.publish(good)
+            publish('Imu', rig.imus, rig.measurements(stamp)[-1], mutations.mutate_imu)
         else:
             wheels = rig.wheel_message(rig.scene.base_pose(rig.scene.index), stamp)
             publish('Odometry', rig.wheels, wheels, mutations.mutate_odometry)
@@ -115,7 +127,7 @@ class _Attack:
 
 
 def fuzz(messages: int, seed: int, folder: Path, report: Callable[[str], None]) -> Outcome:
-    """Send messages made wrong to two nodes, and hold them to what is promised.
+    """Send messages made wrong to three nodes, and hold them to what is promised.
 
     Args:
         messages: how many, in all.
@@ -129,13 +141,10 @@ def fuzz(messages: int, seed: int, folder: Path, report: Callable[[str], None]) 
     """
     outcome = Outcome()
     start = time.monotonic()
-    for name, source, compressed in (
-        ('raw_depth', 'depth', False),
-        ('compressed_wheels', 'odometry', True),
-    ):
+    for name, source, compressed in _NODES:
         attack = _Attack(name, source, compressed, seed, folder)
         try:
-            _run(attack, messages // 2, outcome, report)
+            _run(attack, math.ceil(messages / len(_NODES)), outcome, report)
         finally:
             attack.rig.close()
     outcome.seconds = time.monotonic() - start

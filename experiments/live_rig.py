@@ -17,11 +17,12 @@ import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from experiments.node_listener import NodeListener, Status
 from experiments.scene import PERIOD, Scene
 from experiments.watched_node import WatchedNode
+from loftr_vo.ros.imu_simulator import imu_message
 from loftr_vo.ros.messages import header, pose_message
 
 FRAME = 'camera_optical_frame'
@@ -29,6 +30,8 @@ _START_TIMEOUT = 120.0  # seconds
 _TIMEOUT = 60.0
 # Pictures that a recovery may take: the first may be a new start, the next has the parallax.
 _MOST_GOOD = 15
+# Of a measurement of the IMU, in rad/s and m/s^2.
+_TURN_NOISE, _FORCE_NOISE = 0.002, 0.03
 _FOR_ONE = 20.0  # seconds until one good picture must be answered
 
 
@@ -75,6 +78,8 @@ class LiveRig:
         self.infos = create(CameraInfo, 'camera_info', quality)
         self.depths = create(Image, 'depth', quality)
         self.wheels = create(Odometry, 'scale_odom', quality)
+        self.imus = create(Imu, 'imu', quality)
+        self._rng = np.random.default_rng(0)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
         self._spinner = threading.Thread(target=self._spin, daemon=True)
@@ -197,7 +202,27 @@ class LiveRig:
             self.show_depth(frame.depth, stamp)
         if self.wheels.get_subscription_count():
             self.roll(self.scene.base_pose(index), stamp)
+        if self.imus.get_subscription_count():
+            for message in self.measurements(stamp):
+                self.imus.publish(message)
         return self.show(frame.image, stamp)
+
+    def measurements(self, stamp: int, count: int = 20) -> list[Imu]:
+        """Return what an IMU measured in the period before the picture at a stamp.
+
+        The last one has the picture's stamp. Noise is that of a cheap one.
+        """
+        turn, force = self.scene.imu()
+        stamps = [stamp - PERIOD * left // count for left in reversed(range(count))]
+        return [
+            imu_message(
+                each,
+                turn + self._rng.normal(0.0, _TURN_NOISE, 3),
+                force + self._rng.normal(0.0, _FORCE_NOISE, 3),
+                FRAME,
+            )
+            for each in stamps
+        ]
 
     def show_depth(
         self, depth: np.ndarray, stamp: int, encoding: str = '32FC1', **fields: Any

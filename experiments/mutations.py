@@ -96,6 +96,15 @@ def mutate_odometry(message: Any, rng: Rng) -> None:
         message.child_frame_id = text(rng)
 
 
+def mutate_imu(message: Any, rng: Rng) -> None:
+    """Make an ``Imu`` wrong: numbers of its turn rate and its specific force."""
+    for _ in range(int(rng.integers(1, 4))):
+        part = message.angular_velocity if rng.random() < 0.5 else message.linear_acceleration
+        setattr(part, str(rng.choice(list('xyz'))), float(rng.choice(NUMBERS)))
+    if rng.random() < 0.2:
+        message.orientation.w = float(rng.choice(NUMBERS))
+
+
 def text(rng: Rng) -> str:
     """Return a text that nobody expects."""
     return str(rng.choice(TEXTS))

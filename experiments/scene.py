@@ -9,9 +9,12 @@ import itertools
 import numpy as np
 
 from loftr_vo.geometry.axes import BODY_FROM_OPTICAL
+from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
+# In the camera at the first frame, which looks along the horizon: its y axis points down.
+_UP = np.array([0.0, -9.81, 0.0])
 PERIOD = 200_000_000  # nanoseconds from one picture to the next
 _RATE = 5.0
 
@@ -31,11 +34,11 @@ class Scene:
         self._frames: dict[int, Frame] = {}
         self._order = itertools.cycle([*range(frames), *range(frames - 2, 0, -1)])
         self.camera = self._sequence.camera
-        self.index = 0
+        self.index = self.before = 0
 
     def next(self) -> Frame:
-        """Return the frame after the last one; it is at ``index``."""
-        self.index = next(self._order)
+        """Return the frame after the last one; it is at ``index``, the last one at ``before``."""
+        self.before, self.index = self.index, next(self._order)
         return self.frame(self.index)
 
     def frame(self, index: int) -> Frame:
@@ -43,6 +46,19 @@ class Scene:
         if index not in self._frames:
             self._frames[index] = self._sequence.frame(index)
         return self._frames[index]
+
+    def imu(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what an IMU at the camera measures from the frame before to the last one.
+
+        Returns:
+            (3,) the mean turn rate in rad/s, and (3,) the specific force of a camera that is not
+            accelerated, in m/s^2; both in the camera's axes.
+        """
+        truth = self._sequence.ground_truth
+        assert truth is not None  # rendered
+        before, now = (truth.poses[index][:3, :3] for index in (self.before, self.index))
+        turn = rotation_vector(before.T @ now) / (PERIOD * 1e-9)
+        return turn, now.T @ truth.poses[0][:3, :3] @ _UP
 
     def base_pose(self, index: int) -> np.ndarray:
         """(4, 4) metres: where exact wheels have the base at a frame; x forward, z up."""

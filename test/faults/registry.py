@@ -12,6 +12,7 @@ from collections import Counter
 import calibration_faults
 import command_faults
 import compressed_faults
+import imu_faults
 import oddities  # noqa: F401
 import picture_faults
 import scale_faults
@@ -25,6 +26,7 @@ KINDS = {
     calibration_faults.KIND: 'Calibrations',
     scale_faults.DEPTH: 'Depth images',
     scale_faults.WHEELS: 'Wheels',
+    imu_faults.KIND: 'Inertial measurements',
     service_faults.KIND: 'Parameters, services, lifecycle',
     start_faults.KIND: 'Starting and ending',
     command_faults.KIND: 'The command',

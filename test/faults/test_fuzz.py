@@ -11,7 +11,7 @@ from ros_domain import ros  # noqa: F401 a fixture, used by every test here
 from experiments.fuzz import fuzz
 
 MESSAGES = 2000
-KINDS = {'Image', 'CompressedImage', 'CameraInfo', 'depth Image', 'Odometry'}
+KINDS = {'Image', 'CompressedImage', 'CameraInfo', 'depth Image', 'Odometry', 'Imu'}
 
 
 def test_two_thousand_messages_made_wrong(tmp_path):

@@ -12,6 +12,7 @@ import compressed_faults
 from calibration_faults import KIND as CALIBRATION
 from fault import ODDITIES, faults_of, name_of
 from fault_rig import FaultRig
+from imu_faults import KIND as IMU
 from oddities import COMPRESSED, PLAIN
 from picture_faults import KIND as PICTURE
 from ros_domain import ros  # noqa: F401 a fixture, used by every test here
@@ -74,6 +75,11 @@ def wheels(make_rig):
     return make_rig('wheels', **{'scale.source': 'odometry', 'keyframe.max_age': 1})
 
 
+@pytest.fixture(scope='module')
+def imu(make_rig):
+    return make_rig('imu', **{'scale.source': 'imu'})
+
+
 def face(rig, fault):
     try:
         rig.face(fault)
@@ -122,7 +128,12 @@ def test_bad_wheels(wheels, fault):
     face(wheels, fault)
 
 
-@pytest.mark.parametrize('name', ['plain', 'compressed', 'depth', 'wheels'])
+@pytest.mark.parametrize('fault', faults_of(IMU), ids=name_of)
+def test_bad_imu(imu, fault):
+    face(imu, fault)
+
+
+@pytest.mark.parametrize('name', ['plain', 'compressed', 'depth', 'wheels', 'imu'])
 def test_node_ends_well_after_all_that(request, name):
     rig = request.getfixturevalue(name)
     rig.track()
