@@ -113,15 +113,18 @@ class Matcher:
     def encode(self, image: np.ndarray) -> EncodedImage:
         """Start to run the CNN on an (H, W) uint8 picture.
 
+        It runs again when the picture is matched after ``EncodedImage.release``, so the picture
+        must not change.
+
         Raises:
             PictureError: a picture too small to match.
             DeviceLostError: a GPU failed, or has too little memory.
         """
-        shape = image.shape[0], image.shape[1]
-        working = self.working_shape(shape)
-        return EncodedImage(self._encode(image, working), shape, working)
+        picture = self.encode_later(image)
+        picture.start()
+        return picture
 
-    def encode_later(self, image: np.ndarray) -> EncodedImage:
+    def encode_later(self, image: np.ndarray) -> DeferredPicture:
         """Return what ``encode`` does; the CNN runs when the picture is first matched, if ever.
 
         Raises:
