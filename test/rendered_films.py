@@ -35,10 +35,20 @@ def film(kind, seed):
     return Film(SyntheticSequence(kind, _FRAMES, seed=seed))
 
 
-@functools.cache
 def scores_of_film(kind, seed):
     """Return the scores of the odometry with the settings ``AT_320``, which tracks each frame."""
-    return followed(film(kind, seed))[0]
+    return _results_of_film(kind, seed)[0]
+
+
+def records_of_film(kind, seed):
+    """Return what the odometry with these settings made of each frame."""
+    return _results_of_film(kind, seed)[1]
+
+
+@functools.cache
+def _results_of_film(kind, seed):
+    scores, run = followed(film(kind, seed))
+    return scores, run.records
 
 
 def followed(sequence):

@@ -38,7 +38,7 @@ def test_real_sequences_are_followed_to_the_end(name, ate_percent, rotation_deg)
 
 @pytest.mark.parametrize('kind', ['room', 'street'])
 def test_rendered_sequences_keep_one_scale(kind):
-    scores = scores_of_film(kind, 3)
+    scores = scores_of_film(kind, 5)
     assert scores.ate_percent < 1.0
     assert scores.scale_drift == pytest.approx(1.0, abs=0.15)
 

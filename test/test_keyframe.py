@@ -9,8 +9,9 @@ import pytest
 from exact_world import HEIGHT, WIDTH, ExactMatcher, World, camera, pose
 from scipy.spatial.transform import Rotation
 
-from loftr_vo.imaging.frame import Frame
-from loftr_vo.matching.lucas_kanade import LocatedMatches
+from loftr_vo.imaging.frame import Frame, RightPicture
+from loftr_vo.matching.encoded_image import DeferredPicture, EncodedImage
+from loftr_vo.matching.lucas_kanade import LocatedMatches, Texture
 from loftr_vo.odometry.map.depth_filter import propagate_depth, update_depth
 from loftr_vo.odometry.map.keyframe import Keyframe
 
@@ -44,6 +45,34 @@ def test_a_new_keyframe_has_only_the_reference_depth(keyframe):
     points, confidence = keyframe.points()
     assert points.shape == (0, 3)
     assert confidence.shape == (0,)
+
+
+def test_a_released_keyframe_holds_little_more_than_its_picture():
+    shape = (480, 640)
+    seen = camera(640, 480, 520.0)
+    right = RightPicture(np.zeros(shape, np.uint8), seen, np.eye(4))
+    frame = Frame(np.zeros(shape, np.uint8), 0, seen, np.ones(shape, np.float32), right=right)
+    working = (360, 480)
+    features = np.zeros(3_600_000, np.uint8)
+    encoded = DeferredPicture(features.copy, shape, working)
+    keyframe = Keyframe(0, frame, encoded, np.eye(4), np.eye(7), 4.0)
+    _ = encoded.features, frame.normalised
+    assert bytes_held(keyframe) > 5 * 2**20
+    keyframe.release()
+    assert bytes_held(keyframe) < 0.75 * 2**20
+    assert np.array_equal(keyframe.frame.normalised, frame.normalised)
+    assert np.array_equal(encoded.features, features)
+
+
+def bytes_held(owner):
+    """Bytes of the arrays that an object has as attributes, and its attributes in turn."""
+    held = 0
+    for value in vars(owner).values():
+        if isinstance(value, np.ndarray):
+            held += value.nbytes
+        elif isinstance(value, Frame | RightPicture | EncodedImage | Texture):
+            held += bytes_held(value)
+    return held
 
 
 def test_its_rays_are_those_of_the_cells(keyframe):

@@ -16,7 +16,9 @@ SECOND = 10**9
 def keyframe(number, links=()):
     image = np.random.default_rng(number).integers(0, 256, (24, 32), dtype=np.uint8)
     frame = SimpleNamespace(image=image, stamp=number * SECOND)
-    return SimpleNamespace(number=number, frame=frame, links=list(links))
+    made = SimpleNamespace(number=number, frame=frame, links=list(links), released=False)
+    made.release = lambda: setattr(made, 'released', True)
+    return made
 
 
 def numbers(keyframes):
@@ -63,6 +65,25 @@ def test_an_old_map_is_kept_and_gone_back_to():
     assert not store.scale_carried
     # And the new map is an old one now.
     assert numbers(store.old_candidates(keyframe(6).frame.image)) == [6]
+
+
+def test_what_is_outside_the_window_is_released():
+    store = store_of(6)
+    assert [each.released for each in store.of_map] == [True] * 3 + [False] * 3
+    archived = store.of_map
+    store.start_map(6 * SECOND, keep=True)
+    assert all(each.released for each in archived)
+
+
+def test_of_those_that_were_tried_only_the_most_similar_stays_encoded():
+    store = store_of(3)
+    archived = store.of_map
+    store.start_map(3 * SECOND, keep=True)
+    store.add(keyframe(3))
+    for each in archived:
+        each.released = False
+    next(store.candidates(archived[1].frame.image))
+    assert [each.released for each in archived] == [True, False, True]
 
 
 def test_a_map_not_worth_keeping_is_not_kept():

@@ -34,7 +34,7 @@ HALF = [
 
 
 # Of batches, tokens and those they attend to: tiles that end within, one tile, many tiles.
-COUNTS = [(2, 130, 130), (1, 64, 300), (2, 16, 1100)]
+COUNTS = [(2, 130, 130), (1, 64, 300), (2, 16, 600)]
 
 
 @pytest.fixture(autouse=True)

@@ -149,6 +149,18 @@ def test_a_picture_is_not_changed_by_encoding(matcher, pair):
     assert np.array_equal(pair[0], before)
 
 
+def test_a_released_picture_is_encoded_again_with_the_same_result(pair):
+    matcher = Matcher(dataclasses.replace(ON_CPU, image_size=160))
+    first, second = (matcher.encode(picture) for picture in pair)
+    before = matcher.match(first, second).result()
+    first.release()
+    assert matcher.encoded == 2
+    after = matcher.match(first, second).result()
+    assert matcher.encoded == 3
+    assert np.array_equal(after.cells, before.cells)
+    assert np.array_equal(after.keypoints1, before.keypoints1)
+
+
 def test_keypoints_of_a_shrunk_picture_are_in_its_own_pixels(pair):
     """A picture matched with itself: every point is found where it is, at any working size."""
     matcher = Matcher(dataclasses.replace(ON_CPU, image_size=240))

@@ -271,6 +271,19 @@ def test_footprints_lie_around_their_position(taps):
     assert torch.allclose(value, (place[:, 0] - 0.5) / 255, atol=1e-3)
 
 
+def test_past_its_ends_a_texture_is_mirrored():
+    generator = torch.Generator().manual_seed(2)
+    textures = TextureBank.from_textures(torch.rand(1, 32, 32, generator=generator))
+    inside = 32 * torch.rand(100, 2, generator=generator)
+    index = torch.zeros(100, dtype=torch.long)
+    for step in (1.0, 3.0):
+        footprint = step * torch.eye(2).expand(100, 2, 2)
+        expected = sample(textures, index, inside, footprint, taps=1)
+        for beyond in (-inside, 64 - inside, inside - 128, inside + 64):
+            value = sample(textures, index, beyond, footprint, taps=1)
+            assert torch.allclose(value, expected, atol=1e-4)
+
+
 def test_supersampling_averages_outlines():
     world = scene([[0, 0, 5], [0.013, 0, 2]], [[0, 0, 0], [0, 0, 0]], [[9, 9], [0.3, 0.3]])
     dark_on_light = TextureBank.from_textures(

@@ -169,7 +169,7 @@ class RoomWithArm(Sequence):
 def test_with_a_mask_an_arm_in_view_does_no_harm():
     without, masked = [], []
     # In one room or the other, a third of the view less is worse or better by a half.
-    for seed in (3, 5, 7, 9):
+    for seed in (5, 6, 7, 9):
         without.append(scores_of_film('room', seed).ate_percent)
         room = RoomWithArm(film('room', seed))
         room.use_mask(ViewMask(margin=(0, 80, 0, 0)))

@@ -94,6 +94,10 @@ class Frame:
         """(H, W) uint8, the picture after ``normalise_contrast``; computed at first use."""
         return normalise_contrast(self.image)
 
+    def picture_only(self) -> Frame:
+        """Return it without what other sensors measured, and what was computed from it."""
+        return Frame(self.image, self.stamp, self.camera)
+
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint8:
             raise ValueError(

@@ -30,10 +30,12 @@ _TO_GREY: dict[str, int | None] = {
     'bgra8': cv2.COLOR_BGRA2GRAY,
     '8UC3': cv2.COLOR_BGR2GRAY,
     '8UC4': cv2.COLOR_BGRA2GRAY,
-    'bayer_rggb8': cv2.COLOR_BayerRGGB2GRAY,
-    'bayer_bggr8': cv2.COLOR_BayerBGGR2GRAY,
-    'bayer_gbrg8': cv2.COLOR_BayerGBRG2GRAY,
-    'bayer_grbg8': cv2.COLOR_BayerGRBG2GRAY,
+    # OpenCV names a pattern by its second row's second and third pixel; its names by the first
+    # two rows came after 4.5.4, which Ubuntu 22.04 has.
+    'bayer_rggb8': cv2.COLOR_BayerBG2GRAY,
+    'bayer_bggr8': cv2.COLOR_BayerRG2GRAY,
+    'bayer_gbrg8': cv2.COLOR_BayerGR2GRAY,
+    'bayer_grbg8': cv2.COLOR_BayerGB2GRAY,
     'uyvy': cv2.COLOR_YUV2GRAY_UYVY,
     'yuv422': cv2.COLOR_YUV2GRAY_UYVY,
     'yuyv': cv2.COLOR_YUV2GRAY_YUYV,

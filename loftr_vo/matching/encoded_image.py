@@ -42,6 +42,9 @@ class EncodedImage:
         """
         return _cell_centres(self.shape, self.working_shape)
 
+    def release(self) -> None:
+        """Free the features' memory, where they can be computed again when they are needed."""
+
 
 def _image_pixels_per_network_pixel(
     shape: tuple[int, int], working_shape: tuple[int, int]
@@ -50,7 +53,7 @@ def _image_pixels_per_network_pixel(
 
 
 class DeferredPicture(EncodedImage):
-    """A picture that is encoded only once its features are needed, if ever.
+    """A picture that is encoded once its features are needed, and again after ``release``.
 
     Args:
         encode: starts the network on it.
@@ -71,6 +74,14 @@ class DeferredPicture(EncodedImage):
     def features(self) -> Any:  # type: ignore[override]
         """See ``EncodedImage``."""
         return self._encode()  # type: ignore[attr-defined]
+
+    def start(self) -> None:
+        """Start to encode it, unless that was done."""
+        _ = self.features
+
+    def release(self) -> None:
+        """See ``EncodedImage``."""
+        self.__dict__.pop('features', None)
 
 
 @lru_cache(maxsize=_CACHED_SIZES)

@@ -141,9 +141,10 @@ def foliage(generator: np.random.Generator, size: int) -> np.ndarray:
     length = generator.uniform(2, 9)
     for _ in range(int(min(6000, 2.5 * size * size / length**2))):
         axes = (max(1, int(generator.normal(length, 1))), max(1, int(length * 0.4)))
-        grey = int(np.clip(generator.normal(130, 55), 0, 255))
+        grey = int(min(max(generator.normal(130, 55), 0.0), 255.0))
         angle = float(generator.uniform(0, 180))
-        centre = _point(generator.integers(0, size, 2))
+        # Two numbers at a time take four times as long, and there are thousands of leaves.
+        centre = int(generator.integers(0, size)), int(generator.integers(0, size))
         cv2.ellipse(canvas, centre, axes, angle, 0, 360, grey, -1, cv2.LINE_AA)
     return canvas / 255.0
 

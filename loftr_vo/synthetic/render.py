@@ -93,28 +93,43 @@ def _shade(
 ) -> torch.Tensor:
     """(B, N) intensities."""
     index = hits.chosen.clamp_min(0)
-    batch = torch.arange(len(index), device=index.device)[:, None]
-    local = homographies[batch, index]  # (B, N, 3, 3)
-    x, y, _ = hits.pixels[..., None].unbind(1)
-    numerator = local[..., :2, 0] * x + local[..., :2, 1] * y + local[..., :2, 2]
-    w = torch.where(hits.chosen < 0, torch.ones_like(hits.inverse_depth), hits.inverse_depth)
-    position = numerator / w[..., None]  # metres from the centre
-    # d(U/w)/dx = (dU/dx - (U/w) dw/dx) / w, for x and y of the pixel: (B, N, uv, xy)
-    jacobian = (local[..., :2, :2] - position[..., None] * local[..., 2:3, :2]) / w[
-        ..., None, None
-    ]
-    density = scene.density[batch, index]
-    texels = position * density[..., None] + scene.offset[batch, index]
-    jacobian = jacobian * (density / per_pixel)[..., None, None]
-
-    sky, sky_jacobian = _background(hits.pixels, world_from_camera, intrinsics)
     missed = hits.chosen < 0
-    texels = torch.where(missed[..., None], sky, texels)
-    jacobian = torch.where(missed[..., None, None], sky_jacobian / per_pixel, jacobian)
 
-    texture = scene.texture[batch, index]
-    value = sample(bank, texture, texels, jacobian, taps)
-    contrast = torch.where(missed, torch.ones_like(value), scene.contrast[batch, index])
+    def of_hit(values: torch.Tensor) -> torch.Tensor:
+        return values.gather(1, index)
+
+    # One plane an entry of the homography: (B, N) each.
+    entries = homographies.flatten(2).transpose(1, 2)
+    u_x, u_y, u_1, v_x, v_y, v_1, w_x, w_y, _ = entries.gather(
+        2, index[:, None].expand(-1, 9, -1)
+    ).unbind(1)
+    x, y, _ = hits.pixels.unbind(1)
+    w = torch.where(missed, torch.ones_like(hits.inverse_depth), hits.inverse_depth)
+    density = of_hit(scene.density)
+    scale = density / per_pixel
+    offset = scene.offset.gather(1, index[..., None].expand(-1, -1, 2)).unbind(-1)
+    texels, jacobian = [], []
+    for (by_x, by_y, constant), start in zip(
+        ((u_x, u_y, u_1), (v_x, v_y, v_1)), offset, strict=True
+    ):
+        metres = (by_x * x + by_y * y + constant) / w  # from the centre
+        texels.append(metres * density + start)
+        # d(U/w)/dx = (dU/dx - (U/w) dw/dx) / w, for x and y of the pixel.
+        jacobian += [(by_x - metres * w_x) / w * scale, (by_y - metres * w_y) / w * scale]
+    if not index.is_cpu or missed.any():  # a GPU would be waited for
+        sky, sky_jacobian = _background(hits.pixels, world_from_camera, intrinsics)
+        beyond = [*sky.unbind(-1), *(sky_jacobian / per_pixel).flatten(-2).unbind(-1)]
+        seen = [*texels, *jacobian]
+        seen = [torch.where(missed, *pair) for pair in zip(beyond, seen, strict=True)]
+        texels, jacobian = seen[:2], seen[2:]
+    value = sample(
+        bank,
+        of_hit(scene.texture),
+        torch.stack(texels).movedim(0, -1),
+        torch.stack(jacobian).movedim(0, -1).unflatten(-1, (2, 2)),
+        taps,
+    )
+    contrast = torch.where(missed, torch.ones_like(value), of_hit(scene.contrast))
     return 0.5 + (value - 0.5) * contrast
 
 

@@ -17,6 +17,9 @@ import pytest
 import recordings
 from command_faults import KIND
 from fault import faults_of, name_of
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+
 from node_harness import environment
 
 from experiments.node_listener import pattern

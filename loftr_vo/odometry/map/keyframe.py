@@ -131,6 +131,15 @@ class Keyframe:
         seen = PixelRays.of(points, self.frame.camera, readout_rotation)
         self.rays, self.by_pixel, self.usable = seen.rays, seen.by_pixel, seen.usable
 
+    def release(self) -> None:
+        """Free the memory of what can be computed again from the picture, or is not needed again.
+
+        Its features and its contrast-normalised picture are computed again when a frame is matched
+        with it; a depth image or a right picture is measured when the keyframe is new.
+        """
+        self.encoded.release()
+        self.frame = self.frame.picture_only()
+
     def reset_depth(self, reference_depth: float) -> None:
         """Set all cells to the reference depth, with a variance that hardly weighs."""
         self.reference_depth = reference_depth
