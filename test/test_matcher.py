@@ -223,3 +223,29 @@ def test_bfloat16_finds_nearly_the_same(matcher, pair):
     assert len(shared) > 0.7 * len(exact)
     distance = np.linalg.norm(coarse.keypoints1[at] - exact.keypoints1[where], axis=1)
     assert np.median(distance) < 0.2
+
+
+@pytest.mark.parametrize(
+    ('given', 'cores', 'leave', 'expected'),
+    [(None, 4, True, [3]), (None, 4, False, [4]), (None, 1, True, [1]), ('4', 4, True, [])],
+)
+def test_a_network_on_a_cpu_leaves_a_core(matcher, monkeypatch, given, cores, leave, expected):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    if given is not None:
+        monkeypatch.setenv('OMP_NUM_THREADS', given)
+    asked = []
+    monkeypatch.setattr(matcher, '_threads', cores)
+    monkeypatch.setattr(matcher._backend, 'use_threads', asked.append)
+    matcher.leave_a_core(leave)
+    assert asked == expected
+
+
+def test_the_number_of_threads_is_that_of_the_networks_thread(matcher):
+    backend = matcher._backend
+    before = backend._thread.submit(torch.get_num_threads).result()
+    try:
+        for threads in (1, 2):
+            backend.use_threads(threads)
+            assert backend._thread.submit(torch.get_num_threads).result() == threads
+    finally:
+        backend.use_threads(before)
