@@ -34,6 +34,12 @@ class ForwardOdometry:
         for frame in frames:
             yield self.track(frame)
 
+    def can_track(self, frame):
+        return True
+
+    def refine(self):
+        return False
+
     def track(self, frame):
         self.starts.append(time.monotonic())
         self.frames.append(frame)

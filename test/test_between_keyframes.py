@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from exact_world import ExactMatcher, pose
+from exact_world import ExactMatcher, World, pose
 from point_scenes import degrees_between
 
 from loftr_vo.config import Settings, replace
@@ -188,6 +188,86 @@ def test_live_a_keyframe_is_refined_in_steps(world, frames, monkeypatch):
         odometry.finish()
         most = max(most, len(looked))
     assert most == 1
+
+
+def test_live_a_new_keyframe_waits_for_the_last_one_while_it_overlaps(world, frames):
+    counts = []
+    for in_time in (True, False):
+        odometry = odometry_in(world)
+        odometry.live = True
+        estimates = []
+        for step, frame in enumerate(frames):
+            odometry._matcher.in_time = in_time or step < 6
+            estimates.append(odometry.track(frame))
+            odometry.finish()
+            while odometry.refine():
+                pass
+        counts.append(sum(each.is_keyframe for each in estimates[6:]))
+        assert all(each.matched_by == 'tracks' for each in estimates[6:])
+    assert counts[1] < counts[0]
+
+
+def test_refinement_goes_on_between_frames_and_ends(world, frames):
+    odometry = odometry_in(world)
+    odometry.live = True
+    steps = []
+    for frame in frames:
+        odometry.track(frame)
+        odometry.finish()
+        steps.append(0)
+        while odometry.refine():
+            steps[-1] += 1
+    assert max(steps) >= 3
+    assert not odometry.refine()
+
+
+def test_a_frame_that_can_be_tracked_is_known_beforehand_and_tracked_once(
+    world, frames, monkeypatch
+):
+    odometry, reference = odometry_in(world), odometry_in(world)
+    for each in (odometry, reference):
+        list(each.stream(frames[:12]))
+    expected = reference.track(frames[13])
+    predictions = []
+    predict = reference_search.predict_matches
+    monkeypatch.setattr(
+        reference_search, 'predict_matches', lambda *a: predictions.append(1) or predict(*a)
+    )
+    assert odometry.can_track(frames[13])
+    estimate = odometry.track(frames[13])
+    assert len(predictions) == 1
+    assert estimate.matched_by == 'tracks'
+    assert np.array_equal(estimate.pose, expected.pose)
+
+
+def test_a_frame_from_elsewhere_cannot_be_tracked_and_the_trial_changes_nothing(world, frames):
+    odometry, reference = odometry_in(world), odometry_in(world)
+    for each in (odometry, reference):
+        list(each.stream(frames[:12]))
+    elsewhere = World(seed=7).film([walk(12)])[0]
+    assert not odometry.can_track(after(frames[12], 1.0, elsewhere.image))
+    assert np.array_equal(odometry.track(frames[12]).pose, reference.track(frames[12]).pose)
+
+
+@pytest.mark.parametrize('change', ['late', 'other size', 'lost', 'first', 'every frame'])
+def test_where_tracks_do_not_decide_any_frame_can_be_next(world, frames, change):
+    odometry = odometry_in(world)
+    if change == 'first':
+        assert odometry.can_track(frames[0])
+        return
+    list(odometry.stream(frames[:12]))
+    frame = frames[12]
+    if change == 'late':
+        frame = frames[3]
+    elif change == 'other size':
+        camera = dataclasses.replace(frame.camera, width=160, height=120)
+        frame = dataclasses.replace(frame, image=frame.image[:120, :160].copy(), camera=camera)
+    elif change == 'lost':
+        odometry.track(after(frame, 0.0, np.full_like(frame.image, 90)))
+        frame = after(frame, 1.0)
+    else:
+        odometry._matcher.sees_every_frame = True
+    assert odometry.can_track(frame)
 
 
 def test_what_is_hidden_for_a_while_makes_a_keyframe_of_what_is_left(world, frames):

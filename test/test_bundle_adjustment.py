@@ -10,7 +10,7 @@ from exact_world import ExactMatcher, World, pose
 from point_scenes import degrees_between
 
 from loftr_vo.geometry.epipolar import rays_from_points
-from loftr_vo.odometry.map.bundle_adjustment import refine_window
+from loftr_vo.odometry.map.bundle_adjustment import refine_window, refine_window_in_steps
 from loftr_vo.odometry.map.depth_filter import store_filtered_depth
 from loftr_vo.odometry.map.keyframe import Keyframe, Link
 
@@ -189,3 +189,25 @@ def test_filtered_depth_of_the_frames_between_has_a_small_weight(scene):
         cells = linked_cells(keyframe)
         off = keyframe.inverse_depth[cells] / true_inverse_depth(scene, index)[cells] - 1
         assert abs(np.median(off)) < 0.01
+
+
+def test_in_steps_the_result_is_the_same(scene):
+    at_once, in_steps = (window(scene, perturbed={2, 3}) for _ in range(2))
+    refine_window(at_once, fixed=2)
+    assert len(list(refine_window_in_steps(in_steps, fixed=2))) >= 2
+    for one, other in zip(at_once, in_steps, strict=True):
+        assert np.array_equal(one.pose, other.pose)
+        assert np.array_equal(one.inverse_depth, other.inverse_depth)
+        assert np.array_equal(one.variance, other.variance)
+
+
+def test_depths_that_are_updated_between_two_steps_keep_their_update(scene):
+    without, updated = (window(scene, perturbed={2, 3}) for _ in range(2))
+    refine_window(without, fixed=2)
+    steps = refine_window_in_steps(updated, fixed=2)
+    next(steps)
+    updated[3].inverse_depth += 0.01
+    for _ in steps:
+        pass
+    assert updated[3].inverse_depth == pytest.approx(without[3].inverse_depth + 0.01, abs=1e-12)
+    assert np.array_equal(updated[2].inverse_depth, without[2].inverse_depth)

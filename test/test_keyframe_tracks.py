@@ -12,7 +12,11 @@ from loftr_vo.config import GeometrySettings
 from loftr_vo.odometry.map.keyframe import Keyframe, locate_matches
 from loftr_vo.odometry.pose.frame_pose import estimate_motion
 from loftr_vo.odometry.rolling_shutter.model import NO_ROTATION, ReadoutEstimate
-from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
+from loftr_vo.odometry.tracking.keyframe_tracks import (
+    depth_was_carried,
+    enough_tracked,
+    predict_matches,
+)
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
 from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, projected, trackable
 
@@ -133,6 +137,34 @@ def test_cells_that_fell_out_are_found_again_by_their_depth(keyframe, frames):
     back = np.setdiff1d(again.cells, seen.cells)
     assert (keyframe.encoded.cell_centres()[back, 0] > WIDTH / 2).sum() > 100
     assert np.median(errors(keyframe, again, frames[2], 2)) < 0.15
+
+
+def test_a_camera_that_turns_back_is_tracked_though_its_velocity_says_otherwise(keyframe, frames):
+    seen = TrackedCells.in_itself(keyframe)
+    wrong = np.eye(4)
+    wrong[:3, :3], wrong[:3, 3] = pose((0, 0, 0), (0.0, 9.0, 0.0))[:3, :3], (0.3, 0.0, 0.0)
+    predicted = predict_matches(keyframe, seen, frames[1], wrong, NO_ROTATION)
+    assert predicted is not None
+    right = np.eye(4)
+    right[:3, :3], right[:3, 3] = motion_to(1)
+    expected = predict_matches(keyframe, seen, frames[1], right, NO_ROTATION)
+    difference = predicted.matches.keypoints1 - expected.matches.keypoints1
+    assert np.abs(difference).max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ('known', 'live', 'enough'),
+    [
+        (1.0, False, True),
+        (0.3, False, False),
+        (0.3, True, True),
+        (0.01, True, False),
+    ],
+)
+def test_how_many_known_depths_a_keyframe_is_tracked_with(keyframe, known, live, enough):
+    unknown = np.arange(len(keyframe.rays)) >= known * len(keyframe.rays)
+    keyframe.variance[unknown] = np.inf
+    assert depth_was_carried(keyframe, live=live) is enough
 
 
 def test_what_leaves_the_view_is_reported(keyframe, frames):

@@ -5,6 +5,7 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from loftr_vo.ros.mailbox import Mailbox
@@ -100,9 +101,11 @@ def test_cleared_items_are_gone_and_not_counted():
     assert mailbox.dropped == 0
 
 
-@pytest.mark.parametrize('capacity', [1, 100])
-def test_nothing_is_lost_or_doubled_between_threads(capacity):
-    mailbox = Mailbox(capacity)
+@pytest.mark.parametrize(
+    ('capacity', 'choose'), [(1, None), (100, None), (8, lambda items: len(items) // 2)]
+)
+def test_nothing_is_lost_or_doubled_between_threads(capacity, choose):
+    mailbox = Mailbox(capacity, choose=choose)
     taken = []
     thread = threading.Thread(target=lambda: taken.extend(mailbox), daemon=True)
     thread.start()
@@ -147,3 +150,57 @@ def test_work_that_is_left_is_done_when_all_is_over():
     mailbox.finish()
     mailbox.do(lambda: done.append('after the end'))
     assert done == ['left', 'after the end']
+
+
+def newest(waiting):
+    return len(waiting) - 1
+
+
+def test_the_item_chosen_is_next_and_those_before_it_give_way():
+    seen = []
+
+    def second(waiting):
+        seen.append(list(waiting))
+        return 1
+
+    mailbox = Mailbox(8, choose=second)
+    for item in range(5):
+        mailbox.put(item)
+    assert take(mailbox, 3) == [1, 3, 4]
+    assert seen == [[0, 1, 2, 3, 4], [2, 3, 4]], 'a single one is not chosen'
+    assert mailbox.dropped == 2
+
+
+def test_a_full_mailbox_with_a_choice_keeps_items_of_all_ages():
+    waiting = []
+    mailbox = Mailbox(8, choose=lambda items: waiting.extend(items) or newest(items))
+    for item in range(100):
+        mailbox.put(item)
+    assert take(mailbox, 1) == [99]
+    assert mailbox.dropped == 99
+    assert len(waiting) <= 8
+    assert waiting[0] == 0, 'the time since the last item is covered'
+    assert np.diff(waiting)[-1] == 1, 'most densely near the newest'
+
+
+def test_items_that_a_choice_fails_on_are_left_out():
+    def fail(waiting):
+        raise ValueError('wrong')
+
+    mailbox = Mailbox(8, choose=fail)
+    mailbox.put(1)
+    mailbox.put(2)
+    with pytest.raises(ValueError, match='wrong'):
+        next(iter(mailbox))
+    assert (mailbox.waiting, mailbox.dropped) == (0, 1)
+    mailbox.put(3)
+    assert take(mailbox, 1) == [3]
+
+
+def test_items_cleared_during_a_choice_are_not_handed_out():
+    mailbox = Mailbox(8, choose=lambda items: mailbox.clear() or newest(items))
+    mailbox.put('old')
+    mailbox.put('older')
+    threading.Timer(0.1, mailbox.put, ['new']).start()
+    assert take(mailbox, 1) == ['new']
+    assert mailbox.dropped == 0

@@ -53,6 +53,12 @@ class IdleOdometry:
     def stream(self, frames):
         yield from (None for _ in frames)
 
+    def can_track(self, frame):
+        return True
+
+    def refine(self):
+        return False
+
 
 @pytest.fixture(scope='module')
 def topics(ros):  # noqa: F811 it is the fixture imported

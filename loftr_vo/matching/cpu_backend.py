@@ -66,6 +66,10 @@ class CpuBackend:
         """Keep coarse matches with at least this support, from the next match on."""
         self._thread.submit(self._network.set_min_support, min_support)
 
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many threads from the next call on."""
+        self._thread.submit(torch.set_num_threads, threads)
+
     def encode(self, picture: np.ndarray, shape: tuple[int, int]) -> CpuFeatures:
         """Start to encode an (H, W) uint8 picture, which may change afterwards.
 

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
+import torch
 
 from loftr_vo.config import MatcherSettings
 from loftr_vo.loftr.model import LoFTR
@@ -52,6 +54,7 @@ class Matcher:
         """
         self.settings = settings
         self.encoded = 0
+        self._threads = torch.get_num_threads()
         self.device = resolve_device(settings.device)
         self.dtype = resolve_precision(settings.precision, self.device)
         weights = settings.weights if model is None else model
@@ -84,6 +87,15 @@ class Matcher:
         """
         when = self.settings.when
         return when == 'every_frame' or (when == 'auto' and self.device.type != 'cpu')
+
+    def leave_a_core(self, leave: bool) -> None:
+        """Whether a network on the CPU leaves one core to the tracking that runs beside it.
+
+        With as many threads as cores, each waits for those that share a core with the tracking,
+        which is slowed down, too. ``OMP_NUM_THREADS`` comes first.
+        """
+        if isinstance(self._backend, CpuBackend) and 'OMP_NUM_THREADS' not in os.environ:
+            self._backend.use_threads(max(1, self._threads - leave))
 
     @property
     def can_speculate(self) -> bool:

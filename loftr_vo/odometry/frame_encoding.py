@@ -26,6 +26,7 @@ class FrameEncoding:
         prefetch: gives features and matches.
         matcher: returns the network.
         settings: thresholds.
+        live: see ``VisualOdometry.live``.
     """
 
     def __init__(
@@ -34,11 +35,14 @@ class FrameEncoding:
         prefetch: Prefetch,
         matcher: Callable[[], Matcher],
         settings: GeometrySettings,
+        *,
+        live: bool,
     ) -> None:
         self._state = state
         self._prefetch = prefetch
         self._matcher = matcher
         self._settings = settings
+        self._live = live
 
     def tracked_cells(self) -> TrackedCells | None:
         """Cells of the keyframe to track from the last frame; None if the network is to match."""
@@ -49,7 +53,7 @@ class FrameEncoding:
             return None
         last, keyframe = state.last_tracked, state.keyframe
         if keyframe.frame.stamp == state.last_stamp:
-            carried = not state.initialised or depth_was_carried(keyframe)
+            carried = not state.initialised or depth_was_carried(keyframe, live=self._live)
             return TrackedCells.in_itself(keyframe) if carried else None
         if last is None or last.keyframe is not keyframe:
             return None

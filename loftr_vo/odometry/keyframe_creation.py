@@ -51,6 +51,11 @@ class KeyframeCreation:
         self._settings = settings
         self._wait = wait
 
+    @property
+    def busy(self) -> bool:
+        """Whether the network's matches of the newest keyframe are not joined yet."""
+        return self._keyframe_matching.busy
+
     def add_keyframe(
         self,
         frame: Frame,

@@ -12,7 +12,7 @@ from loftr_vo.config import Settings
 from loftr_vo.geometry.rigid_motion import inverse_transform
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.keyframe_creation import KeyframeCreation
-from loftr_vo.odometry.map.bundle_adjustment import refine_window
+from loftr_vo.odometry.map.bundle_adjustment import refine_window_in_steps
 from loftr_vo.odometry.map.covariance import with_known_scale
 from loftr_vo.odometry.map.depth_filter import (
     update_depth,
@@ -26,6 +26,7 @@ from loftr_vo.odometry.rolling_shutter.tuning import TUNING as SHUTTER_TUNING
 from loftr_vo.odometry.scale.metric_scale import MetricScale
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.reference_search import Reference
+from loftr_vo.odometry.tracking.tuning import TUNING as TRACKING_TUNING
 
 
 class KeyframeManager:
@@ -60,13 +61,25 @@ class KeyframeManager:
         self._in_steps = in_steps
 
     def needs_new_keyframe(self, reference: Reference, resting: bool) -> bool:
-        """Whether the frame that was tracked against a reference is to become a keyframe."""
+        """Whether the frame that was tracked against a reference is to become a keyframe.
+
+        While the last one is still worked on, a live camera gets no other for parallax alone, as
+        in ORB-SLAM (Mur-Artal et al. 2015, section V-E): where the processor is too slow, it gets
+        fewer keyframes, not fewer frames.
+        """
         rules, keyframe, motion = self._settings.keyframe, reference.keyframe, reference.motion
         overlap = reference.overlap
         if overlap is None:
             overlap = motion.inliers.sum() / max(keyframe.best_inliers, 1)
         outdated = motion.parallax > rules.max_parallax or keyframe.age >= rules.max_age
+        if self._in_steps and self._busy:
+            outdated = outdated and overlap < TRACKING_TUNING.min_overlap_while_busy
         return not resting and (outdated or overlap < rules.min_overlap)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether the newest keyframe is still refined, or matched by the network."""
+        return self._state.refinement is not None or self._creation.busy
 
     def apply_depth_update(self) -> None:
         """Update the readout time, and the keyframe's depths, with the last motion."""
@@ -83,8 +96,8 @@ class KeyframeManager:
         state.pending_keyframe = None
         if pending is None:
             return
-        while state.refinement is not None:
-            self.refine_further()
+        # What remains to refine of the keyframe before is dropped: the window has it still.
+        state.refinement = None
         new = self._creation.keyframe_of(pending.tracked, clock)
         refinement = self._refine(new, pending.tracked, clock, window=not pending.rotating)
         if self._in_steps:
@@ -142,7 +155,7 @@ class KeyframeManager:
         clock.lap('scale')
         if self._state.initialised:
             if window:
-                self._refine_window()
+                yield from self._refine_window()
             new.update_reference_depth()
             clock.lap('geometry')
             yield True
@@ -155,12 +168,13 @@ class KeyframeManager:
             return []
         return self._state.keyframes.window[-2::-1]
 
-    def _refine_window(self) -> None:
+    def _refine_window(self) -> Iterator[bool]:
         """Adjust the newest keyframes; the older half of the window is held fixed."""
         window = self._state.keyframes.window
         if self._settings.keyframe.refine_window and len(window) > 2:
             try:
-                refine_window(window, fixed=max(1, len(window) // 2))
+                for _ in refine_window_in_steps(window, fixed=max(1, len(window) // 2)):
+                    yield True
             except np.linalg.LinAlgError as error:
                 # The window is unchanged; the next estimate has the reason.
                 self._state.solver_warning = f'solver: the last keyframes are not refined: {error}'

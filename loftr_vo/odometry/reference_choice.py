@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.imaging.image_quality import empty_image_reason
 from loftr_vo.odometry.keyframe_manager import KeyframeManager
@@ -17,6 +21,15 @@ from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.failure_reason import failure_reason
 from loftr_vo.odometry.tracking.reference_search import Reference, ReferenceSearch
 from loftr_vo.odometry.tracking.tracked_cells import TrackedCells
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """What tracking a picture from the last frame gave; None where it cannot be tracked."""
+
+    image: np.ndarray
+    keyframe: Keyframe
+    found: Reference | None
 
 
 class ReferenceChoice:
@@ -34,6 +47,13 @@ class ReferenceChoice:
         self._state = state
         self._search = search
         self._keyframe_manager = keyframe_manager
+        self._trial: _Trial | None = None
+
+    def can_track(self, frame: Frame, tracked: TrackedCells, clock: Stopwatch) -> bool:
+        """Whether a frame is matched by tracks; ``find`` does not repeat the work."""
+        found = self._search.match_by_tracks(tracked, frame, clock)
+        self._trial = _Trial(frame.image, self._state.keyframe, found)
+        return found is not None
 
     def find(self, frame: Frame, tracked: TrackedCells | None, clock: Stopwatch) -> Reference:
         """Return the motion against the keyframe, by tracks or the network, else against others.
@@ -42,7 +62,7 @@ class ReferenceChoice:
             MotionError: none of them explains the frame; with the reason of the first.
         """
         state = self._state
-        if tracked is not None and (found := self._search.match_by_tracks(tracked, frame, clock)):
+        if tracked is not None and (found := self._by_tracks(tracked, frame, clock)):
             return found
         state.matched_by = 'network'
         try:
@@ -65,6 +85,20 @@ class ReferenceChoice:
             raise MotionError(reason)
         return found
 
+    def _by_tracks(
+        self, tracked: TrackedCells, frame: Frame, clock: Stopwatch
+    ) -> Reference | None:
+        trial, self._trial = self._trial, None
+        # A trial does not know yet how a gyroscope measures the turn.
+        if (
+            trial is not None
+            and trial.image is frame.image
+            and trial.keyframe is self._state.keyframe
+            and self._state.measured_turn is None
+        ):
+            return trial.found
+        return self._search.match_by_tracks(tracked, frame, clock)
+
     def _promote_last_frame(self, clock: Stopwatch) -> Keyframe | None:
         """Make the last frame the keyframe, since the present one may be too far away."""
         last = self._state.last_tracked
@@ -86,6 +120,8 @@ class ReferenceChoice:
         keyframe, motion = reference.keyframe, reference.motion
         state.pose = motion.pose_from(keyframe)
         if motion.has_depth:
+            # Its poses are moved, which a window in refinement does not allow.
+            state.refinement = None
             of_map = state.keyframes.of_map
             align_maps(of_map, keyframe, motion, found.keyframe, found.motion)
         return found

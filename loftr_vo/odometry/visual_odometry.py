@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -69,6 +70,7 @@ class VisualOdometry:
         self._prefetch = Prefetch(lambda: self._matcher)
         self._keyframe_matching = KeyframeMatching(lambda: self._matcher)
         self._live = False
+        self._trial_milliseconds: Counter[str] = Counter()
         self._state = OdometryState(self.settings)
         self.reset()
 
@@ -85,6 +87,7 @@ class VisualOdometry:
     @live.setter
     def live(self, live: bool) -> None:
         self._live = live
+        self._matcher.leave_a_core(live and not self._matcher.sees_every_frame)
         self._use_settings()
 
     @property
@@ -109,7 +112,9 @@ class VisualOdometry:
             and self.settings.scale.source == 'none'
         )
         state, scale, geometry = self._state, self._scale, self.settings.geometry
-        self._encoding = FrameEncoding(state, self._prefetch, lambda: self._matcher, geometry)
+        self._encoding = FrameEncoding(
+            state, self._prefetch, lambda: self._matcher, geometry, live=self._live
+        )
         self._creation = KeyframeCreation(
             state, scale, self._keyframe_matching, geometry, wait=not self._live
         )
@@ -201,6 +206,33 @@ class VisualOdometry:
         except np.linalg.LinAlgError as error:
             return self._lose(frame, encoded, f'solver: {error}', clock)
 
+    def can_track(self, frame: Frame) -> bool:
+        """Whether a later frame can be tracked from the last one without the network.
+
+        For a live camera, of which not every frame is given to ``track``: the network takes longer
+        than several frames, and is needed only where the camera moved far. What is found out here
+        is used if ``track`` gets the frame next.
+
+        Returns:
+            True also where the network sees every frame, or has to see the next one in any case.
+        """
+        self._finish_frame()
+        tracked, last = self._encoding.tracked_cells(), self._state.last_stamp
+        if (
+            tracked is None
+            or frame.stamp <= last
+            or frame.image.shape != tracked.frame.image.shape
+        ):
+            return True
+        clock = Stopwatch(self._trace)
+        self._state.measured_turn = None
+        try:
+            return self._reference.can_track(frame, tracked, clock)
+        except np.linalg.LinAlgError:
+            return False
+        finally:
+            self._trial_milliseconds.update(clock.milliseconds)
+
     def finish(self) -> None:
         """Do the work after the last estimate: update depths, make and refine a keyframe.
 
@@ -208,11 +240,23 @@ class VisualOdometry:
         ``track`` does it first if it was not done; the estimates are the same.
         """
         self._finish_frame()
-        if self._state.refinement is not None:
-            clock = Stopwatch(self._trace)
-            self._keyframe_manager.refine_further()
-            clock.lap('refine')
-            self._state.keyframe_milliseconds += clock.total
+        self.refine()
+
+    def refine(self) -> bool:
+        """Do a step of refining the newest keyframe of a live camera.
+
+        ``finish`` does one for each frame. More are for the time until the next frame is there.
+
+        Returns:
+            Whether there was a step to do.
+        """
+        if self._state.refinement is None:
+            return False
+        clock = Stopwatch(self._trace)
+        self._keyframe_manager.refine_further()
+        clock.lap('refine')
+        self._state.keyframe_milliseconds += clock.total
+        return True
 
     def _finish_frame(self) -> None:
         """Do the part of the work that the next frame needs."""
@@ -226,8 +270,10 @@ class VisualOdometry:
             self._state.keyframe_milliseconds += clock.total
 
     def _start_clock(self) -> Stopwatch:
-        """Return a stopwatch with the time spent on the map since the last estimate."""
+        """Return a stopwatch with the time spent since the last estimate: map and trials."""
         clock = Stopwatch(self._trace)
+        clock.milliseconds.update(self._trial_milliseconds)
+        self._trial_milliseconds.clear()
         clock.milliseconds['keyframe'] = self._state.keyframe_milliseconds
         self._state.keyframe_milliseconds = 0.0
         return clock

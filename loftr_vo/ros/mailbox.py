@@ -13,10 +13,9 @@ Item = TypeVar('Item')
 
 
 class Mailbox(Generic[Item]):
-    """A bounded queue between two threads; when it is full the oldest item gives way.
+    """A bounded queue between two threads; when it is full, items give way.
 
-    With a capacity of one, whoever iterates always gets the newest item next. Iterating waits
-    for items and ends when the mailbox is closed, whatever still waits in it.
+    Iterating waits for items and ends when the mailbox is closed, whatever still waits in it.
 
     Work may be left, too, for the thread that iterates: it is done before the next item, though
     none comes, and in any case: by ``finish`` at the latest.
@@ -24,10 +23,23 @@ class Mailbox(Generic[Item]):
     Args:
         capacity: most items that wait.
         held: start without handing items out, until ``release``.
+        choose: returns which of several waiting items, oldest first, is handed out next; those
+            before it give way. It is called on the thread that iterates. When the mailbox is
+            full, every other item gives way, and the oldest stays. Without it the oldest item is
+            handed out, and gives way when the mailbox is full.
     """
 
-    def __init__(self, capacity: int, held: bool = False) -> None:
-        self._items: deque[Item] = deque(maxlen=capacity)
+    def __init__(
+        self,
+        capacity: int,
+        held: bool = False,
+        choose: Callable[[list[Item]], int] | None = None,
+    ) -> None:
+        self._capacity = capacity
+        self._choose = choose
+        self._items: deque[tuple[int, Item]] = deque()
+        self._count = 0
+        self._cleared = 0
         self._changed = threading.Condition()
         self._held = held
         self._closed = False
@@ -53,9 +65,10 @@ class Mailbox(Generic[Item]):
     def put(self, item: Item) -> None:
         """Leave an item; never waits."""
         with self._changed:
-            if len(self._items) == self._items.maxlen:
-                self._dropped += 1
-            self._items.append(item)
+            if len(self._items) >= self._capacity:
+                self._make_room()
+            self._items.append((self._count, item))
+            self._count += 1
             self._changed.notify()
 
     def do(self, work: Callable[[], None]) -> None:
@@ -82,6 +95,7 @@ class Mailbox(Generic[Item]):
         """Throw the waiting items away without counting them as dropped."""
         with self._changed:
             self._items.clear()
+            self._cleared = self._count
 
     def hold(self) -> None:
         """Keep items back from now on."""
@@ -107,12 +121,47 @@ class Mailbox(Generic[Item]):
                 if self._closed:
                     return
                 work = self._work.popleft() if self._work else None
-                if work is None:
-                    item = self._items.popleft()
-            if work is None:
-                yield item
-            else:
+                waiting = list(self._items)
+            if work is not None:
                 work()
+                continue
+            number, item = self._chosen(waiting)
+            if self._take(number):
+                yield item
+
+    def _chosen(self, waiting: list[tuple[int, Item]]) -> tuple[int, Item]:
+        if self._choose is None or len(waiting) == 1:
+            return waiting[0]
+        try:
+            return waiting[self._choose([item for _, item in waiting])]
+        except Exception:
+            # Else it would fail on the same items again.
+            self._take(waiting[-1][0])
+            raise
+
+    def _make_room(self) -> None:
+        before = len(self._items)
+        if self._choose is None:
+            self._items.popleft()
+        else:
+            self._items = deque(list(self._items)[::2])
+        self._dropped += before - len(self._items)
+
+    def _take(self, number: int) -> bool:
+        """Remove an item by its number; those before it are dropped.
+
+        Returns:
+            Whether it may be handed out: it was not cleared meanwhile.
+        """
+        with self._changed:
+            if number < self._cleared:
+                return False
+            while self._items and self._items[0][0] <= number:
+                self._items.popleft()
+                self._dropped += 1
+            # It is handed out; where it gave way meanwhile, it was counted then.
+            self._dropped -= 1
+            return True
 
     def _something_to_do(self) -> bool:
         return self._closed or bool(self._work) or bool(self._items and not self._held)

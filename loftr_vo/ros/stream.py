@@ -25,6 +25,8 @@ from loftr_vo.ros.levelling import Levelling
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
+from loftr_vo.ros.picture_choice import WAITING_PICTURES, PictureChoice
+from loftr_vo.ros.picture_decoder import PictureDecoder
 from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.scale_inputs import ScaleInputs
 from loftr_vo.ros.transforms import Extrinsics
@@ -77,8 +79,12 @@ class Stream:
         health.picture_error = health.stamp_error = health.tracking_error = ''
         # Under ``all`` the estimates must not depend on timing, so the odometry is not live.
         odometry.live = settings.queue_policy == 'newest'
-        capacity = settings.queue_size if settings.queue_policy == 'all' else 1
-        self._mailbox: Mailbox[Arrival] = Mailbox(capacity, held=True)
+        decoder = PictureDecoder(lambda: self._inputs.camera, health, log)
+        self._mailbox: Mailbox[Arrival] = (
+            Mailbox(WAITING_PICTURES, held=True, choose=PictureChoice(odometry, decoder))
+            if odometry.live
+            else Mailbox(settings.queue_size, held=True)
+        )
         self._inputs = Inputs(node, settings, health, self._mailbox, extrinsics, log)
         try:
             self._imu = make_imu_input(settings, odometry_settings, extrinsics, odometry, health)
@@ -100,7 +106,7 @@ class Stream:
         self._worker = Worker(
             odometry,
             self._mailbox,
-            lambda: self._inputs.camera,
+            decoder,
             self._accompany,
             self._publish,
             self._restart,

@@ -10,11 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from loftr_vo.files.text import printable
-from loftr_vo.imaging.calibration_checks import CalibrationError
-from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
-from loftr_vo.imaging.image_messages import ImageError, PictureReader
 from loftr_vo.imaging.stamp_gate import StampGate, Succession
 from loftr_vo.matching.cpu_memory import return_unused_memory
 from loftr_vo.odometry.estimate import Estimate
@@ -23,10 +19,9 @@ from loftr_vo.ros.health import Health
 from loftr_vo.ros.inputs import Arrival
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
-from loftr_vo.ros.messages import nanoseconds
 from loftr_vo.ros.own_errors import details
+from loftr_vo.ros.picture_decoder import PictureDecoder
 
-_MAX_ENCODING_LENGTH = 60  # characters, in the status
 # Without it the memory of the node grew by 45 MiB in half an hour (docs/reliability.md).
 _SECONDS_BETWEEN_RETURNS_OF_MEMORY = 60.0
 
@@ -57,7 +52,7 @@ class Worker:
     Args:
         odometry: a ``VisualOdometry``.
         mailbox: of the pictures; when it is closed the thread ends after the frame in work.
-        camera: the calibration now, for pictures that came before one was known.
+        decoder: makes frames of the pictures.
         accompany: adds to a frame what came with it on other topics.
         publish: called with each estimate and what it is the estimate of.
         restart: starts the odometry anew; called when time jumped back.
@@ -70,7 +65,7 @@ class Worker:
         self,
         odometry: Any,
         mailbox: Mailbox[Arrival],
-        camera: Callable[[], Camera | None],
+        decoder: PictureDecoder,
         accompany: Callable[[Frame], Frame],
         publish: Callable[[Estimate, Tracked], None],
         restart: Callable[[], None],
@@ -80,7 +75,7 @@ class Worker:
     ) -> None:
         self._odometry = odometry
         self._mailbox = mailbox
-        self._camera = camera
+        self._decoder = decoder
         self._accompany = accompany
         self._publish = publish
         self._restart = restart
@@ -88,7 +83,6 @@ class Worker:
         self._health = health
         self._log = log
         self._in_work: dict[int, Tracked] = {}
-        self._reader = PictureReader()
         self._stamps = StampGate()
         self._told_of_shutter = False
         self._memory_returned = time.monotonic()
@@ -150,38 +144,21 @@ class Worker:
     def _frames(self) -> Iterator[Frame]:
         for arrival in self._mailbox:
             start = time.monotonic()
-            frame = self._decoded(arrival)
+            frame = self._decoder.frame(arrival)
             if frame is not None and self._in_order(frame.stamp, arrival.time):
                 frame = self._accompany(frame)
                 camera_frame = arrival.message.header.frame_id
                 self._in_work[frame.stamp] = Tracked(frame, camera_frame, arrival.time, start)
                 yield frame
-            # The frame and its keyframe are done.
             self._return_memory()
+            while not self._mailbox.waiting and self._odometry.refine():
+                pass
 
     def _return_memory(self) -> None:
         now = time.monotonic()
         if now - self._memory_returned > _SECONDS_BETWEEN_RETURNS_OF_MEMORY:
             return_unused_memory()
             self._memory_returned = now
-
-    def _decoded(self, arrival: Arrival) -> Frame | None:
-        message, camera = arrival.message, arrival.camera or self._camera()
-        if camera is None:
-            return None
-        # Image has an encoding, CompressedImage a format; either may be empty.
-        encoding = message.format if hasattr(message, 'format') else message.encoding
-        self._health.encoding = printable(encoding, _MAX_ENCODING_LENGTH)
-        try:
-            frame = Frame(
-                self._reader.read(message, camera), nanoseconds(message.header.stamp), camera
-            )
-        except (ImageError, CalibrationError) as error:
-            self._log.error('picture', f'picture left out: {error}')
-            self._health.picture_error = str(error)
-            return None
-        self._health.picture_error = ''
-        return frame
 
     def _in_order(self, stamp: int, arrival: float = 0.0) -> bool:
         """Return whether a picture is taken by its stamp; start anew if time jumped."""

@@ -14,7 +14,7 @@ where parallax is small (regression dilution). Estimating them together does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -42,8 +42,17 @@ def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
         fixed: number of the oldest that keep their pose; at least one. With only one, the length
             of the first baseline is kept too, since nothing else fixes the scale.
     """
+    for _ in refine_window_in_steps(window, fixed):
+        pass
+
+
+def refine_window_in_steps(window: Sequence[Keyframe], fixed: int) -> Iterator[None]:
+    """Do the same, an iteration each time.
+
+    Meanwhile depths may be updated, which is kept, but no pose of the window may be changed.
+    """
     problem = _Problem(window, fixed)
-    problem.solve()
+    yield from problem.solve()
     problem.write_back()
 
 
@@ -64,9 +73,10 @@ class _Problem:
             [keyframe.pose[:3, 3].copy() for keyframe in window],
             [keyframe.inverse_depth.copy() for keyframe in window],
         )
+        self._depths_before = [keyframe.inverse_depth.copy() for keyframe in window]
 
-    def solve(self) -> None:
-        """Levenberg-Marquardt."""
+    def solve(self) -> Iterator[None]:
+        """Levenberg-Marquardt, an iteration each time."""
         cost, damping = self._cost(self.state), 1e-4
         for _ in range(TUNING.window_iterations):
             system = self._normal_equations()
@@ -82,6 +92,7 @@ class _Problem:
                 damping *= 10
                 if damping > 1e2:
                     return
+            yield
 
     def write_back(self) -> None:
         """Write poses, depths and variances to the keyframes."""
@@ -96,7 +107,8 @@ class _Problem:
             scaled = system.pose_depth[index][:, seen] / system.depth_depth[index][seen]
             # Not by BLAS, see ``summed_products``.
             by_pose = np.sum(scaled * np.einsum('ij,jc->ic', covariance, scaled), axis=0)
-            keyframe.inverse_depth[seen] = self.state.depths[index][seen]
+            updated = keyframe.inverse_depth[seen] - self._depths_before[index][seen]
+            keyframe.inverse_depth[seen] = self.state.depths[index][seen] + updated
             keyframe.variance[seen] = 1 / system.depth_depth[index][seen] + by_pose
 
     def _seen(self, index: int) -> np.ndarray:

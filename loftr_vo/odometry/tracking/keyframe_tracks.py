@@ -82,8 +82,12 @@ def predict_matches(
     if np.count_nonzero(known) < TUNING.min_pose_cells:
         return _predicted_by_pixels(keyframe, tracked, frame, expected, readout_rotation)
     pose_cells = tracked.select(evenly(np.flatnonzero(known), TUNING.max_pose_cells))
-    pose = _initial_pose(keyframe, pose_cells, frame, expected, readout_rotation)
-    if pose is None:
+    # A camera that is pushed or turns back does not go on at its velocity.
+    for guess in (expected, tracked.frame_from_keyframe):
+        pose = _initial_pose(keyframe, pose_cells, frame, guess, readout_rotation)
+        if pose is not None:
+            break
+    else:
         return None
     of_known = evenly(np.flatnonzero(known), TUNING.max_known_cells)
     most = TUNING.max_known_cells + TUNING.max_unknown_cells
@@ -127,13 +131,17 @@ def _predicted_by_pixels(
     return Predicted(matches, len(matches) / max(len(selected.cells), 1))
 
 
-def depth_was_carried(keyframe: Keyframe) -> bool:
+def depth_was_carried(keyframe: Keyframe, *, live: bool) -> bool:
     """Whether enough cells of a new keyframe have depth to be tracked from its first frame on.
 
-    After an occlusion of most of the view too few do; the network then matches the next frame.
+    After an occlusion of most of the view too few do; the network then matches the next frame. A
+    live camera does not wait for that as long as there are enough for a pose: the network matches
+    the keyframe with the one before meanwhile.
     """
     cells = trackable(keyframe)
     known = np.count_nonzero(cells & keyframe.known)
+    if live and known >= TUNING.min_tracked:
+        return True
     return bool(known >= TUNING.min_carried_ratio * np.count_nonzero(cells))
 
 
