@@ -367,8 +367,8 @@ class NodeSettings:
     )
     queue_policy: str = setting(
         'newest',
-        'newest: a frame that comes while one is worked on replaces the waiting one, drops are '
-        'counted; all: every frame in order.',
+        'newest: of the frames that came while one was worked on, the newest that can be tracked '
+        'is next, and those before it are dropped and counted; all: every frame in order.',
         choices=('newest', 'all'),
     )
     queue_size: int = setting(

@@ -236,16 +236,14 @@ def test_a_bomb_that_comes_live():
     from sensor_msgs.msg import CompressedImage
 
     from loftr_vo.ros.inputs import Arrival
-    from loftr_vo.ros.worker import Worker
+    from loftr_vo.ros.picture_decoder import PictureDecoder
 
     told = []
     logger = SimpleNamespace(error=lambda kind, text: told.append(text))
     camera = Camera(640, 480, np.array(recordings.MATRIX).reshape(3, 3), 'plumb_bob', np.zeros(0))
     health = SimpleNamespace(picture_error='')
-    worker = Worker(*[None] * 7, health, logger)
-    assert (
-        worker._decoded(Arrival(CompressedImage(format='png', data=bomb()), camera, 0.0)) is None
-    )
+    decoder = PictureDecoder(lambda: None, health, logger)
+    assert decoder.frame(Arrival(CompressedImage(format='png', data=bomb()), camera, 0.0)) is None
     assert 'the picture is 30000x30000 pixels' in told[0]
 
 

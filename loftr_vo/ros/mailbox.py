@@ -83,6 +83,8 @@ class Mailbox(Generic[Item]):
     def finish(self) -> None:
         """Close, and do what work is left; to be called by whoever iterated, when all is done."""
         self.close()
+        # It refers to the odometry, whose memory is to be freed.
+        self._choose = None
         while True:
             with self._changed:
                 if not self._work:

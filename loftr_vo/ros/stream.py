@@ -212,6 +212,7 @@ class Stream:
             mounted = self._imu.imu_from_camera
             self._between.begin_at(estimate, body, tracked.frame.imu, mounted)
         now = time.monotonic()
+        health.dropped = self._mailbox.dropped
         health.output.happened(now)
         health.wait = tracked.start - tracked.arrival
         health.latency = now - tracked.arrival
