@@ -27,6 +27,7 @@ from loftr_vo.cli.options import add_settings_options, read_settings
 from loftr_vo.config import Settings
 from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.odometry import VisualOdometry, keyframe_creation, keyframe_manager
+from loftr_vo.odometry.map.bundle_adjustment import refine_window
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.synthetic.places import KINDS
 from loftr_vo.synthetic.sequence import SyntheticSequence
@@ -96,6 +97,12 @@ class Ledger:
         """Keep accounts while the block runs the odometry."""
         manager, creation = keyframe_manager, keyframe_creation
         in_place = self._in_place
+        refine = in_place('window', refine_window)
+
+        def at_once(window: list[Keyframe], fixed: int) -> Iterator[None]:
+            refine(window, fixed)
+            yield
+
         stand_ins = (
             (manager, 'update_depth', in_place('depth filter', manager.update_depth)),
             (
@@ -103,7 +110,7 @@ class Ledger:
                 'triangulate_by_tracking',
                 in_place('triangulation', manager.triangulate_by_tracking),
             ),
-            (manager, 'refine_window', in_place('window', manager.refine_window)),
+            (manager, 'refine_window_in_steps', at_once),
             (creation, 'propagate_depth', self._propagated(creation.propagate_depth)),
         )
         with contextlib.ExitStack() as stack:
