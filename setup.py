@@ -66,6 +66,7 @@ setup(
             f'vo_recorder = {NAME}.ros.executables:vo_recorder',
             f'vo_when_active = {NAME}.ros.executables:vo_when_active',
             f'vo_px4 = {NAME}.ros.executables:vo_px4',
+            f'vo_rerun = {NAME}.ros.executables:vo_rerun',
             f'loftr_vo = {NAME}.cli.main:main',
         ],
         # Read by containers of Python nodes, where a distribution has one.
@@ -104,7 +105,7 @@ setup(
         'evaluation': EVALUATION,
         # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
         'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
-        # For `run --rerun FILE.rrd`.
+        # For `run --rerun FILE.rrd` and `vo_rerun`.
         'rerun': ['rerun-sdk'],
         # training/ is in the repository, not in the wheel: this is what it needs besides.
         'training': ['matplotlib'],

@@ -93,6 +93,7 @@ def test_colcon_knows_it_as_an_ament_package(source, colcon, tmp_path):
         'lib/loftr_vo/vo_recorder',
         'lib/loftr_vo/vo_when_active',
         'lib/loftr_vo/vo_px4',
+        'lib/loftr_vo/vo_rerun',
         'share/loftr_vo/config/mavros.yaml',
     ],
 )

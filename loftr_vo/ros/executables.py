@@ -21,6 +21,7 @@ _MODULES = {
     'vo_recorder': 'loftr_vo.ros.odometry_recorder',
     'vo_when_active': 'loftr_vo.ros.when_active',
     'vo_px4': 'loftr_vo.ros.px4_bridge',
+    'vo_rerun': 'loftr_vo.ros.rerun_bridge',
 }
 # How the names of ROS 2's packages end, of those that this one imports.
 _ROS_ENDINGS = ('rclpy', '_interfaces', '_msgs', '_srvs')
@@ -49,6 +50,11 @@ def vo_when_active() -> int:
 def vo_px4() -> int:
     """Hand the odometry to PX4."""
     return _run('vo_px4')
+
+
+def vo_rerun() -> int:
+    """Show the odometry in Rerun."""
+    return _run('vo_rerun')
 
 
 def _run(name: str) -> int:

@@ -102,6 +102,20 @@ def _frustum(camera: Camera) -> np.ndarray:
     return np.concatenate([sides, edges]).reshape(-1, 3)
 
 
+def pose_of_frustum(points: np.ndarray) -> np.ndarray:
+    """Return the (4, 4) pose of the camera that the (16, 3) points of ``camera`` are drawn of.
+
+    The pose is that of its optical frame, in the frame of the points.
+    """
+    top_left, top_right, _, bottom_right = points[:4]
+    right, down = top_right - top_left, bottom_right - top_right
+    right, down = right / np.linalg.norm(right), down / np.linalg.norm(down)
+    pose = np.eye(4)
+    pose[:3, :3] = np.column_stack([right, down, np.cross(right, down)])
+    pose[:3, 3] = points[8]  # where the first edge from the centre begins
+    return pose
+
+
 def _moved(pose: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ pose[:3, :3].T + pose[:3, 3]
 

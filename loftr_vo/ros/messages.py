@@ -138,6 +138,17 @@ def point_cloud(stamp: int, frame: str, points: np.ndarray, confidence: np.ndarr
     )
 
 
+def point_values(message: PointCloud2) -> np.ndarray:
+    """Return what ``point_cloud`` has put into a message: (P, 4) x, y, z and confidence."""
+    kind = np.dtype(np.float32).newbyteorder('>' if message.is_bigendian else '<')
+    return np.frombuffer(message.data, kind).reshape(-1, 4).astype(np.float32)
+
+
+def pixels(message: Image) -> np.ndarray:
+    """Return what ``image_message`` has put into a message: (H, W, 3) uint8 BGR."""
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+
+
 def _set_vector(message: Any, values: np.ndarray) -> None:
     message.x, message.y, message.z = values.tolist()
 
