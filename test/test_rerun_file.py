@@ -2,13 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A run as a file for the viewer Rerun, read by Rerun's own command."""
 
-import re
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import recordings
+from rerun_rows import rows_of
 
 from loftr_vo.cli import main
 from loftr_vo.datasets import open_sequence
@@ -21,16 +20,6 @@ from loftr_vo.odometry.estimate import State
 
 INIT, TRACKING, LOST = State.INITIALISING, State.TRACKING, State.LOST
 FIGURES = ('inliers', 'latency_ms', 'matches')
-
-
-def rows_of(path):
-    """Return how many rows the file has of each entity, as ``rerun rrd print`` counts them."""
-    words = [sys.executable, '-m', 'rerun_cli', 'rrd', 'print', path]
-    text = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    rows = {}
-    for count, entity in re.findall(r'with (\d+) rows .*? - (/\S*) - data', text):
-        rows[entity] = rows.get(entity, 0) + int(count)
-    return rows
 
 
 def make_frame(index):

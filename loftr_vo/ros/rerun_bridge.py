@@ -137,7 +137,7 @@ class RerunBridge:
                 self._begin_path(stamp)
                 continue
             points = np.array([(p.x, p.y, p.z) for p in marker.points]).reshape(-1, 3)
-            if marker.ns == 'camera':
+            if marker.ns == 'camera' and len(points):
                 self._log.camera(pose_of_frustum(points))
             elif marker.ns == 'keyframes':
                 self._log.keyframes(points)
@@ -192,11 +192,15 @@ def open_log(log: RerunLog, output: str) -> None:
 def main(args: list[str] | None = None) -> int:
     """Run the bridge until a signal; return the exit code."""
     end_while_starting()
-    bridge = None
     try:
         # x forward, y left, z up, as REP 103 has it.
         log = RerunLog('FLU')
-        rclpy.init(args=args)
+    except RerunError as error:
+        print(f'loftr_vo: error: {error}', file=sys.stderr)
+        return 1
+    rclpy.init(args=args)
+    bridge = None
+    try:
         node = rclpy.create_node('vo_rerun')
         output = _declare(
             node, 'output', SPAWN, 'spawn a viewer, rerun+http://HOST:PORT/proxy, or FILE.rrd.'
