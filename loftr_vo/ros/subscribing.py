@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
     HistoryPolicy,
@@ -46,7 +46,7 @@ class Subscriptions:
         settings: the node's, for the quality of service.
     """
 
-    def __init__(self, node: LifecycleNode, settings: NodeSettings) -> None:
+    def __init__(self, node: Node, settings: NodeSettings) -> None:
         self._node = node
         self._settings = settings
         self._subscriptions: list[Any] = []
