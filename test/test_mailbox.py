@@ -204,3 +204,15 @@ def test_items_cleared_during_a_choice_are_not_handed_out():
     threading.Timer(0.1, mailbox.put, ['new']).start()
     assert take(mailbox, 1) == ['new']
     assert mailbox.dropped == 0
+
+
+def test_large_items_are_fewer():
+    waiting = []
+    mailbox = Mailbox(
+        8, choose=lambda items: waiting.extend(items) or newest(items), size=len, max_size=100
+    )
+    for item in ('a' * 60, 'b' * 60, 'c' * 60, 'd' * 500, 'e' * 5):
+        mailbox.put(item)
+        assert mailbox.waiting <= 3
+    assert take(mailbox, 1) == ['e' * 5], 'the newest waits, however large the others are'
+    assert mailbox.dropped == 4

@@ -27,6 +27,8 @@ class Mailbox(Generic[Item]):
             before it give way. It is called on the thread that iterates. When the mailbox is
             full, every other item gives way, and the oldest stays. Without it the oldest item is
             handed out, and gives way when the mailbox is full.
+        size: of an item, in bytes; by default nothing.
+        max_size: of the items that wait, together; one more may.
     """
 
     def __init__(
@@ -34,8 +36,12 @@ class Mailbox(Generic[Item]):
         capacity: int,
         held: bool = False,
         choose: Callable[[list[Item]], int] | None = None,
+        size: Callable[[Item], int] = lambda item: 0,
+        max_size: int = 0,
     ) -> None:
         self._capacity = capacity
+        self._size = size
+        self._max_size = max_size
         self._choose = choose
         self._items: deque[tuple[int, Item]] = deque()
         self._count = 0
@@ -65,7 +71,7 @@ class Mailbox(Generic[Item]):
     def put(self, item: Item) -> None:
         """Leave an item; never waits."""
         with self._changed:
-            if len(self._items) >= self._capacity:
+            while self._is_full():
                 self._make_room()
             self._items.append((self._count, item))
             self._count += 1
@@ -141,9 +147,13 @@ class Mailbox(Generic[Item]):
             self._take(waiting[-1][0])
             raise
 
+    def _is_full(self) -> bool:
+        waiting = sum(self._size(item) for _, item in self._items)
+        return len(self._items) >= self._capacity or waiting > self._max_size
+
     def _make_room(self) -> None:
         before = len(self._items)
-        if self._choose is None:
+        if self._choose is None or before == 1:
             self._items.popleft()
         else:
             self._items = deque(list(self._items)[::2])

@@ -10,8 +10,14 @@ from loftr_vo.ros.inputs import Arrival
 from loftr_vo.ros.picture_decoder import PictureDecoder
 
 # Pictures that may wait: half a second of a camera at 30 Hz, which the network takes for a match
-# on slow cores. Sixteen raw pictures of 640x480 in colour are 15 MB.
+# on slow cores. Sixteen raw pictures of 640x480 in colour are 15 MB; of larger ones fewer wait.
 WAITING_PICTURES = 16
+WAITING_BYTES = 32 << 20
+
+
+def message_size(arrival: Arrival) -> int:
+    """Bytes of a picture as it came."""
+    return len(arrival.message.data)
 
 
 class PictureChoice:

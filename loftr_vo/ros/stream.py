@@ -25,7 +25,12 @@ from loftr_vo.ros.levelling import Levelling
 from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.mailbox import Mailbox
 from loftr_vo.ros.outputs import Outputs
-from loftr_vo.ros.picture_choice import WAITING_PICTURES, PictureChoice
+from loftr_vo.ros.picture_choice import (
+    WAITING_BYTES,
+    WAITING_PICTURES,
+    PictureChoice,
+    message_size,
+)
 from loftr_vo.ros.picture_decoder import PictureDecoder
 from loftr_vo.ros.rate import Rate
 from loftr_vo.ros.scale_inputs import ScaleInputs
@@ -81,7 +86,13 @@ class Stream:
         odometry.live = settings.queue_policy == 'newest'
         decoder = PictureDecoder(lambda: self._inputs.camera, health, log)
         self._mailbox: Mailbox[Arrival] = (
-            Mailbox(WAITING_PICTURES, held=True, choose=PictureChoice(odometry, decoder))
+            Mailbox(
+                WAITING_PICTURES,
+                held=True,
+                choose=PictureChoice(odometry, decoder),
+                size=message_size,
+                max_size=WAITING_BYTES,
+            )
             if odometry.live
             else Mailbox(settings.queue_size, held=True)
         )

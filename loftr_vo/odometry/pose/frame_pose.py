@@ -38,6 +38,7 @@ from loftr_vo.odometry.pose.static_scene import (
 )
 from loftr_vo.odometry.pose.tuning import TUNING
 from loftr_vo.odometry.pose.two_view import TwoView, essential_motion
+from loftr_vo.odometry.pose.two_view_starts import best_two_view
 from loftr_vo.odometry.rolling_shutter.model import ReadoutEstimate
 
 
@@ -208,6 +209,7 @@ def _without_depth(
         no_depth_reason: why there can be no depths; empty where they can be triangulated.
     """
     if not no_depth_reason:
+        two_view = best_two_view(observations, two_view, threshold)
         return triangulate_first_depths(observations, two_view, reference_depth)
     guessed, refined = estimate_without_depth(
         observations, two_view, split(expected), reference_depth, threshold

@@ -111,6 +111,9 @@ class PoseTuning:
 
     # Matches used by the robust fit after USAC. It is still exact with 42 % of outliers.
     polish_matches: int = 300
+    # Cost by which a motion from another start must be better than that of the essential matrix,
+    # in variances of a match: a likelihood e^10 times as high.
+    other_start_gain: float = 20.0
     # Standard deviations of a match that the threshold in pixels is taken for. Chosen by hand; no
     # figure kept.
     threshold_sigmas: float = 3.0

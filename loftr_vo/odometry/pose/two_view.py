@@ -88,6 +88,23 @@ def essential_motion(
         return None
     near = mask[:, 0] > 0
     rotation, direction = _in_front(essential, rays0[near], rays1[near])
+    return polished(rays0, rays1, TwoView(rotation, direction, near), threshold, by_pixel)
+
+
+def polished(
+    rays0: np.ndarray,
+    rays1: np.ndarray,
+    motion: TwoView,
+    threshold: float,
+    by_pixel: RayJacobians | None = None,
+) -> TwoView:
+    """Return a motion fitted robustly to its inliers, with the inliers that it has then.
+
+    Args:
+        rays0, rays1, threshold, by_pixel: see ``essential_motion``.
+        motion: where the fit starts.
+    """
+    rotation, direction, near = motion.rotation, motion.direction, motion.inliers
     for _ in range(2):  # again without the outliers that the first fit revealed
         agreed = np.flatnonzero(near)
         some = agreed[:: max(1, len(agreed) // TUNING.polish_matches)]
