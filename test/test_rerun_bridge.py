@@ -205,8 +205,8 @@ def test_deviations_are_those_of_the_covariance(node, notes):
 def test_a_status_that_repeats_is_logged_once(node, notes):
     bridge = RerunBridge(node, notes)
     for message in (
-        status(state='waiting', reason='no image yet'),
-        status(state='waiting', reason='no image yet'),
+        status(state='waiting', reason='no image for 2.1 s'),
+        status(state='waiting', reason='no image for 10 s'),
         status(1),
         status(1),
         status(2),
@@ -214,7 +214,7 @@ def test_a_status_that_repeats_is_logged_once(node, notes):
     ):
         bridge.on_status(message)
     assert notes.of('state') == [
-        (None, 'waiting', 'no image yet'),
+        (None, 'waiting', 'no image for 2.1 s'),
         (1, 'tracking', ''),
         (2, 'lost', 'blur'),
     ]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections import deque
 from pathlib import Path
@@ -40,6 +41,7 @@ SPAWN = 'spawn'
 _PATH_PERIOD = 10**9
 _PATH_LENGTH = 20_000  # poses; older ones give way
 _FIGURES = {'matches': 'matches', 'inliers': 'inliers', 'latency': 'latency_ms'}
+_NUMBER = re.compile(r'\d+(\.\d+)?')
 
 
 class RerunBridge:
@@ -116,12 +118,14 @@ class RerunBridge:
             self._log_path()
 
     def on_status(self, message: DiagnosticStatus) -> None:
-        """Log the state where it changed, and the figures of a picture once."""
+        """Log state and reason where they changed, and the figures of a picture once."""
         values = {pair.key: pair.value for pair in message.values}
         state, reason, stamp = (values.get(key, '') for key in ('state', 'reason', 'stamp'))
-        shown, self._shown = self._shown, (state, reason, stamp)
+        # A number in the reason, such as seconds of silence, changes with every status.
+        words = _NUMBER.sub('', reason)
+        shown, self._shown = self._shown, (state, words, stamp)
         self._log.at(int(stamp) if stamp else None)
-        if shown is None or shown[:2] != (state, reason):
+        if shown is None or shown[:2] != (state, words):
             self._log.state(state, reason)
         if stamp and (shown is None or shown[2] != stamp):
             self._log.figures(
