@@ -197,7 +197,7 @@ def test_a_window_that_cannot_be_refined_stays_and_is_named(monkeypatch):
     def fail(*arguments, **options):
         raise np.linalg.LinAlgError('SVD did not converge')
 
-    monkeypatch.setattr('loftr_vo.odometry.keyframe_manager.refine_window', fail)
+    monkeypatch.setattr('loftr_vo.odometry.keyframe_manager.refine_window_in_steps', fail)
     estimates = list(odometry.stream(room.film(walk(12))))
     assert all(each.state is State.TRACKING for each in estimates[1:])
     told = [each.reason for each in estimates if 'SVD did not converge' in each.reason]

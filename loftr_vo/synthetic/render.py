@@ -116,7 +116,8 @@ def _shade(
         texels.append(metres * density + start)
         # d(U/w)/dx = (dU/dx - (U/w) dw/dx) / w, for x and y of the pixel.
         jacobian += [(by_x - metres * w_x) / w * scale, (by_y - metres * w_y) / w * scale]
-    if not index.is_cpu or missed.any():  # a GPU would be waited for
+    # Where no ray misses, which is asked on a CPU only: a GPU would be waited for.
+    if not index.is_cpu or missed.numpy().any():
         sky, sky_jacobian = _background(hits.pixels, world_from_camera, intrinsics)
         beyond = [*sky.unbind(-1), *(sky_jacobian / per_pixel).flatten(-2).unbind(-1)]
         seen = [*texels, *jacobian]

@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.odometry.inertial.tuning import TUNING
-from loftr_vo.odometry.map.keyframe import Keyframe
+
+if TYPE_CHECKING:
+    from loftr_vo.odometry.map.keyframe import Keyframe
 
 
 @dataclass(frozen=True, eq=False)

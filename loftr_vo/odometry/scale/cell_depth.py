@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loftr_vo.geometry.robust_cost import MEDIAN_SIGMA, SIGMA_PER_MAD
-from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.scale.scale_filter import Reading
 from loftr_vo.odometry.scale.tuning import TUNING
+
+if TYPE_CHECKING:
+    from loftr_vo.odometry.map.keyframe import Keyframe
 
 
 @dataclass(frozen=True, eq=False)
