@@ -243,7 +243,7 @@ def test_a_bomb_that_comes_live():
     camera = Camera(640, 480, np.array(recordings.MATRIX).reshape(3, 3), 'plumb_bob', np.zeros(0))
     health = SimpleNamespace(picture_error='')
     decoder = PictureDecoder(lambda: None, health, logger)
-    assert decoder.frame(Arrival(CompressedImage(format='png', data=bomb()), camera, 0.0)) is None
+    assert decoder.take(Arrival(CompressedImage(format='png', data=bomb()), camera, 0.0)) is None
     assert 'the picture is 30000x30000 pixels' in told[0]
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from loftr_vo.files.text import printable
@@ -18,8 +17,6 @@ from loftr_vo.ros.limited_log import LimitedLog
 from loftr_vo.ros.messages import nanoseconds
 
 _MAX_ENCODING_LENGTH = 60  # characters, in the status
-# Frames that may be asked for again: those tried by ``PictureChoice``, of sixteen at most.
-_KEPT = 5
 
 
 class PictureDecoder:
@@ -38,21 +35,30 @@ class PictureDecoder:
         self._health = health
         self._log = log
         self._reader = PictureReader()
-        self._decoded: deque[tuple[Arrival, Frame]] = deque(maxlen=_KEPT)
+        self._tried: list[tuple[Arrival, Frame]] = []
 
     def frame(self, arrival: Arrival) -> Frame | None:
-        """Return the frame of a picture; the last few are not decoded again.
+        """Return the frame of a picture, and keep it until one is taken.
 
         Returns:
             None where the picture cannot be used.
         """
-        for known, frame in self._decoded:
-            if known is arrival:
-                return frame
         decoded = self._decode(arrival)
         if decoded is not None:
-            self._decoded.append((arrival, decoded))
+            self._tried.append((arrival, decoded))
         return decoded
+
+    def take(self, arrival: Arrival) -> Frame | None:
+        """Return the frame of a picture, not decoded again if it was tried; forget the others.
+
+        Returns:
+            None where the picture cannot be used.
+        """
+        tried, self._tried = self._tried, []
+        for known, frame in tried:
+            if known is arrival:
+                return frame
+        return self._decode(arrival)
 
     def _decode(self, arrival: Arrival) -> Frame | None:
         message, camera = arrival.message, arrival.camera or self._camera()

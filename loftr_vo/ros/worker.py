@@ -144,7 +144,7 @@ class Worker:
     def _frames(self) -> Iterator[Frame]:
         for arrival in self._mailbox:
             start = time.monotonic()
-            frame = self._decoder.frame(arrival)
+            frame = self._decoder.take(arrival)
             if frame is not None and self._in_order(frame.stamp, arrival.time):
                 frame = self._accompany(frame)
                 camera_frame = arrival.message.header.frame_id

@@ -73,7 +73,8 @@ class _Problem:
             [keyframe.pose[:3, 3].copy() for keyframe in window],
             [keyframe.inverse_depth.copy() for keyframe in window],
         )
-        self._depths_before = [keyframe.inverse_depth.copy() for keyframe in window]
+        # A step makes a new state, so this one stays as it is.
+        self._depths_before = self.state.depths
 
     def solve(self) -> Iterator[None]:
         """Levenberg-Marquardt, an iteration each time."""
