@@ -33,6 +33,7 @@ def motion_with(covariance, count=100, relative=0.03):
         frame_from_keyframe=MOTION,
         pose_from=lambda keyframe: keyframe.pose @ inverse_transform(MOTION),
         covariance=covariance,
+        sampled=1.0,
         depth_in_frame=lambda: (np.empty((count, 2)), inverse_depth, variance),
     )
 
@@ -108,3 +109,17 @@ def test_without_any_depth_the_baseline_carries_the_scale():
 def test_cells_smaller_than_the_window_are_wrong_together():
     fine, coarse = (keyframe_at(np.eye(4), initial_covariance(), pixels) for pixels in (1.0, 3.0))
     assert correlation_inflation(fine) > 3 * correlation_inflation(coarse)
+
+
+@pytest.mark.parametrize('every', [1, 2, 5])
+def test_thinned_cells_have_fewer_neighbours_to_be_wrong_with(every):
+    """Against the variance of a mean of equally correlated errors, added up."""
+    keyframe = keyframe_at(np.eye(4), initial_covariance())
+    count = 1000
+    correlation = (correlation_inflation(keyframe) - 1) / (count - 1)
+    errors = correlation + (1 - correlation) * np.eye(count)
+    thinned = errors[::every, ::every]
+    if_independent = np.trace(thinned)
+    assert correlation_inflation(keyframe, 1 / every) == pytest.approx(
+        thinned.sum() / if_independent, rel=0.05
+    )

@@ -19,6 +19,7 @@ from loftr_vo.odometry.tracking.keyframe_tracks import (
 )
 from loftr_vo.odometry.tracking.track_completion import complete_tracks
 from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, projected, trackable
+from loftr_vo.odometry.tracking.tuning import TUNING
 
 SETTINGS = GeometrySettings()
 STEPS = 8
@@ -106,7 +107,7 @@ def test_cells_are_followed_for_many_frames_and_do_not_drift(keyframe, frames):
         off.append(np.median(errors(keyframe, matches, frames[step], step)))
         seen = seen_in(keyframe, frames[step], matches, step)
     assert off[0] < 0.1
-    assert off[-1] < 0.25
+    assert off[-1] < 0.35
 
 
 @pytest.mark.parametrize('known', [False, True])
@@ -123,8 +124,11 @@ def test_not_more_cells_are_followed_than_a_pose_needs(keyframe, frames):
     predicted = predict_matches(
         keyframe, TrackedCells.in_itself(keyframe), frames[1], np.eye(4), NO_ROTATION
     )
-    assert trackable(keyframe).sum() > 800
-    assert 400 < len(predicted.matches) <= 800
+    most = TUNING.max_known_cells + TUNING.max_unknown_cells
+    there = trackable(keyframe).sum()
+    assert there > most
+    assert TUNING.max_known_cells - 20 < len(predicted.matches) <= most
+    assert predicted.sampled == pytest.approx(len(predicted.matches) / there, rel=0.05)
     assert len(np.unique(predicted.matches.cells)) == len(predicted.matches)
     assert predicted.in_view > 0.95
 
@@ -135,7 +139,7 @@ def test_cells_that_fell_out_are_found_again_by_their_depth(keyframe, frames):
     seen = seen_in(keyframe, frames[1], matches.select(left), 1)
     again, _ = follow(keyframe, seen, frames[2], np.eye(4))
     back = np.setdiff1d(again.cells, seen.cells)
-    assert (keyframe.encoded.cell_centres()[back, 0] > WIDTH / 2).sum() > 100
+    assert (keyframe.encoded.cell_centres()[back, 0] > WIDTH / 2).sum() > 60
     assert np.median(errors(keyframe, again, frames[2], 2)) < 0.15
 
 
@@ -192,7 +196,8 @@ def test_without_depth_cells_are_followed_by_their_pixels(keyframe, frames):
     keyframe.reset_depth(4.0)
     seen = TrackedCells.in_itself(keyframe)
     matches, tried = follow(keyframe, seen, frames[1], np.eye(4))
-    assert 700 < tried <= 800
+    most = TUNING.max_known_cells + TUNING.max_unknown_cells
+    assert 0.9 * most < tried <= most
     assert np.median(errors(keyframe, matches, frames[1], 1)) < 0.2
 
 
@@ -209,7 +214,7 @@ def test_a_blank_picture_cannot_be_followed(keyframe, frames):
 
 @pytest.mark.parametrize(
     ('followed', 'tried', 'enough'),
-    [(299, 299, False), (300, 300, True), (480, 800, True), (479, 800, False)],
+    [(179, 179, False), (180, 180, True), (270, 450, True), (269, 450, False)],
 )
 def test_enough_is_a_number_and_a_share(followed, tried, enough):
     assert enough_tracked(followed, tried) is enough

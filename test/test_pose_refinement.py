@@ -90,7 +90,6 @@ def test_with_the_pose_held_the_depths_linearise_alike(random):
     assert residual == pytest.approx(linear.residual)
     assert by_depth == pytest.approx(linear.by_depth)
     assert along.distance(depths) == pytest.approx(linear.distance)
-    assert residual == pytest.approx(reprojection.residuals(*pose, depths))
 
 
 @pytest.mark.parametrize('columns', [1, 2048, 7281, 7282, 20000])
@@ -327,3 +326,9 @@ def test_the_pseudo_inverse_is_numpys(random, rank):
     matrix = factor @ factor.T
     plain = np.linalg.pinv(matrix, 1e-13, hermitian=True)
     np.testing.assert_allclose(pseudo_inverse(matrix), plain, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize('count', [1, 2, 7, 300])
+def test_the_median_is_that_of_numpy(count):
+    values = np.random.default_rng(count).integers(0, 50, count).astype(np.float32)
+    assert robust_cost.median(values) == np.median(values)

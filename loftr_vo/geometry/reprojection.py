@@ -98,32 +98,20 @@ class Linearised:
         return self.match_arrays.in_pixels(self.difference)
 
 
-def residuals(
-    match_arrays: MatchArrays,
-    rotation: np.ndarray,
-    translation: np.ndarray,
-    inverse_depth: np.ndarray,
-) -> np.ndarray:
-    """Return the (2, N) residuals, in standard deviations of the match.
-
-    Args:
-        match_arrays: of N cells.
-        rotation: (3, 3), second camera from first.
-        translation: (3,), second camera from first.
-        inverse_depth: (N,) of the cells, in the first camera.
-    """
-    point = rotation @ match_arrays.rays + np.multiply.outer(translation, inverse_depth)
-    projected = point[:2] / np.maximum(point[2], _LEAST_DEPTH)
-    return match_arrays.whitened(projected - match_arrays.points)
-
-
 def linearise(
     match_arrays: MatchArrays,
     rotation: np.ndarray,
     translation: np.ndarray,
     inverse_depth: np.ndarray,
 ) -> Linearised:
-    """Return the residuals and their derivatives; see ``residuals`` for the arguments."""
+    """Return the residuals of N cells and their derivatives.
+
+    Args:
+        match_arrays: of the cells.
+        rotation: (3, 3), second camera from first.
+        translation: (3,), second camera from first.
+        inverse_depth: (N,) of the cells, in the first camera.
+    """
     rotated = rotation.take(_AXES, axis=0) @ match_arrays.rays
     point = rotated[:3] + translation[:, None] * inverse_depth
     z = np.maximum(point[2], _LEAST_DEPTH)

@@ -7,6 +7,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from loftr_vo.geometry.robust_cost import median
+
 _BLACK = 12.0  # grey level; 95 % of the pixels of a covered lens lie under it
 _WHITE = 243.0  # the same for too much light
 _BLANK = 3.0  # grey levels, standard deviation
@@ -21,7 +23,9 @@ _NOTHING = 0.08  # share of what the reference has, in median
 _COVERED = 0.5  # share of the view
 # White noise of variance one has this variance under the Laplacian of OpenCV.
 _LAPLACIAN_NOISE = 20.0
-# Immerkær's mask (Fast Noise Variance Estimation, 1996): blind to edges, six times the noise.
+# Immerkær (Fast Noise Variance Estimation, 1996): no response to straight edges, and six standard
+# deviations of the noise elsewhere.
+_NOISE_GAIN = 6
 _NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
@@ -76,7 +80,7 @@ def noise_of(image: np.ndarray) -> float:
     """Standard deviation of a picture's noise in grey levels (Immerkær 1996, with a median)."""
     response = np.abs(cv2.filter2D(image, cv2.CV_32F, _NOISE_MASK))
     # The median of a normal variable's absolute value is 0.6745 of its standard deviation.
-    return float(np.median(response)) / (6 * 0.6745)
+    return median(response.ravel()) / (_NOISE_GAIN * 0.6745)
 
 
 def _detail(image: np.ndarray) -> np.ndarray:

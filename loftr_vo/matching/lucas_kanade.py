@@ -30,6 +30,7 @@ from loftr_vo.geometry.matrix2x2 import (
     with_variance_added,
 )
 from loftr_vo.imaging.contrast_normalisation import contrast_gain
+from loftr_vo.imaging.image_quality import noise_of
 from loftr_vo.matching.matches import Matches
 from loftr_vo.matching.optical_flow import FlowOptions, optical_flow
 from loftr_vo.matching.tuning import TUNING
@@ -42,14 +43,8 @@ _FORWARD = FlowOptions(
 _BACK = replace(_FORWARD, iterations=TUNING.iterations_back, least_step=TUNING.least_step_back)
 # Steps small enough for the initial position to be forgotten.
 _ALONE = replace(_FORWARD, iterations=30, least_step=0.01)
-# Of a normal variable: the median absolute value in standard deviations, and the ratio of the
-# variance to the squared mean absolute value.
-_MEDIAN_ABSOLUTE = 0.6745
+# Of a normal variable: the ratio of the variance to the squared mean absolute value.
 _SQUARED_OVER_MEAN_ABSOLUTE = np.pi / 2
-# Immerkær (Fast Noise Variance Estimation, 1996): no response to straight edges, and six standard
-# deviations of the noise elsewhere.
-_NOISE_GAIN = 6
-_NOISE_MASK = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +93,7 @@ def texture_at(image: np.ndarray, points: np.ndarray) -> Texture:
     grey = image.astype(np.float32)
     gradient_x = cv2.Scharr(grey, cv2.CV_32F, 1, 0, scale=1 / 32)
     gradient_y = cv2.Scharr(grey, cv2.CV_32F, 0, 1, scale=1 / 32)
-    response = np.abs(cv2.filter2D(grey, cv2.CV_32F, _NOISE_MASK))
-    deviation = float(np.median(response)) / (_NOISE_GAIN * _MEDIAN_ABSOLUTE)
-    noise = max(TUNING.least_noise, deviation)
+    noise = max(TUNING.least_noise, noise_of(image))
     x, y = np.clip(points.round().astype(int), 0, np.array(image.shape[::-1]) - 1).T
     squared_x, squared_y = gradient_x * gradient_x, gradient_y * gradient_y
     tensor = np.empty((len(points), 2, 2))

@@ -20,17 +20,12 @@ import cv2
 import numpy as np
 from scipy.linalg import block_diag
 
-from loftr_vo.geometry.reprojection import (
-    linearise,
-    residuals,
-    summed_products,
-    vector_norms,
-)
+from loftr_vo.geometry.reprojection import Linearised, linearise, summed_products
 from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.map.window import NormalEquations, WindowState, WindowTrack, window_track
+from loftr_vo.odometry.map.window import NormalEquations, WindowState, window_track
 from loftr_vo.odometry.pose.fixed_length import directions_keeping_length, of_length
 
 
@@ -75,17 +70,19 @@ class _Problem:
         )
         # A step makes a new state, so this one stays as it is.
         self._depths_before = self.state.depths
+        self._linear = self._linearised(self.state)
 
     def solve(self) -> Iterator[None]:
         """Levenberg-Marquardt, an iteration each time."""
-        cost, damping = self._cost(self.state), 1e-4
+        cost, damping = self._cost(self.state, self._linear), 1e-4
         for _ in range(TUNING.window_iterations):
             system = self._normal_equations()
             candidate = self._stepped(system, damping)
-            candidate_cost = self._cost(candidate)
+            linear = self._linearised(candidate)
+            candidate_cost = self._cost(candidate, linear)
             if candidate_cost < cost:
                 converged = cost - candidate_cost < TUNING.window_convergence * cost
-                self.state, cost = candidate, candidate_cost
+                self.state, self._linear, cost = candidate, linear, candidate_cost
                 damping = max(damping / 10, 1e-8)
                 if converged:
                     return
@@ -125,9 +122,8 @@ class _Problem:
             (depths - keyframe.filtered_depth) / keyframe.filtered_variance
             for depths, keyframe in zip(self.state.depths, self.window, strict=True)
         ]
-        for track in self.tracks:
+        for track, linear in zip(self.tracks, self._linear, strict=True):
             anchor, other, cells = track.anchor, track.other, track.cells
-            linear = linearise(track.match_arrays, *self._relative_motion(track, self.state))
             weight = huber_weights(linear.error)
             depth_depth[anchor][cells] += weight * np.sum(linear.by_depth**2, axis=0)
             depth_gradient[anchor][cells] += weight * np.sum(
@@ -152,14 +148,16 @@ class _Problem:
                     hessian[rows, columns] += by_pose.T @ by_relative @ by_second
         return NormalEquations(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
-    def _relative_motion(
-        self, track: WindowTrack, state: WindowState
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rotation and translation between a track's keyframes, and its cells' depths."""
-        return (
-            *state.relative(track.anchor, track.other),
-            state.depths[track.anchor][track.cells],
-        )
+    def _linearised(self, state: WindowState) -> list[Linearised]:
+        """Residuals of all tracks and their derivatives."""
+        return [
+            linearise(
+                track.match_arrays,
+                *state.relative(track.anchor, track.other),
+                state.depths[track.anchor][track.cells],
+            )
+            for track in self.tracks
+        ]
 
     def _free_directions(self) -> np.ndarray:
         """Basis of the steps (6F, D); one direction less where a baseline keeps its length."""
@@ -198,11 +196,8 @@ class _Problem:
         ]
         return WindowState(rotations, positions, depths)
 
-    def _cost(self, state: WindowState) -> float:
-        total = 0.0
-        for track in self.tracks:
-            error = residuals(track.match_arrays, *self._relative_motion(track, state))
-            total += float(huber_cost(vector_norms(error)).sum())
+    def _cost(self, state: WindowState, linear: list[Linearised]) -> float:
+        total = sum(float(huber_cost(each.error).sum()) for each in linear)
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.filtered_depth) ** 2
             total += float(np.sum(squared / keyframe.filtered_variance))

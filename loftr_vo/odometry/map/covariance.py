@@ -63,7 +63,8 @@ def relative_covariance(keyframe: Keyframe, motion: Motion) -> np.ndarray:
     by_motion[:3, :3] = -world_from_frame
     by_motion[:3, 3:] = -world_from_frame @ skew(translation)
     by_motion[3:, 3:] = -world_from_frame
-    covariance = by_motion @ motion.covariance @ by_motion.T * correlation_inflation(keyframe)
+    covariance = by_motion @ motion.covariance @ by_motion.T
+    covariance *= correlation_inflation(keyframe, motion.sampled)
     return (covariance + covariance.T) / 2
 
 
@@ -75,13 +76,15 @@ def keyframe_covariance(covariance: np.ndarray, keyframe: Keyframe, motion: Moti
     their information.
     """
     by_baseline = _relative_length_variance(motion)
+    by_baseline *= correlation_inflation(keyframe, motion.sampled)
     _, rho, variance = motion.depth_in_frame()
     by_depth = float(np.mean(variance / rho**2)) / len(rho) if len(rho) else np.inf
+    by_depth *= correlation_inflation(keyframe)
     step = 1 / (
         1 / max(by_baseline, _NEGLIGIBLE_SIGMA**2) + 1 / max(by_depth, _NEGLIGIBLE_SIGMA**2)
     )
     grown = covariance.copy()
-    grown[6, 6] += step * correlation_inflation(keyframe)
+    grown[6, 6] += step
     return grown
 
 
@@ -99,10 +102,18 @@ def _relative_length_variance(motion: Motion) -> float:
     return float(translation @ motion.covariance[:3, :3] @ translation) / squared**2
 
 
-def correlation_inflation(keyframe: Keyframe) -> float:
+def correlation_inflation(keyframe: Keyframe, sampled: float = 1.0) -> float:
     """Factor of a covariance for the correlation of errors between neighbouring cells.
 
-    Lucas-Kanade's windows are larger than cells, so that neighbours share pixels.
+    Lucas-Kanade's windows are larger than cells, so that neighbours share pixels. Of correlated
+    samples the variance of the mean is larger by 1 + (N - 1) rho, rho the mean correlation of two
+    of them (Kish, Survey Sampling, 1965, section 5.4). With every second cell left out, N is half
+    as large and rho the same.
+
+    Args:
+        keyframe: of the cells.
+        sampled: share of the cells in view that are used, evenly selected.
     """
     cell = 8 * float(keyframe.encoded.image_pixels_per_network_pixel.mean())
-    return TUNING.correlated_errors * max(1.0, WINDOW / cell) ** 2
+    of_all = TUNING.correlated_errors * max(1.0, WINDOW / cell) ** 2
+    return 1 + sampled * (of_all - 1)

@@ -47,6 +47,7 @@ class Motion:
         parallax: degrees, median over inliers.
         no_depth_reason: why the depths are not known; empty where they are.
         readout: the rotation during the readout of the frame.
+        sampled: share of the cells in view whose matches it was estimated from.
     """
 
     frame_from_keyframe: np.ndarray
@@ -61,6 +62,7 @@ class Motion:
     parallax: float
     no_depth_reason: str
     readout: ReadoutEstimate
+    sampled: float = 1.0
 
     @property
     def has_depth(self) -> bool:

@@ -32,9 +32,10 @@ class MapTuning:
     max_ray_tangent: float = 11.43
     # Cells of known depth that give a median depth. Chosen by hand; no figure kept.
     min_cells_for_median: int = 10
-    # Cells that link two keyframes, where frames between them are tracked. Chosen by hand: bundle
-    # adjustment and triangulation have to be done between two pictures.
-    max_linked_cells: int = 1000
+    # Cells that link two keyframes, where frames between them are tracked: bundle adjustment and
+    # triangulation have to be done between two pictures. ATE with twice as many is in
+    # docs/accuracy.md ("How many cells are tracked").
+    max_linked_cells: int = 500
 
     # depth_filter
 

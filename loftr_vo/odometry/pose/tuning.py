@@ -22,7 +22,7 @@ class PoseTuning:
     min_known_depths: int = 15
     # Sub-pixel matches that are enough for a pose; with more, those that Lucas-Kanade did not
     # refine are left out. Chosen by hand; no figure kept.
-    sufficient_matches: int = 300
+    sufficient_matches: int = 150
     # Matches that a pose is refined on at most. With all of them (some 2000) the errors of the
     # rendered sequences differ by less than 1 %, and the solve takes twice as long.
     max_matches: int = 1000

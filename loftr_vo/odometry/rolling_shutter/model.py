@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.odometry.rolling_shutter.tuning import TUNING
 
@@ -71,8 +72,10 @@ def straighten_derivatives(
         step = np.zeros_like(rays)
         step[:, :2] = by_pixel[:, :, axis]
         moved[:, :, axis] = _rotate(step, share, readout_rotation)
-    once = np.cross(readout_rotation, rays)
-    moved[:, :, 1] += (once + share[:, None] * np.cross(readout_rotation, once)) / height
+    # Vectors are rows here: v @ turn is the cross product of the readout rotation with v.
+    turn = skew(readout_rotation).T
+    once = rays @ turn
+    moved[:, :, 1] += (once + share[:, None] * (once @ turn)) / height
     point = np.stack([x / z, y / z], axis=1)
     derivatives: np.ndarray = (moved[:, :2] - point[:, :, None] * moved[:, 2:]) / z[:, None, None]
     return derivatives
@@ -97,8 +100,9 @@ def _rotate(vectors: np.ndarray, share: np.ndarray, readout_rotation: np.ndarray
     Rodrigues' formula to the second order: for 0.1 rad its error is 2e-5 rad in the outermost
     rows, a hundredth of a pixel.
     """
-    once = np.cross(readout_rotation, vectors) * share[:, None]
-    return vectors + once + np.cross(readout_rotation, once) * (share / 2)[:, None]
+    turn = skew(readout_rotation).T  # ``np.cross`` takes several times as long
+    once = vectors @ turn * share[:, None]
+    return vectors + once + once @ turn * (share / 2)[:, None]
 
 
 @dataclass(frozen=True, eq=False)

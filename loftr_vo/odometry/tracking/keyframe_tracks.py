@@ -48,10 +48,18 @@ class Predicted:
     Attributes:
         matches: the cells to locate, keypoints1 their predicted positions.
         in_view: share of the keyframe's trackable cells of known depth that are in view.
+        sampled: share of its trackable cells in view that are selected.
     """
 
     matches: Matches
     in_view: float
+    sampled: float
+
+    @classmethod
+    def of(cls, matches: Matches, in_view: float, textured: np.ndarray) -> Predicted:
+        """Count what there is to select from; ``textured`` (C,) are the trackable cells."""
+        there = in_view * np.count_nonzero(textured)
+        return cls(matches, in_view, min(1.0, len(matches) / max(there, 1.0)))
 
 
 def predict_matches(
@@ -113,7 +121,7 @@ def predict_matches(
             ]
         ),
     )
-    return Predicted(matches, float(np.mean(in_view)) if len(in_view) else 0.0)
+    return Predicted.of(matches, float(np.mean(in_view)) if len(in_view) else 0.0, textured)
 
 
 def _predicted_by_pixels(
@@ -128,7 +136,8 @@ def _predicted_by_pixels(
     selected = tracked.select(evenly(np.argsort(tracked.cells), most))
     found, pixels = _track(keyframe, selected, frame, expected, readout_rotation)
     matches = as_matches(keyframe, frame, selected.cells[found], pixels[found])
-    return Predicted(matches, len(matches) / max(len(selected.cells), 1))
+    in_view = len(matches) / max(len(selected.cells), 1)
+    return Predicted.of(matches, in_view, trackable(keyframe))
 
 
 def depth_was_carried(keyframe: Keyframe, *, live: bool) -> bool:

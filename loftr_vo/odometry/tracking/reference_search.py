@@ -8,7 +8,7 @@ Nothing here changes the map or the state; ``ReferenceChoice`` and ``PoseUpdate`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,6 +124,7 @@ class ReferenceSearch:
         inliers = int(motion.inliers.sum())
         if not enough_tracked(inliers, tried):
             return None
+        motion = replace(motion, sampled=predicted.sampled)
         return Reference(keyframe, motion, 'tracks', predicted.in_view * inliers / tried)
 
     def _motion(
