@@ -18,9 +18,8 @@ class TrackingTuning:
     # keyframe_tracks; whole recordings matched with them and without are in docs/accuracy.md
     # ("When the network sees a frame"). No figure was kept for a single one.
 
-    # Cells of known and of unknown depth that are tracked, at most. With 500 and 300 a picture
-    # took a third longer; ATE over whole sequences is in docs/accuracy.md ("How many cells are
-    # tracked").
+    # Cells of known and of unknown depth that are tracked, at most. ATE and time with 500
+    # and 300 are in docs/accuracy.md ("How many cells are tracked").
     max_known_cells: int = 300
     max_unknown_cells: int = 150
     # Share of a new keyframe's cells whose depth must be known.
