@@ -293,7 +293,7 @@ def test_silence_is_explained(make_rig):
     rig = make_rig()
     rig.until(rig.says(WARN, 'unconfigured: waits to be configured and activated'))
     rig.start()
-    words = 'no image yet on /image (best effort, depth 5), though it is published by /camera (rel'
+    words = 'no image yet on /image (reliable, depth 5), though it is published by /camera (reliab'
     rig.until(rig.says(WARN, words))
     rig.camera.destroy_publisher(rig.images)
     rig.until(rig.says(WARN, 'nothing publishes /image'))
@@ -312,12 +312,45 @@ def test_silence_names_where_pictures_are(make_rig):
         'nothing publishes /image (best effort, depth 5); pictures are on /front/image_raw: remap'
     )
     rig.until(rig.says(WARN, words))
-    images = rig.camera.create_publisher(Image, 'image', 1)
-    rig.until(images.get_subscription_count)
-    rig.images = images
+    rig.images = rig.camera.create_publisher(Image, 'image', 1)
+    rig.until(lambda: asked_for(rig) == [ReliabilityPolicy.RELIABLE])
+    rig.until(rig.images.get_subscription_count)
     rig.send_image(SECOND)
     rig.until(rig.says(WARN, 'nothing publishes /camera_info'))
     rig.until(rig.says(WARN, 'calibrations are on /front/camera_info: remap camera_info'))
+
+
+def asked_for(rig):
+    """The reliability of each subscription to pictures, as another node sees it."""
+    found = rig.camera.get_subscriptions_info_by_topic('image')
+    return [each.qos_profile.reliability for each in found]
+
+
+def test_pictures_are_asked_for_as_reliably_as_all_of_their_publishers_offer(make_rig):
+    """A large picture that loses a fragment is lost; but nothing comes of one that offers less."""
+    rig = make_rig()
+    rig.start()
+    assert asked_for(rig) == [ReliabilityPolicy.RELIABLE]
+    rig.send_info()
+    rig.track(SECOND)
+    lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    other = rig.camera.create_publisher(Image, 'image', lossy)
+    rig.until(lambda: asked_for(rig) == [ReliabilityPolicy.BEST_EFFORT])
+    rig.until(lambda: rig.images.get_subscription_count() and other.get_subscription_count())
+    rig.track(2 * SECOND)
+    rig.until(rig.says(OK, 'tracking'))
+    rig.camera.destroy_publisher(other)
+    rig.until(lambda: asked_for(rig) == [ReliabilityPolicy.RELIABLE])
+    rig.until(rig.images.get_subscription_count)
+    rig.track(3 * SECOND)
+
+
+def test_the_reliability_that_is_set_is_asked_for_whatever_is_offered(make_rig):
+    name = 'qos_overrides./image.subscription.reliability'
+    rig = make_rig(**{name: 'best_effort'})
+    rig.start()
+    rig.spin(1.5)
+    assert asked_for(rig) == [ReliabilityPolicy.BEST_EFFORT]
 
 
 def test_a_publisher_whose_node_is_not_known_yet_has_no_odd_name():
@@ -410,7 +443,9 @@ def test_quality_of_service_that_does_not_exist_is_said_and_harms_nothing(make_r
     assert rig.node.trigger_configure() == SUCCESS
     before = len(list(rig.node.subscriptions))
     assert rig.node.trigger_activate() == FAILURE
-    rig.until(rig.says(ERROR, 'activating failed: Unexpected QoS override'))
+    rig.until(
+        rig.says(ERROR, f"activating failed: {name} is 'sometimes'; it can be: best_available, ")
+    )
     assert len(list(rig.node.subscriptions)) == before
 
 

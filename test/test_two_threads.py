@@ -65,6 +65,12 @@ class SilentNode:
     def resolve_topic_name(self, name):
         return f'/camera/{name}'
 
+    def has_parameter(self, name):
+        return True
+
+    def get_parameter(self, name):
+        return types.SimpleNamespace(value='best_available')
+
 
 def test_status_while_transitions_change_the_facts():
     health, node = healthy(), SilentNode()
@@ -109,6 +115,9 @@ def test_inputs_that_are_closed_while_their_publishers_are_looked_for(monkeypatc
 
         def add_latched(self, kind, feed, callback):
             assert feed.topic
+
+        def follow_publishers(self):
+            pass
 
         def close(self):
             pass

@@ -115,10 +115,11 @@ class Inputs:
         self._health.image, self._health.camera_info = Feed(), Feed()
 
     def look_for_publishers(self) -> None:
-        """Note who publishes the topics on which nothing comes.
+        """Note who publishes the topics on which nothing comes, and what others offer.
 
         Another thread may call ``close`` meanwhile.
         """
+        self._subscriptions.follow_publishers()
         now = time.monotonic()
         if self._image.rate.silence(now) >= _PATIENCE:
             look_for_publishers(self._node, self._image)

@@ -124,7 +124,8 @@ class ScaleInputs:
         self._health.scale_feeds, self._health.scale_error = {}, ''
 
     def look_for_publishers(self) -> None:
-        """Note who publishes the topics on which nothing comes."""
+        """Note who publishes the topics on which nothing comes, and what others offer."""
+        self._subscriptions.follow_publishers()
         now = time.monotonic()
         for feed in list(self._feeds.values()):
             if feed.rate.silence(now) > 1.0:

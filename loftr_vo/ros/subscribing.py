@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
@@ -21,6 +22,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from loftr_vo.config import NodeSettings
 from loftr_vo.ros.health import Feed
+from loftr_vo.ros.reliability import offered_reliability, overridden_reliability
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -38,6 +40,28 @@ _LATCHED = QoSProfile(
 )
 
 
+# Types of messages that are large enough for one of them to be lost in part.
+_PICTURES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+
+
+@dataclass
+class _Subscribed:
+    """A subscription, and how to make it again.
+
+    Attributes:
+        kind, feed, callback, depth: as of ``Subscriptions.add``.
+        follows: whether its reliability is that of the publishers.
+        subscription: rclpy's.
+    """
+
+    kind: type
+    feed: Feed
+    callback: Callable[[Any], None]
+    depth: int
+    follows: bool
+    subscription: Any = None
+
+
 class Subscriptions:
     """Subscriptions of a node.
 
@@ -49,12 +73,17 @@ class Subscriptions:
     def __init__(self, node: Node, settings: NodeSettings) -> None:
         self._node = node
         self._settings = settings
+        # No picture may be lost.
+        self._every = settings.queue_policy == 'all'
         self._subscriptions: list[Any] = []
+        self._subscribed: list[_Subscribed] = []
         self._latched: set[str] = set()
         self._closed = False
 
     def add(self, kind: type, feed: Feed, callback: Callable[[Any], None], depth: int = 0) -> None:
         """Subscribe to ``feed.topic``; what comes and the quality of service are noted in it.
+
+        Pictures are asked for as reliably as all their publishers offer; see ``reliability``.
 
         Args:
             kind: the type of the messages.
@@ -70,21 +99,54 @@ class Subscriptions:
             feed.rate.happened(time.monotonic())
             callback(message)
 
+        reliability = overridden_reliability(self._node, feed.topic)
+        follows = reliability is None and not self._every and feed.kind in _PICTURES
+        if follows:
+            reliability = offered_reliability(self._node, feed.topic, feed.kind)
+        usual = ReliabilityPolicy.RELIABLE if self._every else ReliabilityPolicy.BEST_EFFORT
+        subscribed = _Subscribed(kind, feed, receive, depth, follows)
+        self._subscribed.append(subscribed)
+        self._subscribe(subscribed, reliability or usual)
+
+    def _subscribe(self, subscribed: _Subscribed, reliability: ReliabilityPolicy) -> None:
+        feed = subscribed.feed
+
         def incompatible(event: Any) -> None:
             feed.incompatible = _incompatible(feed.topic, event.last_policy_kind)
 
-        subscription = self._node.create_subscription(
-            kind,
-            feed.topic,
-            receive,
-            _quality(self._settings, depth),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=max(self._settings.queue_size if self._every else 5, subscribed.depth),
+            reliability=reliability,
         )
-        self._keep(subscription)
-        profile = subscription.qos_profile
+        subscribed.subscription = self._node.create_subscription(
+            subscribed.kind,
+            feed.topic,
+            subscribed.callback,
+            profile,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            qos_overriding_options=QoSOverridingOptions(
+                (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
+            ),
+        )
+        self._keep(subscribed.subscription)
+        profile = subscribed.subscription.qos_profile
         self._node.get_logger().debug(f'subscribed to {feed.topic} as {feed.kind}')
         feed.qos = f'{profile.reliability.name.lower()}, depth {profile.depth}'.replace('_', ' ')
+
+    def follow_publishers(self) -> None:
+        """Subscribe again where the publishers of pictures offer another reliability now."""
+        for subscribed in list(self._subscribed):
+            if self._closed or not subscribed.follows:
+                continue
+            feed, old = subscribed.feed, subscribed.subscription
+            offered = offered_reliability(self._node, feed.topic, feed.kind)
+            if offered is None or offered is old.qos_profile.reliability:
+                continue
+            self._subscriptions.remove(old)
+            self._node.destroy_subscription(old)
+            feed.incompatible = ''
+            self._subscribe(subscribed, offered)
 
     def add_latched(self, kind: type, feed: Feed, callback: Callable[[Any], None]) -> None:
         """Subscribe also to what a publisher has sent before, if it keeps it (transient local).
@@ -124,16 +186,6 @@ class Subscriptions:
         self._closed = True
         for subscription in list(self._subscriptions):
             self._node.destroy_subscription(subscription)
-
-
-def _quality(settings: NodeSettings, depth: int) -> QoSProfile:
-    """Return sensor-data quality of service for newest, reliable for every frame in order."""
-    every = settings.queue_policy == 'all'
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=max(settings.queue_size if every else 5, depth),
-        reliability=ReliabilityPolicy.RELIABLE if every else ReliabilityPolicy.BEST_EFFORT,
-    )
 
 
 def _incompatible(topic: str, policy: QoSPolicyKind) -> str:

@@ -13,6 +13,7 @@ The result is ``Matches``, as by the network, and all later steps are the same.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,10 +36,6 @@ from loftr_vo.odometry.tracking.tracked_cells import (
     trackable,
 )
 from loftr_vo.odometry.tracking.tuning import TUNING
-
-_FLOW = FlowOptions(
-    TUNING.window, TUNING.levels, TUNING.iterations, TUNING.least_step, TUNING.least_eigenvalue
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,10 +195,25 @@ def _track(
         frame.normalised,
         tracked.pixels,
         start,
-        _FLOW,
+        _flow_options(frame.image.shape[1]),
         positions_only=True,
     )
     return found, moved.astype(np.float64)
+
+
+def _flow_options(width: int) -> FlowOptions:
+    """Options for pictures of a width: a pyramid up to pictures of the same size.
+
+    So the same motion is followed, whatever the resolution of the camera.
+    """
+    levels = round(math.log2(width / TUNING.coarsest_width))
+    return FlowOptions(
+        TUNING.window,
+        max(TUNING.least_levels, levels),
+        TUNING.iterations,
+        TUNING.least_step,
+        TUNING.least_eigenvalue,
+    )
 
 
 def enough_tracked(tracked: int, tried: int) -> bool:
