@@ -209,7 +209,7 @@ class RerunLog:
         """Log the state of the odometry, and its reason as text."""
         level = 'INFO' if state == State.TRACKING.value else 'WARN'
         self._log('state', self._rerun.StateChange(state=state))
-        text = ': '.join(filter(None, (state, reason)))
+        text = f'{state}: {reason}' if reason not in ('', state) else state
         self._log('reason', self._rerun.TextLog(text, level=level))
 
     def figures(self, values: Mapping[str, float]) -> None:
