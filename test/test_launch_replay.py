@@ -122,6 +122,59 @@ def test_bad_input_is_an_error_at_once(tmp_path, topics, words, reason):
     assert 'process started' not in told
 
 
+@pytest.mark.parametrize('file', ['vo.launch.py', 'demo.launch.py'])
+@pytest.mark.parametrize(
+    ('word', 'reason'),
+    [
+        ('rviz:=True', 'rviz needs the ROS package rviz2'),
+        ('camera_frame:=lens', 'camera_frame needs the ROS package tf2_ros'),
+        ('publish_tf:=perhaps', 'publish_tf'),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_started(file, word, reason):
+    if reason.endswith(('rviz2', 'tf2_ros')) and is_package(reason.split()[-1]):
+        pytest.skip(f'{reason.split()[-1]} is installed')
+    code, told = launch(file, word)
+    assert code == 1, told
+    assert reason in told
+    assert 'process started' not in told
+
+
+def is_package(name):
+    try:
+        return bool(get_package_share_directory(name))
+    except (PackageNotFoundError, LookupError):
+        return False
+
+
+def test_the_demo_ends_with_its_node(tmp_path):
+    parameters = tmp_path / 'bad.yaml'
+    parameters.write_text('/**:\n  ros__parameters:\n    queue_policy: sometimes\n')
+    code, told = launch('demo.launch.py', f'params_file:={parameters}')
+    assert code == 1, told
+    assert 'vo_camera' in told
+    assert 'queue_policy must be one of newest, all' in told
+
+
+def test_a_replay_that_is_interrupted_has_not_passed(bag, tmp_path):
+    isolate()
+    words = ['replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', 'rate:=0.1']
+    replay = subprocess.Popen(
+        ['ros2', 'launch', 'loftr_vo', *words],
+        # A test that was itself started in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while 'warmed up' not in (line := replay.stdout.readline()):
+        assert line, 'it ended by itself'
+    replay.send_signal(signal.SIGINT)
+    told, _ = replay.communicate(timeout=120)
+    assert replay.returncode == 1, told
+    assert 'the replay was interrupted' in told
+
+
 @pytest.mark.parametrize('file', launch_arguments.FILES)
 def test_every_argument_is_shown_with_its_description(file):
     code, told = launch(file, '--show-args')
