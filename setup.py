@@ -106,7 +106,7 @@ setup(
         # For `evaluate --ray`, s3:// and other URLs, and the table of results as Parquet.
         'cluster': [*EVALUATION, 'fsspec', 'pyarrow', 'ray'],
         # For `run --rerun FILE.rrd` and `vo_rerun`.
-        'rerun': ['rerun-sdk'],
+        'rerun': ['rerun-sdk>=0.41'],
         # training/ is in the repository, not in the wheel: this is what it needs besides.
         'training': ['matplotlib'],
         'test': [

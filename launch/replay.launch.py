@@ -119,7 +119,7 @@ def replay(context: LaunchContext, processes: list) -> list:
         processes: recorder and player are added to it, to be started last.
 
     Raises:
-        ValueError: an argument is no number, or outside its range.
+        ValueError: an argument is no number, outside its range, or none of its choices.
         RuntimeError: there is no bag, or the bag has not what is needed.
     """
     values = LaunchValues(context.launch_configurations)
@@ -139,6 +139,12 @@ def replay(context: LaunchContext, processes: list) -> list:
     wanted = [name for name in ('max_ate', 'extrinsics') if given(name)]
     if wanted and not facts['ground_truth']:
         raise RuntimeError(f'{wanted[0]} is given, but {in_our_names(facts["no_ground_truth"])}')
+    for name, of in (('image_transport', 'image'), ('depth_transport', 'depth')):
+        if given(name) and given(name) != facts.get(name, given(name)):
+            raise RuntimeError(
+                f'{name}:={given(name)} is given, but {facts[of]} of the bag is {facts[name]}: '
+                f'choose a topic with {of}:=TOPIC, and leave {name} out'
+            )
     node = {
         **{name: facts[name] for name in NODE_FACTS if name in facts},
         'queue_policy': given('queue_policy') or 'all',

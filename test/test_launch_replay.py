@@ -42,11 +42,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def launch(file, *words):
+def launch(file, *words, package=('loftr_vo',)):
     """Run a launch file to its end; return exit code and output."""
     isolate()
     result = subprocess.run(
-        ['ros2', 'launch', 'loftr_vo', file, *map(str, words)],
+        ['ros2', 'launch', *package, *map(str, (file, *words))],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -77,15 +77,22 @@ def test_a_replay_that_holds_ends_well(bag, tmp_path):
     score = json.loads((tmp_path / 'score.json').read_text())
     assert (score['tracked'], score['frames']) == (FRAMES, FRAMES)
     assert 0 < score['ate_percent'] < 1.0
+    for alarm in ('[ERROR]', 'process has died', 'nothing publishes', 'no image'):
+        assert alarm not in told, told
+    own = [line for line in told.splitlines() if line.startswith('[vo_node')]
+    assert 0 < sum('[INFO]' in line for line in own) <= 10, own
 
 
 def test_a_replay_that_is_not_exact_enough_fails(bag, tmp_path):
-    code, told = launch(
-        'replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', 'max_ate:=0.0001', 'rate:=2.0'
-    )
+    words = ['max_ate:=0.0001', 'rate:=2.0', 'log_level:=debug']
+    code, told = launch('replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', *words)
     assert code == 1, told
     assert 'more than --max-ate 0.0001' in told
     assert 'the replay failed: score-' in told
+    # The node's own lines, a picture each, and none of rcl's.
+    lines = [line for line in told.splitlines() if '[DEBUG]' in line]
+    assert sum('[loftr_vo]: picture ' in line for line in lines) == FRAMES
+    assert all('[loftr_vo]' in line for line in lines)
 
 
 def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
@@ -108,6 +115,9 @@ def test_a_node_that_cannot_start_fails_the_replay(bag, tmp_path):
         (('/left/image',), ['min_tracked:=101'], 'min_tracked:=101 is not within'),
         (('/left/image',), ['max_ate:=5'], 'max_ate is given, but'),
         (('/left/image',), ['queue_policy:=some'], 'queue_policy'),
+        (('/left/image',), ['scale_source:=sonar'], 'scale_source must be one of none,'),
+        (('/left/image',), ['image_transport:=theora'], 'image of the bag is raw'),
+        (('/left/image',), ['image_transport:=compressed'], 'choose a topic with image:=TOPIC'),
         (('/left/image',), ['scale_source:=depth'], 'which scale.source depth needs'),
         (('/left/image',), ['scale_source:=stereo'], 'which scale.source stereo needs'),
         (('/left/image',), ['rviz:=true'], 'rviz needs the ROS package rviz2'),
@@ -120,6 +130,97 @@ def test_bad_input_is_an_error_at_once(tmp_path, topics, words, reason):
     assert code == 1, told
     assert reason in told
     assert 'process started' not in told
+
+
+def test_a_bound_that_cannot_be_checked_is_an_error_at_once(tmp_path):
+    sequence = SyntheticSequence('room', 2, (48, 64), rate=5.0)
+    sequence.provide('odometry')
+    write_bag(sequence, tmp_path / 'bag', BagOptions())
+    code, told = launch('replay.launch.py', f'bag:={tmp_path / "bag"}', 'max_ate:=5')
+    assert code == 1, told
+    assert 'max_ate is given, but' in told
+    assert 'ground_truth_topic:=TOPIC: /ground_truth/odometry, /odom' in told
+    assert 'process started' not in told
+
+
+@pytest.mark.parametrize('file', ['vo.launch.py', 'demo.launch.py'])
+@pytest.mark.parametrize(
+    ('word', 'reason'),
+    [
+        ('rviz:=True', 'rviz needs the ROS package rviz2'),
+        ('camera_frame:=lens', 'camera_frame needs the ROS package tf2_ros'),
+        ('publish_tf:=perhaps', 'publish_tf'),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_started(file, word, reason):
+    if reason.endswith(('rviz2', 'tf2_ros')) and is_package(reason.split()[-1]):
+        pytest.skip(f'{reason.split()[-1]} is installed')
+    code, told = launch(file, word)
+    assert code == 1, told
+    assert reason in told
+    assert 'process started' not in told
+
+
+def is_package(name):
+    try:
+        return bool(get_package_share_directory(name))
+    except (PackageNotFoundError, LookupError):
+        return False
+
+
+def test_the_demo_ends_with_its_node(tmp_path):
+    parameters = tmp_path / 'bad.yaml'
+    parameters.write_text('/**:\n  ros__parameters:\n    queue_policy: sometimes\n')
+    code, told = launch('demo.launch.py', f'params_file:={parameters}')
+    assert code == 1, told
+    assert 'vo_camera' in told
+    assert 'queue_policy must be one of newest, all' in told
+
+
+PARENT = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import PushRosNamespace, SetParameter
+
+
+def generate_launch_description():
+    group = [
+        PushRosNamespace(LaunchConfiguration('namespace')),
+        SetParameter('queue_policy', 'sometimes'),
+        IncludeLaunchDescription({file!r}),
+    ]
+    return LaunchDescription([DeclareLaunchArgument('namespace'), GroupAction(group)])
+"""
+
+
+def test_a_parent_s_namespace_counts_once_and_its_parameters_have_effect(tmp_path):
+    file = Path(get_package_share_directory('loftr_vo'), 'launch', 'vo.launch.py')
+    parent = tmp_path / 'parent.launch.py'
+    parent.write_text(PARENT.format(file=str(file)))
+    _, told = launch(parent, 'namespace:=front', package=())
+    # The command is told, since it fails.
+    assert '-r __ns:=/front ' in told, told
+    assert 'queue_policy must be one of newest, all' in told
+
+
+def test_a_replay_that_is_interrupted_has_not_passed(bag, tmp_path):
+    isolate()
+    words = ['replay.launch.py', f'bag:={bag}', f'output:={tmp_path}', 'rate:=0.1']
+    replay = subprocess.Popen(
+        ['ros2', 'launch', 'loftr_vo', *words],
+        # A test that was itself started in the background would have it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while 'warmed up' not in (line := replay.stdout.readline()):
+        assert line, 'it ended by itself'
+    replay.send_signal(signal.SIGINT)
+    told, _ = replay.communicate(timeout=120)
+    assert replay.returncode == 1, told
+    assert 'the replay was interrupted' in told
 
 
 @pytest.mark.parametrize('file', launch_arguments.FILES)
@@ -151,7 +252,9 @@ def test_rviz_and_the_camera_frame_follow_the_arguments(tmp_path):
     isolate()
     paths = os.pathsep.join([str(tmp_path), os.environ['AMENT_PREFIX_PATH']])
     words = ['image:=/cam/image', 'camera_info:=/cam/info', 'namespace:=front', 'name:=vo']
-    words += ['rviz:=true', 'camera_frame:=lens', 'odom_frame:=vo_odom', 'autostart:=false']
+    # Booleans as Python writes them, and so Nav2's launch files.
+    words += ['rviz:=True', 'autostart:=False', 'publish_tf:=False', 'use_sim_time:=True']
+    words += ['camera_frame:=lens', 'odom_frame:=vo_odom']
     running = subprocess.Popen(
         ['ros2', 'launch', 'loftr_vo', 'vo.launch.py', *words],
         env={**os.environ, 'AMENT_PREFIX_PATH': paths},

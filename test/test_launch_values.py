@@ -67,3 +67,13 @@ def test_the_home_of_the_user_is_expanded(tmp_path, monkeypatch):
 def test_bad_numbers_are_refused(text):
     with pytest.raises(ValueError, match=f'max_ate:={text}'):
         LaunchValues({'max_ate': text}).number('max_ate', 0.0, 100.0)
+
+
+def test_a_value_that_is_no_choice_is_refused_from_any_source(tmp_path):
+    with pytest.raises(ValueError, match=r"must be one of none, .*, got 'sonar'"):
+        LaunchValues({'scale_source': 'sonar'}).setting('scale_source', 'scale.source')
+    file = tmp_path / 'bad.yaml'
+    file.write_text('/**:\n  ros__parameters:\n    scale.source: sonar\n')
+    values = LaunchValues({'params_file': str(file)})
+    with pytest.raises(ValueError, match="got 'sonar'"):
+        values.setting('scale_source', 'scale.source')

@@ -16,6 +16,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from visualization_msgs.msg import Marker
 
+from loftr_vo.drawing.match_segments import MAX_MATCHES
 from loftr_vo.imaging import image_messages
 from loftr_vo.imaging.calibration_checks import CalibrationError
 from loftr_vo.imaging.camera_info import camera_from_info, is_rectified
@@ -31,7 +32,7 @@ from loftr_vo.odometry.estimate import Estimate, State
 from loftr_vo.ros import messages
 from loftr_vo.ros.health import Feed, Health
 from loftr_vo.ros.level import Level
-from loftr_vo.ros.markers import MAX_KEYFRAMES, MAX_MATCHES, match_markers
+from loftr_vo.ros.markers import MAX_KEYFRAMES, match_markers
 from loftr_vo.ros.status_message import status_message
 
 GREY = np.random.default_rng(1).integers(0, 256, (6, 10), np.uint8)

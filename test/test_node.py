@@ -798,7 +798,7 @@ def test_no_transform_where_another_node_broadcasts_it(make_rig, transforms):
     assert transforms.sent == []
 
 
-def test_extrinsics_are_waited_for_and_used(make_rig, transforms):
+def test_extrinsics_are_waited_for_and_used(make_rig, transforms, capfd):
     rig = make_rig(queue_policy='all', base_frame='base_link')
     rig.start()
     rig.send_info()
@@ -816,6 +816,18 @@ def test_extrinsics_are_waited_for_and_used(make_rig, transforms):
     assert rig.stamps() == [1 * SECOND, 2 * SECOND]
     position = rig.heard['odom'][-1].pose.pose.position
     assert (position.x, position.y, position.z) == pytest.approx((-1, 0, 0))
+    assert 'in base_link and looks backward' in capfd.readouterr().err
+
+
+def test_pictures_in_a_body_s_frame_are_doubted(make_rig, transforms, capfd):
+    rig = make_rig(queue_policy='all', base_frame='base_link')
+    transforms.buffer.mounted = np.eye(4)
+    rig.start()
+    rig.send_info()
+    rig.track(SECOND)
+    told = capfd.readouterr().err
+    assert 'and looks up' in told
+    assert 'set frame_id in the driver to the optical frame' in told
 
 
 def test_compressed_pictures_come_from_their_topic(make_rig):
@@ -838,6 +850,9 @@ def test_status_comes_in_simulated_time_without_a_clock(make_rig):
     rig = make_rig(use_sim_time=True)
     rig.start()
     rig.until(rig.says(WARN, 'no image yet'))
+    rig.send_info()
+    rig.track(SECOND)
+    rig.until(rig.says(WARN, 'use_sim_time is set, but nothing publishes /clock'))
 
 
 def test_pose_outlives_deactivation_and_network_is_freed_by_cleanup(rig):

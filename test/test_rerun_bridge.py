@@ -31,17 +31,19 @@ SECOND = 10**9
 # Of what is logged, as the methods of the log are named and as Rerun names it.
 NAMES = {
     'camera': 'camera',
+    'deviations': 'figures/position_sigma',
     'figures': 'figures/inliers',
     'inliers': 'matches/inliers',
     'keyframes': 'keyframes',
     'match_image': 'match_image',
     'outliers': 'matches/outliers',
-    'path': 'path',
+    'path_piece': 'path/0',
     'picture': 'camera/image',
     'points': 'points',
     'state': 'state',
 }
 FIGURES = ('inliers', 'latency_ms', 'matches', 'position_sigma', 'rotation_sigma_deg')
+STYLE = 1  # a row that says how the entity is drawn
 MATRIX = np.array([[50.0, 0.0, 30.0], [0.0, 55.0, 20.0], [0.0, 0.0, 1.0]])
 
 
@@ -87,6 +89,7 @@ def status(stamp=None, state='tracking', reason=''):
     values = {'state': state, 'reason': reason}
     if stamp is not None:
         values |= {'stamp': str(stamp), 'matches': '9', 'inliers': '8', 'latency': '20.0'}
+        values['keyframe'] = '3'
     return DiagnosticStatus(values=[KeyValue(key=k, value=v) for k, v in values.items()])
 
 
@@ -159,13 +162,13 @@ def test_everything_is_in_a_file(node, tmp_path):
         log_all(bridge, second * SECOND)
     bridge.close()
     rows = rows_of(tmp_path / 'live.rrd')
-    of_pictures = {*NAMES.values(), *(f'figures/{name}' for name in FIGURES)} - {'path', 'state'}
-    assert {entity: rows.get(f'/{entity}') for entity in of_pictures} == dict.fromkeys(
-        of_pictures, 3
-    )
+    of_pictures = {*NAMES.values()} - {'figures/inliers', 'path/0', 'state'}
+    curves = [f'figures/{name}' for name in FIGURES]
+    expected = dict.fromkeys(of_pictures - {*curves}, 3) | dict.fromkeys(curves, STYLE + 3)
+    assert {entity: rows.get(f'/{entity}') for entity in expected} == expected
     # The state did not change; the path is written once a second, and at the end.
-    assert rows['/state'] == 1
-    assert rows['/path'] >= 3
+    assert rows['/state'] == STYLE + 1
+    assert rows['/path/0'] == 3
 
 
 def test_the_pose_of_the_camera_is_that_of_the_markers(node, notes):
@@ -189,17 +192,17 @@ def test_pictures_and_points_arrive_as_they_were_sent(node, notes):
     _, drawn = notes.of('match_image')[0]
     assert drawn.shape == (30, 90, 3)
     assert (drawn == (9, 99, 199)).all()
-    _, positions, confidence = notes.of('points')[0]
+    _, positions, confidence, keyframe = notes.of('points')[0]
+    assert keyframe == 3
     np.testing.assert_array_equal(positions, np.ones((4, 3)))
     np.testing.assert_allclose(confidence, np.linspace(0.0, 1.0, 4), rtol=1e-6)
 
 
 def test_deviations_are_those_of_the_covariance(node, notes):
     RerunBridge(node, notes).on_odometry(odometry(7))
-    ((_, figures),) = notes.of('figures')
-    assert figures == pytest.approx(
-        {'position_sigma': 0.3, 'rotation_sigma_deg': np.degrees(0.02)}
-    )
+    ((stamp, covariance),) = notes.of('deviations')
+    assert stamp == 7
+    np.testing.assert_array_equal(covariance, np.diag([0.04, 0.04, 0.01, 1e-4, 2e-4, 1e-4]))
 
 
 def test_a_status_that_repeats_is_logged_once(node, notes):
@@ -228,8 +231,26 @@ def test_the_path_begins_anew_at_a_reset_and_at_a_clock_set_back(node, notes):
     bridge.on_markers(markers(3 * SECOND, afresh=True))
     bridge.on_odometry(odometry(4 * SECOND, x=3.0))
     bridge.on_odometry(odometry(2 * SECOND, x=4.0))
-    paths = [positions[:, 0].tolist() for _, positions in notes.of('path')]
-    assert paths == [[1.0], [1.0, 2.0], [2.0, 3.0], [4.0]]
+    assert way(notes) == [(0, [1.0]), (0, [1.0, 2.0]), (0, [2.0, 3.0]), (0, [4.0])]
+    assert notes.of('clear_map') == [(3 * SECOND,), (2 * SECOND,)]
+
+
+def test_a_long_path_is_logged_in_pieces_that_touch(node, notes, monkeypatch):
+    monkeypatch.setattr(rerun_bridge, '_PIECE_LENGTH', 3)
+    bridge = RerunBridge(node, notes)
+    for index in range(6):
+        bridge.on_odometry(odometry(index * SECOND // 2 + SECOND, x=float(index)))
+    bridge.close()
+    assert way(notes) == [
+        (0, [0.0]),
+        (0, [0.0, 1.0, 2.0]),
+        (1, [2.0, 3.0, 4.0]),
+        (2, [4.0, 5.0]),
+    ]
+
+
+def way(notes):
+    return [(number, each[:, 0].tolist()) for _, number, each in notes.of('path_piece')]
 
 
 def test_a_picture_that_cannot_be_read_is_left_out(node, notes):

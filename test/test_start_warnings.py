@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Warnings of a wrong set-up: parameters, transforms, transports, clocks and calibrations."""
 
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from loftr_vo.ros.level import Level
 from loftr_vo.ros.messages import transform_stamped
 from loftr_vo.ros.odometry_node import VisualOdometryNode
 from loftr_vo.ros.parameter_warnings import files_for_others, undeclared
-from loftr_vo.ros.transform_watch import OwnTransforms
+from loftr_vo.ros.transform_watch import OwnTransforms, make_watch
 
 IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 ODOMETRY = 'nav_msgs/msg/Odometry'
@@ -146,6 +147,28 @@ def test_another_broadcaster_of_the_same_transform_is_known():
     assert own.is_foreign(sent)
     assert own.is_foreign(transform_stamped(6, 'odom', 'base_link', pose))
     assert own.is_foreign(transform_stamped(5, 'map', 'base_link', pose))
+
+
+def test_another_broadcaster_is_warned_of_once(monkeypatch):
+    module = ModuleType('tf2_msgs.msg')
+    module.TFMessage = object
+    monkeypatch.setitem(sys.modules, 'tf2_msgs', ModuleType('tf2_msgs'))
+    monkeypatch.setitem(sys.modules, 'tf2_msgs.msg', module)
+    told = []
+    node = SimpleNamespace(
+        create_subscription=lambda *_: None,
+        get_logger=lambda: SimpleNamespace(warning=told.append),
+    )
+    watch = make_watch(node, 'odom', 'base_link')
+    foreign = SimpleNamespace(transforms=[transform_stamped(5, 'map', 'base_link', np.eye(4))])
+    watch._on_transforms(foreign)
+    assert not told  # nothing of its own is broadcast yet
+    watch.broadcast(4)
+    for _ in range(2):
+        watch._on_transforms(foreign)
+    assert len(told) == 1
+    assert "another node broadcasts 'map' to 'base_link'" in told[0]
+    assert 'set publish_tf to false' in told[0]
 
 
 def test_sim_time_without_a_clock_is_a_warning():

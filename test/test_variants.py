@@ -85,7 +85,8 @@ def test_versions_differ_by_their_errors_and_not_by_place_and_scale():
     pytest.importorskip('evo', reason='evo is not installed')
     random = np.random.default_rng(0)
     first, second, bad = _walk(40, random), _walk(40, random), _walk(40, random, error=0.05)
-    second.poses[:, :3, 3] = 3 * second.poses[:, :3, 3] @ Rotation.random(rng=0).as_matrix() + 7
+    turn = Rotation.from_euler('xyz', [0.3, -1.2, 2.0]).as_matrix()
+    second.poses[:, :3, 3] = 3 * second.poses[:, :3, 3] @ turn + 7
     part = Trajectory(first.stamps[20:], first.poses[20:])
     short = Trajectory(first.stamps[:4], first.poses[:4])
     apart = differences([first, second, part, bad, short])

@@ -49,7 +49,7 @@ def register(subparsers: Any) -> None:
         '--rerun',
         type=Path,
         metavar='FILE.rrd',
-        help='also write a file for the viewer Rerun: pictures, poses, figures '
+        help='also write a file for the viewer Rerun: pictures, matches, poses, points, figures '
         '(needs the extra "rerun")',
     )
     add_sequence_options(run)
@@ -64,7 +64,6 @@ def run_command(arguments: argparse.Namespace) -> int:
     sequence.provide_for(settings)
     report = ReportFolder(arguments.output or Path('results') / sequence.name)
     rerun = RerunFile(arguments.rerun) if arguments.rerun else None
-    bar = frame_bar(sequence)
     engine = engines.make_engine(settings, None)
     outcome = run_recording(
         sequence,
@@ -73,7 +72,8 @@ def run_command(arguments: argparse.Namespace) -> int:
         engine,
         report,
         arguments.command_line,
-        bar if rerun is None else lambda frames: bar(rerun.frames(frames)),
+        frame_bar(sequence),
+        show=rerun.write if rerun is not None else None,
     )
     if rerun is not None:
         rerun.close(outcome.run)

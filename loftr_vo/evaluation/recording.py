@@ -19,7 +19,7 @@ from loftr_vo.evaluation.interrupts import results_kept
 from loftr_vo.evaluation.report import collect_metrics
 from loftr_vo.evaluation.report_folder import ReportFolder
 from loftr_vo.evaluation.run_record import Run
-from loftr_vo.evaluation.running import run_sequence
+from loftr_vo.evaluation.running import Show, run_sequence
 from loftr_vo.evaluation.scoring import Alignment, EvaluationError, align, score_alignment
 from loftr_vo.files.text import printable
 from loftr_vo.geometry.trajectory import Trajectory
@@ -58,6 +58,7 @@ def run_recording(
     command: str,
     progress: Progress,
     log: Log = print_to_stderr,
+    show: Show | None = None,
 ) -> Outcome:
     """Run an odometry over a recording, score it, and write its report.
 
@@ -70,13 +71,14 @@ def run_recording(
         command: the command line, for the report.
         progress: wraps the frames.
         log: called with each warning and error, a line of text.
+        show: called with each frame, as ``run_sequence`` has it.
 
     Raises:
         DatasetError, CalibrationError: the first frame cannot be used.
     """
     with kept(report, log):
         keep = report.keep if report else None
-        run = run_sequence(sequence, engine.odometry, progress, keep)
+        run = run_sequence(sequence, engine.odometry, progress, keep, show)
         alignment = _align(run, truth.trajectory, log) if truth else None
         scores = score_alignment(alignment) if alignment else None
         # A run that ended early has not seen all frames.

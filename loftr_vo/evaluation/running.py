@@ -20,6 +20,8 @@ from loftr_vo.odometry.estimate import Estimate
 
 _LATEST = np.iinfo(np.int64).max  # nanoseconds
 
+Show = Callable[[Frame, Estimate, float], None]
+
 # Pairs of pictures kept for the report, evenly along the sequence.
 SAMPLES = 4
 
@@ -39,6 +41,7 @@ def run_sequence(
     odometry: Odometry,
     progress: Callable[[Iterable[Frame]], Iterable[Frame]] = iter,
     keep: Callable[[FrameRecord], None] | None = None,
+    show: Show | None = None,
 ) -> Run:
     """Give every frame of a sequence to an odometry.
 
@@ -50,6 +53,7 @@ def run_sequence(
         odometry: estimates the motion.
         progress: wraps the frames to show how far the run is, as ``tqdm`` does.
         keep: called with each new record, for example to write it.
+        show: called with each frame, its estimate, and the milliseconds that it took.
 
     Raises:
         DatasetError: the first frame cannot be read.
@@ -68,6 +72,8 @@ def run_sequence(
             run.records.append(_record(estimate, latency_ms))
             if keep is not None:
                 keep(run.records[-1])
+            if show is not None:
+                show(frame, estimate, latency_ms)
             due = int(np.sum(sampled < run.frames))
             if due > len(run.samples) and (sample := _sample(run.frames - 1, frame, estimate)):
                 run.samples.append(sample)

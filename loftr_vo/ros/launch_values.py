@@ -16,10 +16,12 @@ from loftr_vo.files.errors import InputError
 from loftr_vo.files.numbers import number
 from loftr_vo.ros.parameter_files import ParameterFile
 
+_SETTINGS = [entry for each in (NodeSettings(), Settings()) for entry in describe(each)]
 _DEFAULTS: dict[str, Any] = {
     'use_sim_time': False,
-    **{name: value for each in (NodeSettings(), Settings()) for name, value, _ in describe(each)},
+    **{name: value for name, value, _ in _SETTINGS},
 }
+_CHOICES = {name: about.choices for name, _, about in _SETTINGS if about.choices}
 
 
 class LaunchValues:
@@ -107,15 +109,18 @@ class LaunchValues:
             parameter: its dotted name.
 
         Raises:
-            ValueError: a parameter file cannot be read.
+            ValueError: a parameter file cannot be read, or the value is none of the choices.
         """
         default = _DEFAULTS[parameter]
         if text := self.argument(argument):
-            return text.lower() == 'true' if isinstance(default, bool) else text
-        for values in self._sources():
-            if parameter in values:
-                return values[parameter]
-        return default
+            value = text.lower() == 'true' if isinstance(default, bool) else text
+        else:
+            found = (each[parameter] for each in self._sources() if parameter in each)
+            value = next(found, default)
+        choices = _CHOICES.get(parameter)
+        if choices and value not in choices:
+            raise ValueError(f'{argument} must be one of {", ".join(choices)}, got {value!r}')
+        return value
 
     def _sources(self) -> list[dict[str, Any]]:
         """Return the parameters of all sources but the arguments, the strongest first."""

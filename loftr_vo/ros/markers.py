@@ -11,14 +11,10 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from loftr_vo.drawing.match_segments import PICTURE_DEPTH, match_segments, moved
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.odometry.estimate import Estimate, State
 
-# How far before a camera its picture is drawn, in units of length of the odometry.
-PICTURE_DEPTH = 0.5
-
-# A message of this size is made in a few milliseconds and drawn without a stutter.
-MAX_MATCHES = 300
 MAX_KEYFRAMES = 1000
 
 _GREEN = ColorRGBA(r=0.2, g=0.9, b=0.3, a=0.5)
@@ -53,8 +49,8 @@ def match_markers(
         odom_from_world: (4, 4), from the odometry's world to the odom frame.
         afresh: take away all that was drawn before, also by a node that ran earlier.
     """
-    inliers, outliers = _match_segments(estimate, camera)
-    frustum, colour = _moved(estimate.pose, _frustum(camera)), _STATE_COLOURS[estimate.state]
+    inliers, outliers = (each.reshape(-1, 3) for each in match_segments(estimate, camera))
+    frustum, colour = moved(estimate.pose, _frustum(camera)), _STATE_COLOURS[estimate.state]
     newest = list(keyframes)[-MAX_KEYFRAMES:]
     positions = np.array([pose[:3, 3] for pose in newest]).reshape(-1, 3)
     markers = [
@@ -65,29 +61,6 @@ def match_markers(
     ]
     clearing = [Marker(header=header, action=Marker.DELETEALL)] if afresh else []
     return MarkerArray(markers=[*clearing, *markers])
-
-
-def _match_segments(estimate: Estimate, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Return (2 I, 3) and (2 O, 3) ends of the lines of inliers and outliers, in the world."""
-    if estimate.matches is None or estimate.inliers is None:
-        return np.empty((0, 3)), np.empty((0, 3))
-    matches, chosen = estimate.matches, _even_choice(len(estimate.matches))
-    starts = _moved(estimate.keyframe_pose, _on_picture(camera, matches.keypoints0[chosen]))
-    ends = _moved(estimate.pose, _on_picture(camera, matches.keypoints1[chosen]))
-    segments = np.stack([starts, ends], axis=1)
-    visible, agrees = np.isfinite(segments).all(axis=(1, 2)), estimate.inliers[chosen]
-    inliers = segments[visible & agrees].reshape(-1, 3)
-    outliers = segments[visible & ~agrees].reshape(-1, 3)
-    return inliers, outliers
-
-
-def _even_choice(count: int) -> np.ndarray:
-    return np.linspace(0, count - 1, min(count, MAX_MATCHES)).round().astype(int)
-
-
-def _on_picture(camera: Camera, pixels: np.ndarray) -> np.ndarray:
-    rays = camera.undistort(pixels)
-    return PICTURE_DEPTH * np.column_stack([rays, np.ones(len(rays))])
 
 
 def _frustum(camera: Camera) -> np.ndarray:
@@ -116,10 +89,6 @@ def pose_of_frustum(points: np.ndarray) -> np.ndarray:
     return pose
 
 
-def _moved(pose: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ pose[:3, :3].T + pose[:3, 3]
-
-
 def _marker(
     header: Header,
     namespace: str,
@@ -134,5 +103,5 @@ def _marker(
     marker = Marker(header=header, ns=namespace, id=0, type=kind, action=action, color=color)
     marker.pose.orientation.w = 1.0
     marker.scale.x = marker.scale.y = marker.scale.z = size
-    marker.points = [Point(x=x, y=y, z=z) for x, y, z in _moved(odom_from_world, points).tolist()]
+    marker.points = [Point(x=x, y=y, z=z) for x, y, z in moved(odom_from_world, points).tolist()]
     return marker

@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +35,10 @@ from loftr_vo.ros.signals import end_while_starting, ignore_signals, until_a_sig
 from loftr_vo.ros.subscribing import Subscriptions
 
 SPAWN = 'spawn'
-# The whole path is logged each time; more often, a file would grow with it.
+# The path is logged in pieces, and the last one again and again until it has this many poses: a
+# file then grows with the length of the path, and not with its square.
 _PATH_PERIOD = 10**9
-_PATH_LENGTH = 20_000  # poses; older ones give way
+_PIECE_LENGTH = 100
 _FIGURES = {'matches': 'matches', 'inliers': 'inliers', 'latency': 'latency_ms'}
 _NUMBER = re.compile(r'\d+(\.\d+)?')
 
@@ -61,8 +60,10 @@ class RerunBridge:
         self._own_log = LimitedLog(node.get_logger())
         self._reader = PictureReader()
         self._camera: Camera | None = None
-        self._path: deque[tuple[int, np.ndarray]] = deque(maxlen=_PATH_LENGTH)
+        self._piece: list[tuple[int, np.ndarray]] = []
+        self._piece_number = 0
         self._path_logged = 0
+        self._keyframe: int | None = None
         self._shown: tuple[str, str, str] | None = None
         compressed = transport == 'compressed'
         topic = node.resolve_topic_name('image') + '/compressed' * compressed
@@ -102,19 +103,13 @@ class RerunBridge:
     def on_odometry(self, message: Odometry) -> None:
         """Log the way so far, and the standard deviations of the pose."""
         stamp, position = nanoseconds(message.header.stamp), message.pose.pose.position
-        if self._path and stamp < self._path[-1][0]:  # the clock was set back
-            self._path.clear()
-            self._path_logged = 0
-        self._path.append((stamp, np.array([position.x, position.y, position.z])))
-        variances = np.diagonal(np.reshape(message.pose.covariance, (6, 6)))
         self._log.at(stamp)
-        self._log.figures(
-            {
-                'position_sigma': math.sqrt(variances[:3].sum()),
-                'rotation_sigma_deg': math.degrees(math.sqrt(variances[3:].sum())),
-            }
-        )
-        if stamp - self._path_logged >= _PATH_PERIOD:
+        if self._piece and stamp < self._piece[-1][0]:  # the clock was set back
+            self._piece.clear()
+            self._begin_path(stamp)
+        self._piece.append((stamp, np.array([position.x, position.y, position.z])))
+        self._log.deviations(np.reshape(message.pose.covariance, (6, 6)))
+        if stamp - self._path_logged >= _PATH_PERIOD or len(self._piece) >= _PIECE_LENGTH:
             self._log_path()
 
     def on_status(self, message: DiagnosticStatus) -> None:
@@ -127,6 +122,8 @@ class RerunBridge:
         self._log.at(int(stamp) if stamp else None)
         if shown is None or shown[:2] != (state, words):
             self._log.state(state, reason)
+        if values.get('keyframe'):
+            self._keyframe = int(values['keyframe'])
         if stamp and (shown is None or shown[2] != stamp):
             self._log.figures(
                 {name: float(values[key]) for key, name in _FIGURES.items() if key in values}
@@ -159,23 +156,28 @@ class RerunBridge:
         """Log the triangulated points."""
         values = point_values(message)
         self._log.at(nanoseconds(message.header.stamp))
-        self._log.points(values[:, :3], values[:, 3])
+        self._log.points(values[:, :3], values[:, 3], self._keyframe)
 
     def close(self) -> None:
-        """Log the whole path, and close the log."""
-        if self._path:
+        """Log the rest of the path, and close the log."""
+        if self._piece:
             self._log_path()
         self._log.close()
 
     def _begin_path(self, stamp: int) -> None:
-        """Forget the way before a reset: the odometry is at another place since."""
-        while self._path and self._path[0][0] < stamp:
-            self._path.popleft()
+        """Forget what was before a reset: the odometry is at another place since."""
+        self._log.clear_map()
+        self._piece = [each for each in self._piece if each[0] >= stamp]
+        self._piece_number = 0
         self._path_logged = 0
 
     def _log_path(self) -> None:
-        self._path_logged = self._path[-1][0]
-        self._log.path(np.array([position for _, position in self._path]))
+        self._path_logged = self._piece[-1][0]
+        positions = np.array([position for _, position in self._piece])
+        self._log.path_piece(self._piece_number, positions)
+        if len(self._piece) >= _PIECE_LENGTH:
+            self._piece_number += 1
+            del self._piece[:-1]
 
 
 def open_log(log: RerunLog, output: str) -> None:
