@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -25,6 +25,7 @@ from loftr_vo.odometry.inertial.inertial_state import (
     GYROSCOPE,
     InertialState,
 )
+from loftr_vo.odometry.inertial.inertial_terms import InertialTerms
 from loftr_vo.odometry.inertial.initialisation import (
     Backwards,
     OtherTurns,
@@ -35,6 +36,7 @@ from loftr_vo.odometry.inertial.initialisation_faults import (
     raise_if_clocks_differ,
     raise_if_negated,
 )
+from loftr_vo.odometry.inertial.keyframe_states import KeyframeStates
 from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
@@ -69,6 +71,7 @@ class InertialEstimator:
         # In the axes of the camera at ``_stamp``, with the camera as origin.
         self._state: InertialState | None = None
         self._stamp = 0
+        self._at_keyframes = KeyframeStates()
         self._contradictions = 0
         self._prior = prior_of_biases()
         self.bridge: InertialPath | None = None
@@ -116,11 +119,13 @@ class InertialEstimator:
         if self._state is not None:
             self._prior = prior_of_biases(self._state)
         self.path.clear()
+        self._at_keyframes.clear()
         self._state = None
 
     def rescale(self, factor: float, shift: np.ndarray) -> None:
         """Convert to another unit of the map: X' = factor X + shift, (3,)."""
         self.path.rescale(factor, shift)
+        self._at_keyframes.rescale(factor)
         if self._state is not None:
             self._state = self._state.rescaled(factor)
 
@@ -131,9 +136,15 @@ class InertialEstimator:
             (3, 3), its axes at the start from those at the end; None where its bias is not known,
             or measurements are missing.
         """
+        measured = self.turn_with_sigma(start, end)
+        return None if measured is None else measured[0]
+
+    def turn_with_sigma(self, start: int, end: int) -> tuple[np.ndarray, float] | None:
+        """Return the same with its standard deviation about each axis, in radians."""
         known = self._state or self._prior.state
-        bias_sigma = np.sqrt(np.diag(known.covariance)[GYROSCOPE])
-        if not 0 < bias_sigma.max() < TUNING.turn_bias_sigma:
+        bias_sigma = float(np.sqrt(np.diag(known.covariance)[GYROSCOPE]).max())
+        seconds = (end - start) * 1e-9
+        if not 0 < bias_sigma < TUNING.turn_bias_sigma:
             return None
         try:
             steps = self.samples.steps(start, end)
@@ -142,8 +153,9 @@ class InertialEstimator:
         turns = (steps.angular_velocity - known.bias.gyroscope) * steps.seconds[:, None]
         imu = prefix_products(exponential(turns))[-1]
         axes = self.imu_from_camera[:3, :3]
-        camera: np.ndarray = axes.T @ imu @ axes
-        return camera
+        noise = TUNING.window_gyroscope_noise * self._noise.gyroscope
+        sigma = math.hypot(noise * math.sqrt(seconds), bias_sigma * seconds)
+        return axes.T @ imu @ axes, sigma
 
     @property
     def imu_from_camera(self) -> np.ndarray:
@@ -180,6 +192,24 @@ class InertialEstimator:
             raise NoReading('where the IMU is beside the camera is not known')
         self.path.refresh(keyframes)
         return self._initialise() if self._state is None else self._continue(self._state)
+
+    def window_terms(self, window: Sequence[Keyframe], fixed: int) -> InertialTerms | None:
+        """Return the terms of the IMU in the refinement of keyframes.
+
+        None where its state is not known, or it contradicts the pictures.
+
+        Args:
+            window: keyframes, the oldest first.
+            fixed: number of the oldest that keep their pose.
+        """
+        if self._state is None or self._contradictions:
+            return None
+        try:
+            return self._at_keyframes.terms(
+                window, fixed, self.samples, self.imu_from_camera, self._noise
+            )
+        except (NoReading, np.linalg.LinAlgError):
+            return None
 
     def _initialise(self) -> Reading:
         assert self._imu_from_camera is not None
@@ -281,6 +311,7 @@ class InertialEstimator:
         self._stamp = last.stamp
         moved = refined.last.from_place(window.positions[-1])
         self._state = moved.turned(last.pose[:3, :3].T)
+        self._at_keyframes.add(self._stamp, self._state)
         self.path.drop_before(self._stamp)
 
 
