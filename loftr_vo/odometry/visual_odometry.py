@@ -121,7 +121,12 @@ class VisualOdometry:
         self._keyframe_manager = KeyframeManager(
             state, scale, self._creation, self.settings, in_steps=in_steps
         )
-        search = ReferenceSearch(state, self._prefetch, geometry)
+        search = ReferenceSearch(
+            state,
+            self._prefetch,
+            geometry,
+            lambda start, end: scale.inertial.turn_with_sigma(start, end),
+        )
         self._reference = ReferenceChoice(state, search, self._keyframe_manager)
         self._pose_update = PoseUpdate(state, scale, geometry)
         self._loss = TrackingLoss(state, scale, self._creation)
