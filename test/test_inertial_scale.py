@@ -171,6 +171,15 @@ def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
     first, last = trip.true_pose(3.9), trip.true_pose(3.95)
     true = first[:3, :3].T @ last[:3, :3]
     assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
+    turn, sigma = trip.estimator.turn_with_sigma(start, end)
+    assert Rotation.from_matrix(true.T @ turn).magnitude() < 3 * sigma < 1e-3
+    rate = Rotation.from_matrix(true).as_rotvec() / 0.05
+    middle = (start + end) // 2
+    assert trip.estimator.angular_velocity(middle, 0.025) == pytest.approx(rate, abs=0.01)
+    # The last measurement is held for some milliseconds, and no longer.
+    last = trip.estimator.samples.last_stamp
+    assert trip.estimator.angular_velocity(last, 0.015) is not None
+    assert trip.estimator.angular_velocity(last + round(2e7), 0.015) is None
     trip.estimator.interrupt()
     assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
     assert trip.estimator.turn(round(5e9), round(5.05e9)) is None
@@ -294,7 +303,11 @@ def test_poses_follow_the_keyframes_that_they_were_measured_against():
     newest = trip.keyframe(2, moved @ trip.true_pose(0.21))
     path.refresh([keyframe, newest])
     assert np.allclose(path.poses[0].pose, moved @ before[0])
-    # The second frame became a keyframe, and stands where that does.
+    # The second frame became a keyframe: until the next one it stands where it was measured.
+    assert np.allclose(path.poses[1].pose, moved @ before[1])
+    path.add(3, newest, trip.true_pose(0.3), np.zeros((6, 6)))
+    path.refresh([keyframe, newest])
+    # And then where the keyframe stands.
     assert np.allclose(path.poses[1].pose, newest.pose)
     path.rescale(2.0, np.array([1.0, 0.0, 0.0]))
     # The keyframes have left the map.

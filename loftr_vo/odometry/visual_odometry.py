@@ -112,6 +112,9 @@ class VisualOdometry:
             and self.settings.scale.source == 'none'
         )
         state, scale, geometry = self._state, self._scale, self.settings.geometry
+        state.readout_time.measured_rate = lambda stamp, around: scale.inertial.angular_velocity(
+            stamp, around
+        )
         self._encoding = FrameEncoding(
             state, self._prefetch, lambda: self._matcher, geometry, live=self._live
         )

@@ -16,15 +16,13 @@ from typing import NoReturn
 import numpy as np
 
 from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
-from loftr_vo.geometry.so3 import exponential
+from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.odometry.inertial.alignment_window import window_of
 from loftr_vo.odometry.inertial.bridge import InertialPath
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
 from loftr_vo.odometry.inertial.clock_offset import ClockOffset, clock_offset
-from loftr_vo.odometry.inertial.inertial_state import (
-    GYROSCOPE,
-    InertialState,
-)
+from loftr_vo.odometry.inertial.gyroscope import camera_turn
+from loftr_vo.odometry.inertial.inertial_state import GYROSCOPE, SIZE, InertialState
 from loftr_vo.odometry.inertial.inertial_terms import InertialTerms
 from loftr_vo.odometry.inertial.initialisation import (
     Backwards,
@@ -37,7 +35,6 @@ from loftr_vo.odometry.inertial.initialisation_faults import (
     raise_if_negated,
 )
 from loftr_vo.odometry.inertial.keyframe_states import KeyframeStates
-from loftr_vo.odometry.inertial.preintegration import prefix_products
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
@@ -142,20 +139,21 @@ class InertialEstimator:
     def turn_with_sigma(self, start: int, end: int) -> tuple[np.ndarray, float] | None:
         """Return the same with its standard deviation about each axis, in radians."""
         known = self._state or self._prior.state
-        bias_sigma = float(np.sqrt(np.diag(known.covariance)[GYROSCOPE]).max())
-        seconds = (end - start) * 1e-9
-        if not 0 < bias_sigma < TUNING.turn_bias_sigma:
-            return None
-        try:
-            steps = self.samples.steps(start, end)
-        except NoReading:
-            return None
-        turns = (steps.angular_velocity - known.bias.gyroscope) * steps.seconds[:, None]
-        imu = prefix_products(exponential(turns))[-1]
-        axes = self.imu_from_camera[:3, :3]
-        noise = TUNING.window_gyroscope_noise * self._noise.gyroscope
-        sigma = math.hypot(noise * math.sqrt(seconds), bias_sigma * seconds)
-        return axes.T @ imu @ axes, sigma
+        return camera_turn(known, self.samples, self._noise, self.imu_from_camera, start, end)
+
+    def angular_velocity(self, stamp: int, around: float) -> np.ndarray | None:
+        """Return the camera's mean angular velocity (3,) by the gyroscope, in its axes, in rad/s.
+
+        Args:
+            stamp: nanoseconds.
+            around: seconds before and after it. Where the last measurement is earlier, it is held
+                for some milliseconds.
+        """
+        reach = round(TUNING.max_extrapolation * 1e9)
+        half = round(around * 1e9)
+        start, end = stamp - half, min(stamp + half, (self.samples.last_stamp or 0) + reach)
+        measured = self.turn(start, end) if end > stamp else None
+        return None if measured is None else rotation_vector(measured) / ((end - start) * 1e-9)
 
     @property
     def imu_from_camera(self) -> np.ndarray:

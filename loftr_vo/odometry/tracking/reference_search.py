@@ -113,7 +113,7 @@ class ReferenceSearch:
             tracked,
             frame,
             self._state.predicted_motion(keyframe, frame),
-            shutter.expected_readout_rotation(),
+            shutter.expected_readout_rotation(frame.stamp),
         )
         clock.lap('track')
         if predicted is None:
