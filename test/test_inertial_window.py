@@ -11,6 +11,7 @@ from inertial_path import GRAVITY, SmoothPath
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from loftr_vo.config import GeometrySettings, ScaleSettings
 from loftr_vo.geometry.inertial import ImuNoise
 from loftr_vo.odometry.inertial.inertial_state import SIZE, InertialState
 from loftr_vo.odometry.inertial.inertial_terms import PRIOR
@@ -18,8 +19,9 @@ from loftr_vo.odometry.inertial.keyframe_states import KeyframeStates
 from loftr_vo.odometry.inertial.preintegration import Bias
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.window_refinement import across
-from loftr_vo.odometry.map.bundle_adjustment import refine_window
+from loftr_vo.odometry.map.bundle_adjustment import refine_window, refine_window_in_steps
 from loftr_vo.odometry.map.keyframe import Link
+from loftr_vo.odometry.scale.metric_scale import MetricScale
 
 NOISE = ImuNoise(2e-4, 2e-3, 2e-5, 1e-3)
 PATH = SmoothPath(4, distance=0.4, angle=0.2)
@@ -234,9 +236,21 @@ def test_an_imu_that_contradicts_the_links_is_left_out(window):
     for keyframe, pose in zip(window, alone, strict=True):
         keyframe.pose = pose
         keyframe.inverse_depth = keyframe.filtered_depth.copy()
-    refine_window(window, FIXED, terms_of(window, buffer(gyroscope=(0.5, 0.0, 0.0))))
+    wrong = terms_of(window, buffer(gyroscope=(0.5, 0.0, 0.0)))
+    steps = refine_window_in_steps(window, FIXED, wrong)
+    with pytest.raises(StopIteration) as end:
+        while next(steps):
+            pass
+    assert end.value.value is False
     for keyframe, pose in zip(window, expected, strict=True):
         assert keyframe.pose == pytest.approx(pose, abs=1e-12)
+
+
+def test_the_status_says_that_it_is_left_out():
+    scale = MetricScale(ScaleSettings(source='imu'), GeometrySettings(), None)
+    scale.doubt_imu('the last keyframes are refined without it')
+    reason = 'the IMU contradicts the pictures: the last keyframes are refined without it'
+    assert reason in scale.status(0).reason
 
 
 def test_with_the_imu_a_window_of_few_matches_is_nearer_to_the_truth(window):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import least_squares
 
+from loftr_vo.geometry.rigid_motion import split
+from loftr_vo.geometry.robust_cost import cauchy_cost
 from loftr_vo.geometry.rotation import angle_of, rotation_vector
 from loftr_vo.odometry.pose.measured_turn import MeasuredTurn, with_measured_turn
 from loftr_vo.odometry.pose.observations import Observations
@@ -50,14 +52,11 @@ def by_scipy(observations, turn, start):
         off_turn = rotation_vector(rotation @ turn.rotation.T) / turn.sigma
         return np.concatenate(
             [
-                np.sqrt(cauchy(squared)),
-                np.sqrt(cauchy(off_depth**2)),
+                np.sqrt(cauchy_cost(squared)),
+                np.sqrt(cauchy_cost(off_depth**2)),
                 off_turn * np.sqrt(turn.inflation),
             ]
         )
-
-    # The scale of ``robust_cost.cauchy_cost`` is read off its own values.
-    from loftr_vo.geometry.robust_cost import cauchy_cost as cauchy
 
     first = np.concatenate([np.zeros(6), start.inverse_depth])
     found = least_squares(residuals, first, x_scale='jac', xtol=1e-12, ftol=1e-12).x
@@ -69,6 +68,8 @@ def test_it_is_the_solve_with_both(observations):
     turn = measured(5e-4, error=(3e-4, -2e-4, 4e-4))
     both = with_measured_turn(alone, turn)
     rotation, translation = by_scipy(observations, turn, alone)
+    assert split(both.by_matches)[0] == pytest.approx(alone.rotation, abs=1e-12)
+    assert np.array_equal(split(both.by_matches)[1], alone.translation)
     moved = np.linalg.norm(both.translation - alone.translation)
     assert np.linalg.norm(both.translation - translation) < 0.1 * moved
     assert angle_of(both.rotation.T @ rotation) < 0.1 * angle_of(alone.rotation.T @ rotation)

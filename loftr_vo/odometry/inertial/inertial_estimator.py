@@ -229,6 +229,10 @@ class InertialEstimator:
             raise_if_negated(window, self._prior)
             raise
         self._keep(refined, window, poses[-1])
+        assert self._state is not None
+        common = np.zeros(SIZE)
+        common[GYROSCOPE] = TUNING.first_gyroscope_sigma**2
+        self._state = self._state.spread(common)
         drift = SCALE_TUNING.drift
         return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))
 

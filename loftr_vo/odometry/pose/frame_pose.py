@@ -156,6 +156,7 @@ def _estimate(
         upper_median(angle),
         no_depth_reason,
         readout,
+        refined.by_matches,
     )
 
 

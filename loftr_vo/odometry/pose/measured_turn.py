@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.odometry.pose.pose_refinement import RefinedPose
 
@@ -55,4 +56,5 @@ def with_measured_turn(refined: RefinedPose, turn: MeasuredTurn) -> RefinedPose:
         translation=refined.translation + step[:3],
         covariance=(covariance + covariance.T) / (2 * turn.inflation),
         inverse_depth=refined.inverse_depth + step @ refined.depth_by_pose,
+        by_matches=transform(refined.rotation, refined.translation),
     )
