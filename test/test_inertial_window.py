@@ -278,3 +278,12 @@ def test_there_are_no_terms_without_a_state_or_measurements(window):
     assert states.terms(window, FIXED, buffer(), IMU_FROM_CAMERA, NOISE) is None
     states.add(window[-1].frame.stamp, state_at(window[-1].pose, np.zeros(3), 0.5))
     assert states.terms(window, FIXED, buffer(), IMU_FROM_CAMERA, NOISE) is None
+
+
+def test_the_states_are_in_the_unit_of_the_map_however_often_it_changes(window):
+    states = KeyframeStates()
+    states.add(window[0].frame.stamp, state_at(window[0].pose, np.zeros(3), 0.5))
+    for _ in range(9):
+        states.rescale(2.0)
+    terms = states.terms(window, 1, buffer(), IMU_FROM_CAMERA, NOISE)
+    assert terms.scale == pytest.approx(0.5 / 2**9)

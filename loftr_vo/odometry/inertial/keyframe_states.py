@@ -43,8 +43,8 @@ class KeyframeStates:
 
     def rescale(self, factor: float) -> None:
         """Convert to another unit of the map, in which lengths are multiplied by ``factor``."""
-        states = [(stamp, state.rescaled(factor)) for stamp, state in self._states]
-        self._states.extend(states)
+        for index, (stamp, state) in enumerate(self._states):
+            self._states[index] = stamp, state.rescaled(factor)
 
     def terms(
         self,
