@@ -78,15 +78,11 @@ class CameraPath:
         )
 
     def refresh(self, keyframes: Iterable[Keyframe]) -> None:
-        """Move the poses with the map's keyframes, and with each frame that became one.
-
-        The last pose is still that which was measured against the keyframe before.
-        """
+        """Move the poses with the map's keyframes, and with each frame that became one."""
         by_number = {keyframe.number: keyframe for keyframe in keyframes}
         by_stamp = {keyframe.frame.stamp: keyframe for keyframe in by_number.values()}
-        last = len(self.poses) - 1
         for index, each in enumerate(self.poses):
-            own = by_stamp.get(each.stamp) if index < last else None
+            own = by_stamp.get(each.stamp)
             if own is not None:
                 self.poses[index] = replace(
                     each, keyframe=own.number, in_keyframe=np.eye(4), pose=own.pose
