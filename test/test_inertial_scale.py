@@ -171,6 +171,15 @@ def test_once_the_bias_is_known_the_camera_turns_as_the_gyroscope():
     first, last = trip.true_pose(3.9), trip.true_pose(3.95)
     true = first[:3, :3].T @ last[:3, :3]
     assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
+    turn, sigma = trip.estimator.turn_with_sigma(start, end)
+    assert Rotation.from_matrix(true.T @ turn).magnitude() < 3 * sigma < 1e-3
+    rate = Rotation.from_matrix(true).as_rotvec() / 0.05
+    middle = (start + end) // 2
+    assert trip.estimator.angular_velocity(middle, 0.025) == pytest.approx(rate, abs=0.01)
+    # The last measurement is held for some milliseconds, and no longer.
+    last = trip.estimator.samples.last_stamp
+    assert trip.estimator.angular_velocity(last, 0.015) is not None
+    assert trip.estimator.angular_velocity(last + round(2e7), 0.015) is None
     trip.estimator.interrupt()
     assert np.allclose(trip.estimator.turn(start, end), true, rtol=0, atol=5e-4)
     assert trip.estimator.turn(round(5e9), round(5.05e9)) is None

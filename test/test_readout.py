@@ -71,7 +71,7 @@ def test_a_few_measurements_say_nothing(random):
     shutter = ReadoutTimeEstimator(GeometrySettings())
     follow_swings(shutter, 0.03, random, frames=8)
     assert not shutter.known
-    assert not np.any(shutter.expected_readout_rotation())
+    assert not np.any(shutter.expected_readout_rotation(round(8 * PERIOD * 1e9)))
 
 
 def test_a_readout_of_a_few_standard_deviations_is_not_used_yet(random):
@@ -98,7 +98,8 @@ def test_the_next_rotation_is_predicted_from_the_last_velocity(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=40)
     now = READOUT * velocity_at(40 * PERIOD)
-    assert shutter.expected_readout_rotation() == pytest.approx(now, abs=0.01)
+    found = shutter.expected_readout_rotation(round(40 * PERIOD * 1e9))
+    assert found == pytest.approx(now, abs=0.01)
     assert np.linalg.norm(now) > 0.02
 
 
@@ -130,7 +131,33 @@ def test_no_velocity_is_taken_across_an_interruption(random):
     shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
     follow_swings(shutter, READOUT, random, frames=20)
     shutter.interrupt()
-    assert not np.any(shutter.expected_readout_rotation())
+    assert not np.any(shutter.expected_readout_rotation(round(20 * PERIOD * 1e9)))
+
+
+def test_a_gyroscope_gives_the_rotation_of_a_picture_that_has_no_velocity_yet(random):
+    shutter = ReadoutTimeEstimator(GeometrySettings(readout_time=READOUT))
+    asked = []
+
+    def measured(stamp, around):
+        asked.append(around)
+        return velocity_at(stamp * 1e-9)
+
+    shutter.measured_rate = measured
+    for index in (0, 7, 40):
+        now = READOUT * velocity_at(index * PERIOD)
+        expected = shutter.expected_readout_rotation(round(index * PERIOD * 1e9))
+        assert expected == pytest.approx(now, abs=1e-9)
+    assert set(asked) == {READOUT / 2}
+    follow_swings(shutter, READOUT, random, frames=40)
+    seconds = 20 * PERIOD
+    there = shutter.readout_rotation_at(round(seconds * 1e9) + 1)
+    assert there == pytest.approx(READOUT * velocity_at(seconds), abs=1e-6)
+    # Of the time before its bias is known.
+    shutter.measured_rate = lambda stamp, around: None
+    now = READOUT * velocity_at(40 * PERIOD)
+    found = shutter.expected_readout_rotation(round(40 * PERIOD * 1e9))
+    assert found == pytest.approx(now, abs=0.01)
+    assert not np.allclose(found, now, rtol=0, atol=1e-6)
 
 
 @pytest.fixture(scope='module')

@@ -76,11 +76,11 @@ class KeyframeCreation:
             reference_depth=reference_depth,
             refined=self._settings.refine_matches,
             readout_rotation=(
-                shutter.expected_readout_rotation()
+                shutter.expected_readout_rotation(frame.stamp)
                 if readout_rotation is None
                 else readout_rotation
             ),
-            angular_velocity=shutter.angular_velocity(),
+            angular_velocity=shutter.angular_velocity(frame.stamp),
         )
         state.keyframe_count += 1
         state.placement = Placement.of_keyframe(frame.stamp, keyframe.number)

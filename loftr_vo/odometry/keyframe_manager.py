@@ -172,9 +172,11 @@ class KeyframeManager:
         """Adjust the newest keyframes; the older half of the window is held fixed."""
         window = self._state.keyframes.window
         if self._settings.keyframe.refine_window and len(window) > 2:
+            fixed = max(1, len(window) // 2)
+            terms = self._scale.inertial.window_terms(window, fixed)
             try:
-                for _ in refine_window_in_steps(window, fixed=max(1, len(window) // 2)):
-                    yield True
+                if not (yield from refine_window_in_steps(window, fixed, terms)):
+                    self._scale.doubt_imu('the last keyframes are refined without it')
             except np.linalg.LinAlgError as error:
                 # The window is unchanged; the next estimate has the reason.
                 self._state.solver_warning = f'solver: the last keyframes are not refined: {error}'

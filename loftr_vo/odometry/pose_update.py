@@ -75,7 +75,8 @@ class PoseUpdate:
             state.readout_time.interrupt()
             self._continue_odom(frame, pose, changed_map)
         relative = relative_covariance(keyframe, motion)
-        self._update_motion_model(frame, pose, reference, relative, interrupted)
+        held = resting or rotating
+        self._update_motion_model(frame, pose, reference, relative, interrupted, held)
         step = self._step(frame, reference, relative)
         state.covariance = pose_covariance(keyframe, motion, relative)
         keyframe.age += 0 if resting else 1
@@ -145,6 +146,7 @@ class PoseUpdate:
         reference: Reference,
         relative: np.ndarray,
         interrupted: bool,
+        held: bool,
     ) -> None:
         """Add a pose to the state, the motion model and the source of scale.
 
@@ -154,13 +156,18 @@ class PoseUpdate:
             reference: its reference.
             relative: (6, 6), their ``relative_covariance``.
             interrupted: whether the frame before is not connected with it.
+            held: whether the pose is held, that of a camera that rests or only rotates.
         """
         state, keyframe = self._state, reference.keyframe
         seconds = state.seconds_since_last(frame)
         state.relocalisation.add_tracked(frame.stamp, pose, seconds, keyframe.reference_depth)
         position = state.relocalisation.to_odom(pose)[:3, 3]
         is_continuous = reference.motion.has_depth and not interrupted
-        self._scale.follow(frame.stamp, pose, position, keyframe, relative, is_continuous)
+        measured = pose
+        if not held:
+            # The bias of a gyroscope is measured by matches that know nothing of it.
+            measured = reference.motion.pose_by_matches(keyframe)
+        self._scale.follow(frame.stamp, measured, position, keyframe, relative, is_continuous)
         state.pose = pose
 
     def _tracking_reason(

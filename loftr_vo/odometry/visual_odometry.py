@@ -112,6 +112,9 @@ class VisualOdometry:
             and self.settings.scale.source == 'none'
         )
         state, scale, geometry = self._state, self._scale, self.settings.geometry
+        state.readout_time.measured_rate = lambda stamp, around: scale.inertial.angular_velocity(
+            stamp, around
+        )
         self._encoding = FrameEncoding(
             state, self._prefetch, lambda: self._matcher, geometry, live=self._live
         )
@@ -121,7 +124,12 @@ class VisualOdometry:
         self._keyframe_manager = KeyframeManager(
             state, scale, self._creation, self.settings, in_steps=in_steps
         )
-        search = ReferenceSearch(state, self._prefetch, geometry)
+        search = ReferenceSearch(
+            state,
+            self._prefetch,
+            geometry,
+            lambda start, end: scale.inertial.turn_with_sigma(start, end),
+        )
         self._reference = ReferenceChoice(state, search, self._keyframe_manager)
         self._pose_update = PoseUpdate(state, scale, geometry)
         self._loss = TrackingLoss(state, scale, self._creation)

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import numpy as np
 
 from loftr_vo.geometry.inertial import ImuNoise, ImuSamples
-from loftr_vo.geometry.so3 import exponential
+from loftr_vo.geometry.rotation import rotation_vector
 from loftr_vo.odometry.inertial.alignment_window import window_of
 from loftr_vo.odometry.inertial.bridge import InertialPath
 from loftr_vo.odometry.inertial.camera_path import CameraPath, PathPose
 from loftr_vo.odometry.inertial.clock_offset import ClockOffset, clock_offset
-from loftr_vo.odometry.inertial.inertial_state import (
-    GYROSCOPE,
-    InertialState,
-)
+from loftr_vo.odometry.inertial.gyroscope import camera_turn
+from loftr_vo.odometry.inertial.inertial_state import GYROSCOPE, SIZE, InertialState
+from loftr_vo.odometry.inertial.inertial_terms import InertialTerms
 from loftr_vo.odometry.inertial.initialisation import (
     Backwards,
     OtherTurns,
@@ -35,7 +34,7 @@ from loftr_vo.odometry.inertial.initialisation_faults import (
     raise_if_clocks_differ,
     raise_if_negated,
 )
-from loftr_vo.odometry.inertial.preintegration import prefix_products
+from loftr_vo.odometry.inertial.keyframe_states import KeyframeStates
 from loftr_vo.odometry.inertial.sample_buffer import SampleBuffer
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
@@ -69,6 +68,7 @@ class InertialEstimator:
         # In the axes of the camera at ``_stamp``, with the camera as origin.
         self._state: InertialState | None = None
         self._stamp = 0
+        self._at_keyframes = KeyframeStates()
         self._contradictions = 0
         self._prior = prior_of_biases()
         self.bridge: InertialPath | None = None
@@ -116,11 +116,13 @@ class InertialEstimator:
         if self._state is not None:
             self._prior = prior_of_biases(self._state)
         self.path.clear()
+        self._at_keyframes.clear()
         self._state = None
 
     def rescale(self, factor: float, shift: np.ndarray) -> None:
         """Convert to another unit of the map: X' = factor X + shift, (3,)."""
         self.path.rescale(factor, shift)
+        self._at_keyframes.rescale(factor)
         if self._state is not None:
             self._state = self._state.rescaled(factor)
 
@@ -131,19 +133,27 @@ class InertialEstimator:
             (3, 3), its axes at the start from those at the end; None where its bias is not known,
             or measurements are missing.
         """
+        measured = self.turn_with_sigma(start, end)
+        return None if measured is None else measured[0]
+
+    def turn_with_sigma(self, start: int, end: int) -> tuple[np.ndarray, float] | None:
+        """Return the same with its standard deviation about each axis, in radians."""
         known = self._state or self._prior.state
-        bias_sigma = np.sqrt(np.diag(known.covariance)[GYROSCOPE])
-        if not 0 < bias_sigma.max() < TUNING.turn_bias_sigma:
-            return None
-        try:
-            steps = self.samples.steps(start, end)
-        except NoReading:
-            return None
-        turns = (steps.angular_velocity - known.bias.gyroscope) * steps.seconds[:, None]
-        imu = prefix_products(exponential(turns))[-1]
-        axes = self.imu_from_camera[:3, :3]
-        camera: np.ndarray = axes.T @ imu @ axes
-        return camera
+        return camera_turn(known, self.samples, self._noise, self.imu_from_camera, start, end)
+
+    def angular_velocity(self, stamp: int, around: float) -> np.ndarray | None:
+        """Return the camera's mean angular velocity (3,) by the gyroscope, in its axes, in rad/s.
+
+        Args:
+            stamp: nanoseconds.
+            around: seconds before and after it. Where the last measurement is earlier, it is held
+                for some milliseconds.
+        """
+        reach = round(TUNING.max_extrapolation * 1e9)
+        half = round(around * 1e9)
+        start, end = stamp - half, min(stamp + half, (self.samples.last_stamp or 0) + reach)
+        measured = self.turn(start, end) if end > stamp else None
+        return None if measured is None else rotation_vector(measured) / ((end - start) * 1e-9)
 
     @property
     def imu_from_camera(self) -> np.ndarray:
@@ -181,6 +191,24 @@ class InertialEstimator:
         self.path.refresh(keyframes)
         return self._initialise() if self._state is None else self._continue(self._state)
 
+    def window_terms(self, window: Sequence[Keyframe], fixed: int) -> InertialTerms | None:
+        """Return the terms of the IMU in the refinement of keyframes.
+
+        None where its state is not known, or it contradicts the pictures.
+
+        Args:
+            window: keyframes, the oldest first.
+            fixed: number of the oldest that keep their pose.
+        """
+        if self._state is None or self._contradictions:
+            return None
+        try:
+            return self._at_keyframes.terms(
+                window, fixed, self.samples, self.imu_from_camera, self._noise
+            )
+        except (NoReading, np.linalg.LinAlgError):
+            return None
+
     def _initialise(self) -> Reading:
         assert self._imu_from_camera is not None
         if not self.path.poses:
@@ -201,6 +229,10 @@ class InertialEstimator:
             raise_if_negated(window, self._prior)
             raise
         self._keep(refined, window, poses[-1])
+        assert self._state is not None
+        common = np.zeros(SIZE)
+        common[GYROSCOPE] = TUNING.first_gyroscope_sigma**2
+        self._state = self._state.spread(common)
         drift = SCALE_TUNING.drift
         return Reading(math.log(refined.last.scale), math.hypot(refined.last.scale_sigma, drift))
 
@@ -281,6 +313,7 @@ class InertialEstimator:
         self._stamp = last.stamp
         moved = refined.last.from_place(window.positions[-1])
         self._state = moved.turned(last.pose[:3, :3].T)
+        self._at_keyframes.add(self._stamp, self._state)
         self.path.drop_before(self._stamp)
 
 

@@ -56,8 +56,8 @@ class Bias:
     """Biases of an IMU: what it measures is the truth plus these.
 
     Attributes:
-        gyroscope: (3,) in rad/s.
-        accelerometer: (3,) in m/s^2.
+        gyroscope: (3,) in rad/s; or (..., 3), of many motions.
+        accelerometer: (3,) in m/s^2; likewise.
     """
 
     gyroscope: np.ndarray
@@ -100,9 +100,14 @@ class Preintegrated:
     by_accelerometer: np.ndarray
 
     def corrected(self, bias: Bias) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return rotation, velocity and position with another bias, by first order."""
-        change = self.by_gyroscope @ (bias.gyroscope - self.bias.gyroscope)
-        change = change + self.by_accelerometer @ (bias.accelerometer - self.bias.accelerometer)
+        """Return rotation, velocity and position with another bias, by first order.
+
+        Args:
+            bias: one for all motions, or (..., 3) each.
+        """
+        turned = (bias.gyroscope - self.bias.gyroscope)[..., None]
+        pushed = (bias.accelerometer - self.bias.accelerometer)[..., None]
+        change = (self.by_gyroscope @ turned + self.by_accelerometer @ pushed)[..., 0]
         rotation = self.rotation @ exponential(change[..., :3])
         return rotation, self.velocity + change[..., 3:6], self.position + change[..., 6:]
 

@@ -52,11 +52,11 @@ def refine_after(state: InertialState, window: AlignmentWindow) -> Refined:
     Raises:
         LinAlgError: the covariance is none.
     """
-    prior = Prior(state, _inverse(state.covariance))
+    prior = Prior(state, inverse_covariance(state.covariance))
     return refine(window, _predicted(state, window), prior)
 
 
-def _inverse(covariance: np.ndarray) -> np.ndarray:
+def inverse_covariance(covariance: np.ndarray) -> np.ndarray:
     """(N, N) inverse, symmetric to the last digit, of a covariance in very different units."""
     sigma = np.sqrt(np.diag(covariance))
     inverse = np.linalg.inv(covariance / np.outer(sigma, sigma)) / np.outer(sigma, sigma)

@@ -27,6 +27,7 @@ from loftr_vo.odometry.inertial.inertial_state import (
     VELOCITY,
     InertialState,
 )
+from loftr_vo.odometry.inertial.motion_residuals import motion_residuals
 from loftr_vo.odometry.inertial.preintegration import Bias, Preintegrated
 from loftr_vo.odometry.inertial.tuning import TUNING
 from loftr_vo.odometry.inertial.window import AlignmentWindow
@@ -100,7 +101,7 @@ def refine(window: AlignmentWindow, start: Alignment, prior: Prior) -> Refined:
     motions = window.preintegrate(current.bias)
     whitening = np.linalg.inv(np.linalg.cholesky(motions.covariance))
     for _ in range(TUNING.max_rounds):
-        tangent = _across(current.gravity, tangent)
+        tangent = across(current.gravity, tangent)
         system = BorderedSystem(len(window), 9, _COMMON)
         cost = _add_motions(system, motions, whitening, current, tangent)
         cost += _add_poses(system, window, current)
@@ -128,7 +129,7 @@ def refine(window: AlignmentWindow, start: Alignment, prior: Prior) -> Refined:
     return Refined(current, last, cost / max(degrees, 1))
 
 
-def _across(gravity: np.ndarray, tangent: np.ndarray) -> np.ndarray:
+def across(gravity: np.ndarray, tangent: np.ndarray) -> np.ndarray:
     """(3, 2) unit vectors across gravity, as near to others as can be."""
     direction = gravity / np.linalg.norm(gravity)
     first = tangent[:, 0] - direction * (direction @ tangent[:, 0])
@@ -160,35 +161,20 @@ def _add_motions(
     current: Alignment,
     tangent: np.ndarray,
 ) -> float:
-    """Add the IMU's motions: Forster et al. 2017, section VII-A and appendix C."""
-    seconds = motions.seconds[:, None]
-    rotation, velocity, position = motions.corrected(current.bias)
-    first_t = current.rotations[:-1].swapaxes(1, 2)
-    later = first_t @ current.rotations[1:]
-    gained = np.diff(current.velocities, axis=0) - current.gravity * seconds
-    gained = (first_t @ gained[..., None])[..., 0]
-    moved = np.diff(current.positions, axis=0) - current.velocities[:-1] * seconds
-    moved = moved - current.gravity * seconds**2 / 2
-    moved = (first_t @ moved[..., None])[..., 0]
-    turn = logarithm(rotation.swapaxes(1, 2) @ later)
-    residuals = np.concatenate([turn, gained - velocity, moved - position], axis=1)
-    count = len(turn)
-    before, after = np.zeros((count, 9, 9)), np.zeros((count, 9, 9))
-    common = np.zeros((count, 9, _COMMON))
-    inverse = inverse_right_jacobian(turn)
-    before[:, :3, :3] = -inverse @ later.swapaxes(1, 2)
-    after[:, :3, :3] = inverse
-    before[:, 3:6, :3], before[:, 6:, :3] = skew_matrices(gained), skew_matrices(moved)
-    before[:, 3:6, 3:6], after[:, 3:6, 3:6] = -first_t, first_t
-    before[:, 6:, 3:6] = -first_t * seconds[..., None]
-    before[:, 6:, 6:], after[:, 6:, 6:] = -first_t, first_t
-    common[:, :, :3], common[:, :, 3:6] = -motions.by_gyroscope, -motions.by_accelerometer
-    common[:, :3, :3] = -inverse @ exponential(-turn) @ motions.by_gyroscope[:, :3]
-    across = float(np.linalg.norm(current.gravity)) * first_t @ tangent
-    common[:, 3:6, 7:] = -across * seconds[..., None]
-    common[:, 6:, 7:] = -across * seconds[..., None] ** 2 / 2
-    residuals = (white @ residuals[..., None])[..., 0]
-    system.add_links(white @ before, white @ after, white @ common, residuals)
+    """Add the IMU's motions."""
+    found = motion_residuals(
+        motions,
+        current.rotations,
+        current.velocities,
+        current.positions,
+        current.bias,
+        current.gravity,
+        tangent,
+    )
+    scale = np.zeros((len(found.values), 9, 1))  # the motions of the IMU are in metres
+    common = np.concatenate([found.by_bias, scale, found.by_gravity], axis=2)
+    residuals = (white @ found.values[..., None])[..., 0]
+    system.add_links(white @ found.before, white @ found.after, white @ common, residuals)
     return float(np.sum(residuals**2))
 
 

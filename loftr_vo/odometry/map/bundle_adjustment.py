@@ -14,7 +14,7 @@ where parallax is small (regression dilution). Estimating them together does not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -25,34 +25,52 @@ from loftr_vo.geometry.rigid_motion import transform
 from loftr_vo.geometry.robust_cost import huber_cost, huber_weights
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.tuning import TUNING
-from loftr_vo.odometry.map.window import NormalEquations, WindowState, window_track
+from loftr_vo.odometry.map.window import (
+    FurtherTerms,
+    NormalEquations,
+    WindowState,
+    window_track,
+)
 from loftr_vo.odometry.pose.fixed_length import directions_keeping_length, of_length
 
 
-def refine_window(window: Sequence[Keyframe], fixed: int) -> None:
+def refine_window(
+    window: Sequence[Keyframe], fixed: int, terms: FurtherTerms | None = None
+) -> None:
     """Adjust poses and depths of keyframes by the links between them, in place.
 
     Args:
         window: keyframes, the oldest first.
         fixed: number of the oldest that keep their pose; at least one. With only one, the length
             of the first baseline is kept too, since nothing else fixes the scale.
+        terms: of the poses, beside the links.
     """
-    for _ in refine_window_in_steps(window, fixed):
+    for _ in refine_window_in_steps(window, fixed, terms):
         pass
 
 
-def refine_window_in_steps(window: Sequence[Keyframe], fixed: int) -> Iterator[None]:
+def refine_window_in_steps(
+    window: Sequence[Keyframe], fixed: int, terms: FurtherTerms | None = None
+) -> Generator[bool, None, bool]:
     """Do the same, an iteration each time.
 
     Meanwhile depths may be updated, which is kept, but no pose of the window may be changed.
+
+    Returns:
+        Whether the further terms agree with the links; where they do not, they are left out.
     """
-    problem = _Problem(window, fixed)
+    problem = _Problem(window, fixed, terms)
     yield from problem.solve()
+    agreed = not problem.contradicted
+    if not agreed:
+        problem = _Problem(window, fixed, None)
+        yield from problem.solve()
     problem.write_back()
+    return agreed
 
 
 class _Problem:
-    def __init__(self, window: Sequence[Keyframe], fixed: int) -> None:
+    def __init__(self, window: Sequence[Keyframe], fixed: int, terms: FurtherTerms | None) -> None:
         self.window = window
         self.fixed = fixed
         self.free = len(window) - fixed
@@ -67,12 +85,13 @@ class _Problem:
             [keyframe.pose[:3, :3].copy() for keyframe in window],
             [keyframe.pose[:3, 3].copy() for keyframe in window],
             [keyframe.inverse_depth.copy() for keyframe in window],
+            terms,
         )
         # A step makes a new state, so this one stays as it is.
         self._depths_before = self.state.depths
         self._linear = self._linearised(self.state)
 
-    def solve(self) -> Iterator[None]:
+    def solve(self) -> Iterator[bool]:
         """Levenberg-Marquardt, an iteration each time."""
         cost, damping = self._cost(self.state, self._linear), 1e-4
         for _ in range(TUNING.window_iterations):
@@ -90,7 +109,15 @@ class _Problem:
                 damping *= 10
                 if damping > 1e2:
                     return
-            yield
+            yield True
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the further terms contradict the links."""
+        state = self.state
+        return state.terms is not None and state.terms.contradicts(
+            state.rotations, state.positions
+        )
 
     def write_back(self) -> None:
         """Write poses, depths and variances to the keyframes."""
@@ -146,6 +173,10 @@ class _Problem:
                 pose_depth[anchor][rows, cells] += by_pose.T @ with_depth
                 for columns, by_second in blocks:
                     hessian[rows, columns] += by_pose.T @ by_relative @ by_second
+        if self.state.terms is not None:
+            further = self.state.terms.reduced(self.state.rotations, self.state.positions)
+            hessian += further[0]
+            gradient += further[1]
         return NormalEquations(hessian, gradient, pose_depth, depth_depth, depth_gradient)
 
     def _linearised(self, state: WindowState) -> list[Linearised]:
@@ -194,11 +225,16 @@ class _Problem:
                 strict=True,
             )
         ]
-        return WindowState(rotations, positions, depths)
+        terms = self.state.terms
+        if terms is not None:
+            terms = terms.stepped(self.state.rotations, self.state.positions, step)
+        return WindowState(rotations, positions, depths, terms)
 
     def _cost(self, state: WindowState, linear: list[Linearised]) -> float:
         total = sum(float(huber_cost(each.error).sum()) for each in linear)
         for depths, keyframe in zip(state.depths, self.window, strict=True):
             squared = (depths - keyframe.filtered_depth) ** 2
             total += float(np.sum(squared / keyframe.filtered_variance))
+        if state.terms is not None:
+            total += state.terms.cost(state.rotations, state.positions)
         return total

@@ -48,6 +48,8 @@ class Motion:
         no_depth_reason: why the depths are not known; empty where they are.
         readout: the rotation during the readout of the frame.
         sampled: share of the cells in view whose matches it was estimated from.
+        by_matches: (4, 4) frame from keyframe by matches alone, where a gyroscope is part of the
+            motion, else None.
     """
 
     frame_from_keyframe: np.ndarray
@@ -63,6 +65,7 @@ class Motion:
     no_depth_reason: str
     readout: ReadoutEstimate
     sampled: float = 1.0
+    by_matches: np.ndarray | None = None
 
     @property
     def has_depth(self) -> bool:
@@ -72,6 +75,12 @@ class Motion:
     def pose_from(self, keyframe: Keyframe) -> np.ndarray:
         """Return the frame's pose (4, 4), world from camera, given the keyframe's."""
         return keyframe.pose @ self._keyframe_from_frame
+
+    def pose_by_matches(self, keyframe: Keyframe) -> np.ndarray:
+        """Return the same as matches alone give it, without a gyroscope."""
+        if self.by_matches is None:
+            return self.pose_from(keyframe)
+        return keyframe.pose @ inverse_transform(self.by_matches)
 
     @cached_property
     def _keyframe_from_frame(self) -> np.ndarray:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -16,13 +17,42 @@ from loftr_vo.geometry.rigid_motion import skew
 from loftr_vo.odometry.map.keyframe import Link
 
 
+class FurtherTerms(Protocol):
+    """Terms of the cost beside matches, with unknowns of their own that only they depend on.
+
+    Poses are (3, 3) rotations, map from keyframe, and (3,) positions of all keyframes of the
+    window. A step is (6F,) of the F free poses: position, and rotation (left perturbation).
+    """
+
+    def cost(self, rotations: list[np.ndarray], positions: list[np.ndarray]) -> float:
+        """Return the sum of squared residuals."""
+        ...
+
+    def contradicts(self, rotations: list[np.ndarray], positions: list[np.ndarray]) -> bool:
+        """Whether they contradict the matches, and are to be left out."""
+        ...
+
+    def reduced(
+        self, rotations: list[np.ndarray], positions: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return Hessian (6F, 6F) and gradient (6F,), the own unknowns eliminated."""
+        ...
+
+    def stepped(
+        self, rotations: list[np.ndarray], positions: list[np.ndarray], step: np.ndarray
+    ) -> FurtherTerms:
+        """Return the terms with the best values of their own unknowns after a step."""
+        ...
+
+
 @dataclass(eq=False)
 class WindowState:
-    """The variables: K poses, and the inverse depths of each keyframe's cells."""
+    """The variables: K poses, the inverse depths of each keyframe's cells, and further terms'."""
 
     rotations: list[np.ndarray]
     positions: list[np.ndarray]
     depths: list[np.ndarray]
+    terms: FurtherTerms | None = None
 
     def relative(self, anchor: int, other: int) -> tuple[np.ndarray, np.ndarray]:
         """Rotation (3, 3) and translation (3,), the other keyframe from the anchor."""

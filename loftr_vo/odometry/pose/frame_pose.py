@@ -26,6 +26,7 @@ from loftr_vo.odometry.pose.initialisation import (
     why_no_depth,
 )
 from loftr_vo.odometry.pose.known_depth_motion import motion_from_known_depth
+from loftr_vo.odometry.pose.measured_turn import MeasuredTurn
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.pose_by_depth import pose_by_depth
 from loftr_vo.odometry.pose.pose_refinement import (
@@ -77,6 +78,7 @@ def estimate_motion(
     located: LocatedMatches,
     settings: GeometrySettings,
     readout: ReadoutEstimate,
+    turn: MeasuredTurn | None = None,
 ) -> Motion:
     """Estimate the motion of a frame; all of it is finite.
 
@@ -87,12 +89,13 @@ def estimate_motion(
         located: the same by ``locate_in_frame``.
         settings: thresholds.
         readout: the rotation during readout, and the predicted motion.
+        turn: the rotation by a gyroscope; None without one. It counts where depths are known.
 
     Raises:
         MotionError: too few inliers, or a system of equations without a solution.
     """
     try:
-        motion = _estimate(keyframe, frame, matches, located, settings, readout)
+        motion = _estimate(keyframe, frame, matches, located, settings, readout, turn)
     except np.linalg.LinAlgError as error:
         raise MotionError(f'solver: {error}') from error
     if not (
@@ -109,6 +112,7 @@ def _estimate(
     located: LocatedMatches,
     settings: GeometrySettings,
     readout: ReadoutEstimate,
+    turn: MeasuredTurn | None,
 ) -> Motion:
     """See ``estimate_motion``."""
     expected = readout.expected
@@ -128,7 +132,7 @@ def _estimate(
     no_depth_reason = ''
     if np.count_nonzero(known) >= TUNING.min_known_depths:
         observations, refined = pose_by_depth(
-            observations, two_view, known, located, threshold, settings, expected, start
+            observations, two_view, known, located, threshold, settings, expected, start, turn
         )
     else:
         no_depth_reason = why_no_depth(observations.select(two_view.inliers), two_view, settings)
@@ -152,6 +156,7 @@ def _estimate(
         upper_median(angle),
         no_depth_reason,
         readout,
+        by_matches=refined.by_matches,
     )
 
 

@@ -20,6 +20,7 @@ from loftr_vo.odometry.pose.depth_refinement import excess_variance
 from loftr_vo.odometry.pose.initialisation import (
     with_free_depths,
 )
+from loftr_vo.odometry.pose.measured_turn import MeasuredTurn, with_measured_turn
 from loftr_vo.odometry.pose.observations import Observations
 from loftr_vo.odometry.pose.pose_refinement import (
     RefinedPose,
@@ -43,6 +44,7 @@ def pose_by_depth(
     settings: GeometrySettings,
     expected: np.ndarray,
     start: tuple[np.ndarray, np.ndarray] | None,
+    turn: MeasuredTurn | None,
 ) -> tuple[Observations, RefinedPose]:
     """Refine the pose of a frame and the depths of its cells together.
 
@@ -55,6 +57,7 @@ def pose_by_depth(
         settings: what a pose is refined on.
         expected: (4, 4) frame from keyframe.
         start: rotation and translation by known depths, if these gave the motion.
+        turn: the rotation by a gyroscope; None without one.
 
     Returns:
         The observations, with their noise as measured, and the pose with all depths.
@@ -69,6 +72,8 @@ def pose_by_depth(
             observations, two_view, known, chosen, threshold, settings, expected
         )
     refined = _rescale_covariance(refined, sharp)
+    if turn is not None:
+        refined = with_measured_turn(refined, turn)
     return observations, complete_depths(observations, chosen, refined)
 
 

@@ -52,6 +52,7 @@ class RefinedPose:
         error: (N,) length of the reprojection error, in standard deviations of the match.
         distance: (N,) the same in pixels.
         cost: the robust cost reached.
+        by_matches: (4, 4) the motion by matches alone, where a gyroscope is part of it, else None.
     """
 
     rotation: np.ndarray
@@ -63,6 +64,7 @@ class RefinedPose:
     error: np.ndarray
     distance: np.ndarray
     cost: float
+    by_matches: np.ndarray | None = None
 
 
 def better_start(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,11 +56,15 @@ class ReadoutTimeEstimator:
         seconds: from the first row to the last, negative where the last is read first; zero for a
             global shutter and as long as it is not known.
         known: whether the readout time is known.
+        measured_rate: returns the mean angular velocity (3,) of the camera by a gyroscope, in its
+            axes, from some seconds before a time in nanoseconds to as many after it; None where it
+            is not known.
     """
 
     def __init__(self, settings: GeometrySettings) -> None:
         self.known = False
         self.seconds = 0.0
+        self.measured_rate: Callable[[int, float], np.ndarray | None] = lambda stamp, around: None
         self._history: deque[_TrackedRotation] = deque(maxlen=3)
         self._velocities: dict[int, np.ndarray] = {}
         # Sums over the measurements: information, information times seconds, squares; their
@@ -92,15 +97,16 @@ class ReadoutTimeEstimator:
             located: their positions in the frame.
             expected: (4, 4) predicted motion, frame from keyframe.
         """
-        readout_rotation = self.expected_readout_rotation()
+        readout_rotation = self.expected_readout_rotation(frame.stamp)
         uncorrected = ReadoutEstimate(readout_rotation, lambda: None, expected, np.zeros((6, 6)))
-        if not self._is_wanted():
+        if not self._is_wanted(frame.stamp):
             return uncorrected
 
         def fitted() -> PoseAndReadoutRotation | None:
             return _fit(keyframe, frame, cells, located, split(expected), readout_rotation)
 
-        if not self.known:
+        if not self.known or self._measured_rate(frame.stamp) is not None:
+            # It is measured for the readout time only.
             return replace(uncorrected, measured=lambda: _readout_rotation_of(fitted()))
         fit = fitted()
         if fit is None:
@@ -113,9 +119,9 @@ class ReadoutTimeEstimator:
             fit.covariance_by_readout_rotation,
         )
 
-    def expected_readout_rotation(self) -> np.ndarray:
-        """(3,) radians, of the next picture at the last angular velocity."""
-        return self.seconds * self.angular_velocity() if self.seconds else NO_ROTATION
+    def expected_readout_rotation(self, stamp: int) -> np.ndarray:
+        """(3,) radians, of the picture of a time in nanoseconds, by ``angular_velocity``."""
+        return self.seconds * self.angular_velocity(stamp) if self.seconds else NO_ROTATION
 
     def readout_rotation_at(self, stamp: int) -> np.ndarray | None:
         """(3,) radians, of an earlier picture by its angular velocity; None if that is not known.
@@ -146,7 +152,8 @@ class ReadoutTimeEstimator:
         if len(self._history) < 3 or self._has_gap():
             return
         before, middle, after = self._history
-        self._velocities[middle.stamp] = _velocity(before, after)
+        measured = self._measured_rate(middle.stamp)
+        self._velocities[middle.stamp] = _velocity(before, after) if measured is None else measured
         if len(self._velocities) > TUNING.max_velocities:
             del self._velocities[next(iter(self._velocities))]
         self._update(middle)
@@ -155,18 +162,29 @@ class ReadoutTimeEstimator:
         """Clear the history of rotations, angular velocity included."""
         self._history.clear()
 
-    def _is_wanted(self) -> bool:
-        """Whether the readout rotation of the next picture is to be measured."""
-        speed = float(np.linalg.norm(self.angular_velocity()))
+    def _is_wanted(self, stamp: int) -> bool:
+        """Whether the readout rotation of a picture is to be measured."""
+        speed = float(np.linalg.norm(self.angular_velocity(stamp)))
         if self.known:
             return abs(self.seconds) * speed > TUNING.min_rotation_to_correct
         return speed > TUNING.min_angular_velocity
 
-    def angular_velocity(self) -> np.ndarray:
-        """(3,) radians a second between the last two frames, in the camera's axes; else zero."""
+    def angular_velocity(self, stamp: int) -> np.ndarray:
+        """(3,) radians a second at a time in nanoseconds, in the camera's axes.
+
+        By the gyroscope, else between the last two frames, else zero.
+        """
+        measured = self._measured_rate(stamp)
+        if measured is not None:
+            return measured
         if len(self._history) < 2:
             return np.zeros(3)
         return _velocity(self._history[-2], self._history[-1])
+
+    def _measured_rate(self, stamp: int) -> np.ndarray | None:
+        """(3,) during the readout of a picture, by the gyroscope; None where it is not known."""
+        around = abs(self.seconds) / 2 if self.seconds else TUNING.rate_seconds / 2
+        return self.measured_rate(stamp, around)
 
     def _has_gap(self) -> bool:
         stamps = [each.stamp for each in self._history]

@@ -42,6 +42,9 @@ class RollingShutterTuning:
     # Seconds between pictures beyond which their poses give no angular velocity. Chosen by hand;
     # no figure kept.
     max_frame_interval: float = 0.15
+    # Seconds of which the gyroscope's mean is taken as long as the readout time is not known: that
+    # of most cameras.
+    rate_seconds: float = 0.02
     # Prior of the readout rotation around the predicted one: a share of it, and radians. Chosen by
     # hand; no figure kept.
     relative_sigma: float = 0.5

@@ -145,6 +145,10 @@ class MetricScale:
         if self._imu_gate.compare(stamp, step):
             self.inertial.interrupt()
 
+    def doubt_imu(self, consequence: str) -> None:
+        """Note that the IMU contradicts the pictures, and what was done without it."""
+        self._reason = f'the IMU contradicts the pictures: {consequence}'
+
     def status(self, stamp: int) -> ScaleStatus:
         """Return the state of the scale at a time in nanoseconds."""
         age = (

@@ -7,7 +7,7 @@ Nothing here changes the map or the state; ``ReferenceChoice`` and ``PoseUpdate`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +17,12 @@ from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.lucas_kanade import LocatedMatches
 from loftr_vo.matching.matches import Matches
 from loftr_vo.matching.prefetch import Prefetch
+from loftr_vo.odometry.map.covariance import correlation_inflation
 from loftr_vo.odometry.map.keyframe import Keyframe
 from loftr_vo.odometry.map.motion import Motion, MotionError
 from loftr_vo.odometry.odometry_state import OdometryState
 from loftr_vo.odometry.pose.frame_pose import estimate_motion, locate_in_frame
+from loftr_vo.odometry.pose.measured_turn import MeasuredTurn
 from loftr_vo.odometry.stopwatch import Stopwatch
 from loftr_vo.odometry.tracking.keyframe_tracks import enough_tracked, predict_matches
 from loftr_vo.odometry.tracking.tracked_cells import TrackedCells, trackable
@@ -57,14 +59,22 @@ class ReferenceSearch:
         state: of the odometry; it is read only.
         prefetch: gives matches by the network.
         settings: thresholds.
+        turn: returns how the camera turned between two times in nanoseconds, by a gyroscope: its
+            axes at the first from those at the last, (3, 3), with the standard deviation about
+            each axis in radians; None where that is not known.
     """
 
     def __init__(
-        self, state: OdometryState, prefetch: Prefetch, settings: GeometrySettings
+        self,
+        state: OdometryState,
+        prefetch: Prefetch,
+        settings: GeometrySettings,
+        turn: Callable[[int, int], tuple[np.ndarray, float] | None],
     ) -> None:
         self._state = state
         self._prefetch = prefetch
         self._settings = settings
+        self._turn = turn
 
     def match(self, keyframe: Keyframe, frame: Frame, clock: Stopwatch) -> Reference:
         """Return the motion of a frame against a keyframe.
@@ -103,7 +113,7 @@ class ReferenceSearch:
             tracked,
             frame,
             self._state.predicted_motion(keyframe, frame),
-            shutter.expected_readout_rotation(),
+            shutter.expected_readout_rotation(frame.stamp),
         )
         clock.lap('track')
         if predicted is None:
@@ -145,11 +155,30 @@ class ReferenceSearch:
             readout = self._state.readout_time.read(
                 keyframe, frame, matches.cells, located, expected
             )
-            motion = estimate_motion(keyframe, frame, matches, located, self._settings, readout)
+            motion = estimate_motion(
+                keyframe,
+                frame,
+                matches,
+                located,
+                self._settings,
+                readout,
+                self._measured_turn(keyframe, frame),
+            )
         finally:
             clock.lap('geometry')
         self._reject_jump(keyframe, frame, motion)
         return motion
+
+    def _measured_turn(self, keyframe: Keyframe, frame: Frame) -> MeasuredTurn | None:
+        """Return how the camera turned since a keyframe, by a gyroscope; None if not known."""
+        start, end = keyframe.frame.stamp, frame.stamp
+        if not 0 < (end - start) * 1e-9 < TUNING.longest_measured_turn:
+            return None
+        measured = self._turn(start, end)
+        if measured is None:
+            return None
+        rotation, sigma = measured
+        return MeasuredTurn(rotation.T, sigma, correlation_inflation(keyframe))
 
     def first_match(
         self, candidates: Iterable[Keyframe], frame: Frame, clock: Stopwatch

@@ -70,6 +70,10 @@ class TrackingTuning:
     place_inliers_of_best: float = 0.5
     place_inlier_ratio: float = 0.5
 
+    # Seconds since a keyframe over which a gyroscope measures how the camera turned. Chosen by
+    # hand: a keyframe of a camera that moves is rarely older.
+    longest_measured_turn: float = 1.0
+
     # failure_reason
 
     # Share of the inliers expected, below which the view is another. Chosen by hand; the network
