@@ -17,7 +17,7 @@ import argparse
 import contextlib
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 from unittest import mock
 
@@ -29,6 +29,7 @@ from loftr_vo.datasets.sequence import Sequence
 from loftr_vo.odometry import VisualOdometry, keyframe_creation, keyframe_manager
 from loftr_vo.odometry.map.bundle_adjustment import refine_window
 from loftr_vo.odometry.map.keyframe import Keyframe
+from loftr_vo.odometry.map.window import FurtherTerms
 from loftr_vo.synthetic.places import KINDS
 from loftr_vo.synthetic.sequence import SyntheticSequence
 
@@ -99,9 +100,12 @@ class Ledger:
         in_place = self._in_place
         refine = in_place('window', refine_window)
 
-        def at_once(window: list[Keyframe], fixed: int) -> Iterator[None]:
-            refine(window, fixed)
+        def at_once(
+            window: list[Keyframe], fixed: int, terms: FurtherTerms | None
+        ) -> Generator[None, None, bool]:
+            refine(window, fixed, terms)
             yield
+            return True
 
         stand_ins = (
             (manager, 'update_depth', in_place('depth filter', manager.update_depth)),

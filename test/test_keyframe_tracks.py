@@ -127,8 +127,8 @@ def test_not_more_cells_are_followed_than_a_pose_needs(keyframe, frames):
     most = TUNING.max_known_cells + TUNING.max_unknown_cells
     there = trackable(keyframe).sum()
     assert there > most
-    assert TUNING.max_known_cells - 20 < len(predicted.matches) <= most
-    assert predicted.sampled == pytest.approx(len(predicted.matches) / there, rel=0.05)
+    assert 0.9 * TUNING.max_known_cells < len(predicted.matches) <= most
+    assert predicted.sampled == pytest.approx(len(predicted.matches) / there, rel=0.06)
     assert len(np.unique(predicted.matches.cells)) == len(predicted.matches)
     assert predicted.in_view > 0.95
 
@@ -214,7 +214,7 @@ def test_a_blank_picture_cannot_be_followed(keyframe, frames):
 
 @pytest.mark.parametrize(
     ('followed', 'tried', 'enough'),
-    [(179, 179, False), (180, 180, True), (270, 450, True), (269, 450, False)],
+    [(239, 239, False), (240, 240, True), (360, 600, True), (359, 600, False)],
 )
 def test_enough_is_a_number_and_a_share(followed, tried, enough):
     assert enough_tracked(followed, tried) is enough

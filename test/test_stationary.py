@@ -152,6 +152,7 @@ def test_on_the_spot_the_known_position_corrects_the_rotation(random):
             frame_from_keyframe=transform(turned, exact[:3, 3] + error[:3]),
             covariance=of_motion,
             has_depth=True,
+            sampled=1.0,
         )
         seen = keyframe.pose @ inverse_transform(found.frame_from_keyframe)
         detector = PureRotationDetector()

@@ -49,6 +49,7 @@ FACTS = {
     'GRAVITY',
     'SIZE',
     '_COMMON',
+    '_OWN',
     '_SCALE',
 }
 

@@ -163,10 +163,10 @@ class KeyframeManager:
             clock.lap('calibration')
 
     def _older_keyframes(self) -> list[Keyframe]:
-        """Keyframes before the newest, in reverse order; none without sub-pixel refinement."""
+        """The last keyframes before the newest, in reverse order; none without refinement."""
         if not self._settings.geometry.refine_matches:
             return []
-        return self._state.keyframes.window[-2::-1]
+        return self._state.keyframes.window[-2::-1][: MAP_TUNING.max_older_keyframes]
 
     def _refine_window(self) -> Iterator[bool]:
         """Adjust the newest keyframes; the older half of the window is held fixed."""

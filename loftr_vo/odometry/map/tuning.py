@@ -86,6 +86,9 @@ class MapTuning:
 
     # lucas_kanade_triangulation
 
+    # Keyframes before the newest in which its cells are triangulated. With all of the window a
+    # keyframe took a quarter longer; ATE is in docs/accuracy.md ("How many cells are tracked").
+    max_older_keyframes: int = 3
     # Cells in view below which an older keyframe is skipped. Chosen by hand; no figure kept.
     min_cells_in_view: int = 20
     # Pixels, standard deviation of a predicted position above which the cell is skipped. Chosen by

@@ -20,8 +20,8 @@ class TrackingTuning:
 
     # Cells of known and of unknown depth that are tracked, at most. ATE and time with 500
     # and 300 are in docs/accuracy.md ("How many cells are tracked").
-    max_known_cells: int = 300
-    max_unknown_cells: int = 150
+    max_known_cells: int = 400
+    max_unknown_cells: int = 200
     # Share of a new keyframe's cells whose depth must be known.
     min_carried_ratio: float = 0.4
     # Cells that the first pose is estimated from, at most and at least.
@@ -48,7 +48,7 @@ class TrackingTuning:
     # Per square pixel, largest eigenvalue of the information below which a cell is not tracked.
     min_texture: float = 25.0
     # Cells that must be tracked, as a number and as a share of those that should be in view.
-    min_tracked: int = 180
+    min_tracked: int = 240
     min_tracked_ratio: float = 0.6
     # Share of the keyframe's cells in view, above which a live camera gets no new keyframe while
     # the last one is still refined or matched. Of 601 pictures at 30 Hz, on two slow cores, a
