@@ -233,7 +233,7 @@ def test_a_readout_that_is_given_is_corrected_for_from_the_start(swung, learnt):
 
 
 def test_of_a_global_shutter_the_estimates_stay_as_they_were():
-    sequence = SyntheticSequence('swing', 60, rate=30.0)
+    sequence = SyntheticSequence('swing', 75, rate=30.0)
     pictures = list(sequence)
     odometry = VisualOdometry()
     learnt = list(odometry.stream(pictures))
