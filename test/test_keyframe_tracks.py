@@ -107,7 +107,7 @@ def test_cells_are_followed_for_many_frames_and_do_not_drift(keyframe, frames):
         off.append(np.median(errors(keyframe, matches, frames[step], step)))
         seen = seen_in(keyframe, frames[step], matches, step)
     assert off[0] < 0.1
-    assert off[-1] < 0.35
+    assert off[-1] < 0.3
 
 
 @pytest.mark.parametrize('known', [False, True])
@@ -139,7 +139,7 @@ def test_cells_that_fell_out_are_found_again_by_their_depth(keyframe, frames):
     seen = seen_in(keyframe, frames[1], matches.select(left), 1)
     again, _ = follow(keyframe, seen, frames[2], np.eye(4))
     back = np.setdiff1d(again.cells, seen.cells)
-    assert (keyframe.encoded.cell_centres()[back, 0] > WIDTH / 2).sum() > 60
+    assert (keyframe.encoded.cell_centres()[back, 0] > WIDTH / 2).sum() > 100
     assert np.median(errors(keyframe, again, frames[2], 2)) < 0.15
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from loftr_vo.geometry.rigid_motion import transform_points
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.odometry.estimate import Estimate
 
@@ -23,8 +24,10 @@ def match_segments(estimate: Estimate, camera: Camera) -> tuple[np.ndarray, np.n
     if estimate.matches is None or estimate.inliers is None:
         return np.empty((0, 2, 3)), np.empty((0, 2, 3))
     matches, chosen = estimate.matches, even_choice(len(estimate.matches), MAX_MATCHES)
-    starts = moved(estimate.keyframe_pose, _on_picture(camera, matches.keypoints0[chosen]))
-    ends = moved(estimate.pose, _on_picture(camera, matches.keypoints1[chosen]))
+    starts = transform_points(
+        estimate.keyframe_pose, _on_picture(camera, matches.keypoints0[chosen])
+    )
+    ends = transform_points(estimate.pose, _on_picture(camera, matches.keypoints1[chosen]))
     segments = np.stack([starts, ends], axis=1)
     visible, agrees = np.isfinite(segments).all(axis=(1, 2)), estimate.inliers[chosen]
     return segments[visible & agrees], segments[visible & ~agrees]
@@ -33,11 +36,6 @@ def match_segments(estimate: Estimate, camera: Camera) -> tuple[np.ndarray, np.n
 def even_choice(count: int, most: int) -> np.ndarray:
     """Return at most so many indices below ``count``, evenly spread."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
-
-
-def moved(pose: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return points (..., 3) after the rigid motion ``pose``, (4, 4)."""
-    return points @ pose[:3, :3].T + pose[:3, 3]
 
 
 def _on_picture(camera: Camera, pixels: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from loftr_vo.drawing.match_image import dimmed, draw_matches, heading
-from loftr_vo.drawing.match_segments import match_segments, moved
+from loftr_vo.drawing.match_segments import match_segments
 from loftr_vo.drawing.rerun_log import RerunError, RerunLog
 from loftr_vo.evaluation.running import Run
 from loftr_vo.evaluation.scoring import EvaluationError
+from loftr_vo.geometry.rigid_motion import inverse_transform, transform_points
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.odometry.estimate import Estimate, State
@@ -102,8 +103,9 @@ def _grey_of_points(estimate: Estimate, camera: Camera) -> np.ndarray | None:
     """Return (P,) uint8, the grey of the keyframe's picture where the points are in it."""
     if estimate.keyframe_image is None:
         return None
-    keyframe_from_world = np.linalg.inv(estimate.keyframe_pose)
-    pixels = camera.project(moved(keyframe_from_world, estimate.points.astype(np.float64)))
+    keyframe_from_world = inverse_transform(estimate.keyframe_pose)
+    points = transform_points(keyframe_from_world, estimate.points.astype(np.float64))
+    pixels = camera.project(points)
     height, width = estimate.keyframe_image.shape
     # A point that no pixel shows has NaN.
     columns, rows = np.nan_to_num(pixels).T.round().astype(int)

@@ -12,6 +12,7 @@ each operation then runs along memory, and the normal equations are matrix produ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -87,7 +88,7 @@ class Linearised:
     difference: np.ndarray
     match_arrays: MatchArrays
 
-    @property
+    @cached_property
     def error(self) -> np.ndarray:
         """Length (N,) of the residuals."""
         return vector_norms(self.residual)

@@ -11,7 +11,8 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from loftr_vo.drawing.match_segments import PICTURE_DEPTH, match_segments, moved
+from loftr_vo.drawing.match_segments import PICTURE_DEPTH, match_segments
+from loftr_vo.geometry.rigid_motion import transform_points
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.odometry.estimate import Estimate, State
 
@@ -50,7 +51,10 @@ def match_markers(
         afresh: take away all that was drawn before, also by a node that ran earlier.
     """
     inliers, outliers = (each.reshape(-1, 3) for each in match_segments(estimate, camera))
-    frustum, colour = moved(estimate.pose, _frustum(camera)), _STATE_COLOURS[estimate.state]
+    frustum, colour = (
+        transform_points(estimate.pose, _frustum(camera)),
+        _STATE_COLOURS[estimate.state],
+    )
     newest = list(keyframes)[-MAX_KEYFRAMES:]
     positions = np.array([pose[:3, 3] for pose in newest]).reshape(-1, 3)
     markers = [
@@ -103,5 +107,7 @@ def _marker(
     marker = Marker(header=header, ns=namespace, id=0, type=kind, action=action, color=color)
     marker.pose.orientation.w = 1.0
     marker.scale.x = marker.scale.y = marker.scale.z = size
-    marker.points = [Point(x=x, y=y, z=z) for x, y, z in moved(odom_from_world, points).tolist()]
+    marker.points = [
+        Point(x=x, y=y, z=z) for x, y, z in transform_points(odom_from_world, points).tolist()
+    ]
     return marker

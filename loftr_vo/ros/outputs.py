@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 
 from loftr_vo.config import DEFAULT_BASE_FRAME, NodeSettings
 from loftr_vo.drawing.match_image import dimmed, draw_matches, heading
+from loftr_vo.geometry.rigid_motion import transform_points
 from loftr_vo.geometry.trajectory import Trajectory
 from loftr_vo.geometry.trajectory_log import TrajectoryLog
 from loftr_vo.imaging.frame import Frame
@@ -245,8 +246,7 @@ class Outputs:
 
     def _publish_points(self, estimate: Estimate, body: Body) -> None:
         if self._points.get_subscription_count():
-            transform = body.odom_from_world
-            points = estimate.points @ transform[:3, :3].T + transform[:3, 3]
+            points = transform_points(body.odom_from_world, estimate.points)
             self._points.publish(
                 messages.point_cloud(
                     estimate.stamp,

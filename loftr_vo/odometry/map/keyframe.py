@@ -15,7 +15,7 @@ from scipy.linalg import block_diag
 
 from loftr_vo.config import GeometrySettings
 from loftr_vo.geometry.matrix2x2 import inverse, whitening
-from loftr_vo.geometry.rigid_motion import transform
+from loftr_vo.geometry.rigid_motion import transform, transform_points
 from loftr_vo.imaging.camera import Camera
 from loftr_vo.imaging.frame import Frame
 from loftr_vo.matching.encoded_image import EncodedImage
@@ -213,7 +213,7 @@ class Keyframe:
         depth = 1 / self.inverse_depth[known]
         in_camera = self.rays[known] * depth[:, None]
         relative = np.sqrt(self.variance[known]) * depth
-        in_world = in_camera @ self.pose[:3, :3].T + self.pose[:3, 3]
+        in_world = transform_points(self.pose, in_camera)
         return in_world, 1 - relative / TUNING.known_depth_sigma
 
     def move(self, rotation: np.ndarray, translation: np.ndarray, scale: float) -> None:

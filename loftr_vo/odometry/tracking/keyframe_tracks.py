@@ -85,7 +85,7 @@ def predict_matches(
     tracked = tracked.select(textured.take(tracked.cells))
     known = is_known(tracked.inverse_depth, keyframe.variance.take(tracked.cells))
     if np.count_nonzero(known) < TUNING.min_pose_cells:
-        return _predicted_by_pixels(keyframe, tracked, frame, expected, readout_rotation)
+        return _predicted_by_pixels(keyframe, tracked, frame, expected, readout_rotation, textured)
     pose_cells = tracked.select(evenly(np.flatnonzero(known), TUNING.max_pose_cells))
     # A camera that is pushed or turns back does not go on at its velocity.
     for guess in (expected, tracked.frame_from_keyframe):
@@ -127,6 +127,7 @@ def _predicted_by_pixels(
     frame: Frame,
     expected: np.ndarray,
     readout_rotation: np.ndarray,
+    textured: np.ndarray,
 ) -> Predicted:
     """Predict by tracking cells from the last frame, while no depth is known."""
     most = TUNING.max_known_cells + TUNING.max_unknown_cells
@@ -134,7 +135,7 @@ def _predicted_by_pixels(
     found, pixels = _track(keyframe, selected, frame, expected, readout_rotation)
     matches = as_matches(keyframe, frame, selected.cells[found], pixels[found])
     in_view = len(matches) / max(len(selected.cells), 1)
-    return Predicted.of(matches, in_view, trackable(keyframe))
+    return Predicted.of(matches, in_view, textured)
 
 
 def depth_was_carried(keyframe: Keyframe, *, live: bool) -> bool:
